@@ -1,0 +1,259 @@
+/**
+ * An event as Gridpost keeps it: attributes apart from data, and the publisher's bytes as they came.
+ *
+ * An event is one Buffer, its *frame*: a small table of attributes, then the *body*, which is what the publisher sent.
+ * In structured form the body is the event's JSON object, byte for byte; in binary form it is the data. Attribute
+ * values point into the body where they stand there verbatim, and into a spill area where they do not (escaped
+ * strings, headers). Nothing is decoded until somebody asks, because most events are delivered from the same bytes.
+ *
+ * Layout, little-endian:
+ *
+ *     0  u8   version (1)           8  u32  data end (offset in the frame)
+ *     1  u8   form                 12  u32  body start
+ *     2  u8   data kind            16  attribute table, spill area, body
+ *     3  u8   attribute count
+ *     4  u32  data start
+ *
+ *     an attribute:  u8 name code (0: u8 length and the name follow), u8 type, u32 value start, u32 value length
+ *
+ * Decoding bytes from outside is the codec's business; this file trusts what `frameEvent` wrote.
+ */
+
+/** `structured`: the body is a whole JSON event. `binary`: the body is the data alone. */
+export type EventForm = 'structured' | 'binary';
+
+/**
+ * What the data bytes are. `json`: one JSON value. `base64`: base64 text, the content of a `data_base64` member.
+ * `bytes`: anything, described by `datacontenttype`. `none`: the event has no data.
+ */
+export type DataKind = 'none' | 'json' | 'base64' | 'bytes';
+
+/** CloudEvents §"Type System": in JSON, integers and booleans keep their types; everything else is a string. */
+export type AttributeValue = string | number | boolean;
+
+/** Where an attribute's value stands: a slice of the body, or a value to be written beside it. */
+export interface FramedAttribute {
+  readonly name: string;
+  readonly value: AttributeValue;
+  /** Offset and length in the body, if the value's UTF-8 text stands there verbatim (also for integers). */
+  readonly at?: number;
+  readonly length?: number;
+}
+
+export interface FrameParts {
+  readonly form: EventForm;
+  readonly attributes: readonly FramedAttribute[];
+  readonly dataKind: DataKind;
+  /** Offset of the data in the body; ignored when the kind is `none`. */
+  readonly dataAt: number;
+  readonly dataLength: number;
+  readonly body: Buffer;
+}
+
+const frameVersion = 1;
+const headerBytes = 16;
+const forms: readonly EventForm[] = ['structured', 'binary'];
+const dataKinds: readonly DataKind[] = ['none', 'json', 'base64', 'bytes'];
+/** Position in this list plus one is the name's code; the list may grow at its end, never change. */
+const knownNames = [
+  'specversion',
+  'id',
+  'source',
+  'type',
+  'subject',
+  'time',
+  'datacontenttype',
+  'dataschema',
+  'partitionkey',
+  'traceparent',
+] as const;
+const codeOf = new Map<string, number>(knownNames.map((name, index) => [name, index + 1]));
+const idCode = 2;
+const sourceCode = 3;
+const typeCode = 4;
+const subjectCode = 5;
+
+const stringType = 0;
+const integerType = 1;
+const trueType = 2;
+const falseType = 3;
+
+/** Writes a frame. Attribute names must be valid and distinct, and the slices must lie in the body: not checked here. */
+export function frameEvent(parts: FrameParts): Event {
+  const { attributes, body } = parts;
+  let tableBytes = 0;
+  let spillBytes = 0;
+  const spilled: (Buffer | undefined)[] = [];
+  for (const { name, value, at } of attributes) {
+    tableBytes += codeOf.has(name) ? 10 : 11 + name.length;
+    let spill: Buffer | undefined;
+    if (at === undefined && typeof value !== 'boolean') {
+      spill = Buffer.from(String(value));
+      spillBytes += spill.length;
+    }
+    spilled.push(spill);
+  }
+  const spillStart = headerBytes + tableBytes;
+  const bodyStart = spillStart + spillBytes;
+  const frame = Buffer.allocUnsafe(bodyStart + body.length);
+  frame[0] = frameVersion;
+  frame[1] = forms.indexOf(parts.form);
+  frame[2] = dataKinds.indexOf(parts.dataKind);
+  frame[3] = attributes.length;
+  const dataStart = parts.dataKind === 'none' ? bodyStart : bodyStart + parts.dataAt;
+  frame.writeUInt32LE(dataStart, 4);
+  frame.writeUInt32LE(parts.dataKind === 'none' ? dataStart : dataStart + parts.dataLength, 8);
+  frame.writeUInt32LE(bodyStart, 12);
+  let cursor = headerBytes;
+  let spillCursor = spillStart;
+  for (let i = 0; i < attributes.length; i++) {
+    const { name, value, at, length } = attributes[i]!;
+    const code = codeOf.get(name) ?? 0;
+    frame[cursor++] = code;
+    if (code === 0) {
+      frame[cursor++] = name.length;
+      cursor += frame.write(name, cursor, 'latin1');
+    }
+    frame[cursor++] =
+      typeof value === 'string'
+        ? stringType
+        : typeof value === 'number'
+          ? integerType
+          : value
+            ? trueType
+            : falseType;
+    const spill = spilled[i];
+    let start = bodyStart;
+    let bytes = 0;
+    if (spill) {
+      spill.copy(frame, spillCursor);
+      start = spillCursor;
+      bytes = spill.length;
+      spillCursor += bytes;
+    } else if (at !== undefined) {
+      start = bodyStart + at;
+      bytes = length!;
+    }
+    frame.writeUInt32LE(start, cursor);
+    frame.writeUInt32LE(bytes, cursor + 4);
+    cursor += 8;
+  }
+  body.copy(frame, bodyStart);
+  return new Event(frame);
+}
+
+/** A view of a frame. Immutable; decodes on demand; cheap to create. The frame must not be written to. */
+export class Event {
+  readonly frame: Buffer;
+  #type: string | undefined;
+  #subject: string | undefined | null = null;
+  #data: { value: unknown } | undefined;
+
+  constructor(frame: Buffer) {
+    this.frame = frame;
+  }
+
+  get form(): EventForm {
+    return forms[this.frame[1]!]!;
+  }
+
+  get dataKind(): DataKind {
+    return dataKinds[this.frame[2]!]!;
+  }
+
+  get id(): string {
+    return this.#known(idCode) as string;
+  }
+
+  get source(): string {
+    return this.#known(sourceCode) as string;
+  }
+
+  get type(): string {
+    this.#type ??= this.#known(typeCode) as string;
+    return this.#type;
+  }
+
+  get subject(): string | undefined {
+    if (this.#subject === null) this.#subject = this.#known(subjectCode) as string | undefined;
+    return this.#subject;
+  }
+
+  /** Looks up one context attribute, extensions included, by its exact (lower-case) name. */
+  attribute(name: string): AttributeValue | undefined {
+    const code = codeOf.get(name);
+    if (code !== undefined) return this.#known(code);
+    for (const entry of this.#table()) if (entry.name === name) return entry.value;
+    return undefined;
+  }
+
+  /** All context attributes in the order they were sent. */
+  attributes(): { name: string; value: AttributeValue }[] {
+    return [...this.#table()];
+  }
+
+  /** What the publisher sent: the whole JSON object in structured form, the data in binary form. Not a copy. */
+  get body(): Buffer {
+    return this.frame.subarray(this.frame.readUInt32LE(12));
+  }
+
+  /** The data's bytes: JSON text for `json`, decoded for `base64`, as sent for `bytes`. Undefined without data. */
+  get data(): Buffer | undefined {
+    if (this.dataKind === 'none') return undefined;
+    const slice = this.frame.subarray(this.frame.readUInt32LE(4), this.frame.readUInt32LE(8));
+    return this.dataKind === 'base64' ? Buffer.from(slice.toString('latin1'), 'base64') : slice;
+  }
+
+  /** The data parsed as JSON, at most once per view; undefined where it is not JSON. */
+  parsedData(): unknown {
+    if (!this.#data) this.#data = { value: this.#parse() };
+    return this.#data.value;
+  }
+
+  #parse(): unknown {
+    if (this.dataKind !== 'json') return undefined;
+    try {
+      return JSON.parse(this.data!.toString());
+    } catch {
+      return undefined;
+    }
+  }
+
+  #known(code: number): AttributeValue | undefined {
+    const { frame } = this;
+    let cursor = headerBytes;
+    for (let left = frame[3]!; left > 0; left--) {
+      const seen = frame[cursor++]!;
+      if (seen === 0) cursor += 1 + frame[cursor]!;
+      if (seen === code) return this.#value(cursor);
+      cursor += 9;
+    }
+    return undefined;
+  }
+
+  *#table(): Generator<{ name: string; value: AttributeValue }> {
+    const { frame } = this;
+    let cursor = headerBytes;
+    for (let left = frame[3]!; left > 0; left--) {
+      const code = frame[cursor++]!;
+      let name: string;
+      if (code === 0) {
+        const length = frame[cursor++]!;
+        name = frame.toString('latin1', cursor, cursor + length);
+        cursor += length;
+      } else name = knownNames[code - 1]!;
+      yield { name, value: this.#value(cursor) };
+      cursor += 9;
+    }
+  }
+
+  #value(cursor: number): AttributeValue {
+    const { frame } = this;
+    const type = frame[cursor];
+    if (type === trueType) return true;
+    if (type === falseType) return false;
+    const start = frame.readUInt32LE(cursor + 1);
+    const text = frame.toString('utf8', start, start + frame.readUInt32LE(cursor + 5));
+    return type === integerType ? Number(text) : text;
+  }
+}

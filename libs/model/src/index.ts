@@ -1,0 +1,9 @@
+/** The words everything else is written in. Imports nothing of Gridpost. */
+export * from './clock.js';
+export * from './errors.js';
+export * from './event.js';
+export * as limits from './limits.js';
+export * from './names.js';
+export * from './outcome.js';
+export * from './place.js';
+export * from './resources.js';

@@ -1,0 +1,53 @@
+/**
+ * Every bound that a user can meet, in one place, with its unit and its source.
+ * A limit that a deployment may change is a setting whose default stands here.
+ */
+
+/** Largest single event as it was sent, in bytes (Event Grid: 1 MB quota, 1,049,600 bytes observed; AZURE §1.1). */
+export const eventBytesMax = 1_048_576;
+
+/** Largest publish request body, in bytes (Event Grid: 1,536,000 bytes observed; AZURE §1.1). */
+export const requestBytesMax = 1_572_864;
+
+/** Most events in one publish request (Event Grid custom topic quota; AZURE §1.1). */
+export const requestEventsMax = 5_000;
+
+/** Deepest nesting of objects and arrays accepted in an event. Deeper JSON is refused before anything recurses. */
+export const jsonDepthMax = 64;
+
+/** Most context attributes of one event, `specversion` included. The frame stores the count in one byte. */
+export const attributesMax = 100;
+
+/** Longest attribute name. CloudEvents §"Naming" asks for at most 20; longer ones are seen in the wild and allowed. */
+export const attributeNameMax = 64;
+
+/** Most events packed into one log entry, and the most bytes of one entry unless a single event is larger. */
+export const entryEventsMax = 128;
+export const entryBytesMax = 262_144;
+
+/** Management request body, in bytes. */
+export const managementBodyBytesMax = 262_144;
+
+/** Attempts per delivery (Event Grid `maxDeliveryAttempts`; AZURE §1.5). */
+export const deliveryAttempts = { min: 1, max: 30, default: 30 } as const;
+
+/** Time to live of a delivery in minutes (Event Grid `eventTimeToLiveInMinutes`; AZURE §1.5). */
+export const timeToLiveMinutes = { min: 1, max: 1440, default: 1440 } as const;
+
+/** Total deadline of one attempt, in seconds: Event Grid's default is 30 (AZURE §1.5). */
+export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
+
+/** How much of an endpoint's response is read, in bytes; the rest is discarded with the connection. */
+export const responseBytesMax = 65_536;
+
+/** Retention of a topic's history, in days: 0 keeps none. Namespace topics allow up to 7 (AZURE §1.1). */
+export const retentionDays = { min: 0, max: 7, default: 0 } as const;
+
+/** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
+export const subscriptionsPerTopicMax = 100_000;
+
+/** Topics of one deployment. */
+export const topicsMax = 10_000;
+
+/** Entries of one page of a list: default and most. */
+export const pageSize = { default: 100, max: 1_000 } as const;

@@ -1,0 +1,3 @@
+/** The port to durable storage, and the byte forms its adapters share. */
+export * from './pack.js';
+export * from './port.js';

@@ -1,0 +1,422 @@
+/**
+ * The port to durable storage. What it must promise is written here and held by the conformance suite in `suite/`,
+ * which every adapter passes; how it is done is the adapter's own business.
+ *
+ * Rules that hold for every call:
+ * - Everything about an event lives in one partition and changes atomically there. Calls on different partitions are
+ *   independent.
+ * - Repeating any call is harmless. A transition is applied only if the record that proves it has not happened yet is
+ *   still there: a log entry for its deferrals, a lease's token for its outcome.
+ * - Owner calls carry the epoch their claim returned. If another claim has been granted since, they change nothing and
+ *   throw `Fenced`.
+ * - Times go in as durations and are added to the store's own clock; instants that come out are of that clock.
+ * - A call that cannot reach the store, or gets no answer within the adapter's command timeout (2 s by default),
+ *   rejects with a `GridpostError`: `StoreFull` or `StoreUnavailable` if nothing was stored, `OutcomeUnknown` if it may
+ *   have been. Nothing waits for ever, and nothing has to be reopened: calls succeed again when the store is back.
+ */
+import type {
+  AttemptOutcome,
+  DeadLetterReason,
+  Durability,
+  EntryId,
+  Incarnation,
+  Place,
+} from '@gridpost/model';
+
+/** An event to append: its topic, and the frame of `frameEvent`. */
+export interface PendingEvent {
+  readonly topic: Incarnation;
+  readonly frame: Buffer;
+}
+
+/** One unit of the log: up to 128 events or 256 KiB (more only for a single larger event), appended together. */
+export interface LogEntry {
+  readonly id: EntryId;
+  readonly acceptedAt: number;
+  readonly events: readonly PendingEvent[];
+  /** Size of the entry as stored. */
+  readonly bytes: number;
+}
+
+export interface AppendOptions {
+  /** Topics that keep a history: their events are also appended to it, in the same atomic step, under the same place. */
+  readonly retained?: ReadonlySet<Incarnation>;
+}
+
+export interface AppendResult {
+  /** The configuration version this partition knows, so that a gateway notices a change made elsewhere. */
+  readonly version: number;
+}
+
+export interface Claim {
+  readonly epoch: number;
+  /**
+   * Set when the previous owner did not release: the last entry it may have been working on. Entries up to and
+   * including this one are suspect and are processed one event at a time (`begin`). At most `suspectEvents` events lie
+   * before it, counted from the front of the log.
+   */
+  readonly suspectUpTo?: EntryId;
+}
+
+export interface ReadLimits {
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+}
+
+export interface ReadResult {
+  /** In log order, after the given entry. At least one if there is any, even if it alone is over `bytesMax`. */
+  readonly entries: readonly LogEntry[];
+  /** The configuration version written to this partition; read atomically with the entries, or after them. */
+  readonly version: number;
+  /** The store's clock. */
+  readonly now: number;
+}
+
+/** What a delivery carries from one attempt to the next. Small; its text parts are bounded by the worker. */
+export interface DeliveryState {
+  /** Attempts made so far. */
+  readonly attempts: number;
+  /** Instant from which the time to live counts: acceptance, or the last redrive. */
+  readonly liveFrom: number;
+  readonly lastAttemptAt?: number;
+  readonly lastOutcome?: AttemptOutcome;
+  /** HTTP status of the last attempt, if there was a response. */
+  readonly lastStatus?: number;
+  /** One line about the last failure, at most 256 characters. */
+  readonly lastError?: string;
+}
+
+/**
+ * What becomes of a delivery that is not finished. `deferred`: due after a delay. `leased`: an attempt is running; it
+ * is due again when the lease ends, unless its outcome is settled before. `deadLettered`: kept, not attempted.
+ */
+export type Disposition =
+  | { readonly kind: 'deferred'; readonly dueInMs: number; readonly state: DeliveryState }
+  | {
+      readonly kind: 'leased';
+      readonly leaseMs: number;
+      readonly token: string;
+      readonly state: DeliveryState;
+    }
+  | { readonly kind: 'deadLettered'; readonly reason: DeadLetterReason; readonly state: DeliveryState };
+
+/** A delivery of an event of the settled entry that could not be finished. */
+export interface Deferral {
+  /** Index of the event in the entry. */
+  readonly index: number;
+  readonly subscription: Incarnation;
+  readonly disposition: Disposition;
+}
+
+/** A log entry all of whose deliveries are finished, or are named here. */
+export interface SettledEntry {
+  readonly id: EntryId;
+  readonly acceptedAt: number;
+  readonly deferrals: readonly Deferral[];
+  /** The events that the deferrals name, by index, so that their payloads can be held. */
+  readonly events: ReadonlyMap<number, PendingEvent>;
+}
+
+/** The end of one leased delivery. Applied only if `token` is still the stored one. */
+export interface LeaseOutcome {
+  readonly entry: EntryId;
+  readonly index: number;
+  readonly subscription: Incarnation;
+  readonly token: string;
+  /** `finished`: delivered or dropped; the delivery is forgotten. */
+  readonly disposition: Disposition | { readonly kind: 'finished' };
+}
+
+export interface SettleBatch {
+  readonly entries: readonly SettledEntry[];
+  readonly outcomes: readonly LeaseOutcome[];
+}
+
+/** What quotas made of a settle: counts per subscription, only where not zero. */
+export interface QuotaEffect {
+  readonly subscription: Incarnation;
+  /** Oldest deferred deliveries turned into dead letters, reason `QuotaExceeded`. */
+  readonly deadLettered: number;
+  /** Oldest dead letters let go. */
+  readonly dropped: number;
+}
+
+export interface SettleResult {
+  /** Entries this call removed; fewer than given where a repeated call or another owner had removed them. */
+  readonly removed: number;
+  readonly quotaEffects: readonly QuotaEffect[];
+}
+
+export interface DueAsk {
+  /** Deliveries to lease at most, over all subscriptions. */
+  readonly max: number;
+  /** How many to lease at most for a subscription that `rooms` does not name. */
+  readonly room: number;
+  /** Free room of the subscriptions that have work already; 0 skips one. */
+  readonly rooms: ReadonlyMap<Incarnation, number>;
+  /** Subscriptions not to be attempted for now: they are not looked at again for `parkMs`. */
+  readonly parked: ReadonlySet<Incarnation>;
+  readonly parkMs: number;
+  readonly leaseMs: number;
+  /** Prefix of the tokens given out; the store appends what makes each unique. At most 32 of `[A-Za-z0-9._-]`. */
+  readonly token: string;
+}
+
+export interface LeasedDelivery {
+  readonly place: Place;
+  readonly subscription: Incarnation;
+  readonly topic: Incarnation;
+  readonly acceptedAt: number;
+  readonly token: string;
+  readonly state: DeliveryState;
+  readonly frame: Buffer;
+  /** The delivery was leased before and that lease ended without an outcome: the endpoint may have seen it. */
+  readonly leaseExpired: boolean;
+}
+
+export interface DueResult {
+  readonly deliveries: readonly LeasedDelivery[];
+  readonly now: number;
+  /** Milliseconds until the next delivery that this ask left behind is due, 0 if one is due already. */
+  readonly nextInMs: number | undefined;
+}
+
+export interface DeadLetter {
+  readonly place: Place;
+  readonly subscription: Incarnation;
+  readonly topic: Incarnation;
+  readonly acceptedAt: number;
+  readonly deadLetteredAt: number;
+  readonly reason: DeadLetterReason;
+  readonly state: DeliveryState;
+  readonly frame: Buffer;
+}
+
+export interface DeadLetterPage {
+  /** Oldest dead-lettering first, within the partition. */
+  readonly deadLetters: readonly DeadLetter[];
+  /** Opaque continuation, absent on the last page. */
+  readonly next?: string;
+}
+
+/** What one subscription holds in one partition. */
+export interface Usage {
+  readonly subscription: Incarnation;
+  readonly deferred: number;
+  readonly deferredBytes: number;
+  readonly deadLettered: number;
+  readonly deadLetteredBytes: number;
+  /** Acceptance of the oldest deferred or leased delivery. */
+  readonly oldestAcceptedAt: number | undefined;
+}
+
+export interface PartitionUsage {
+  readonly subscriptions: readonly Usage[];
+  readonly logEntries: number;
+  readonly now: number;
+}
+
+export interface HistoryPage {
+  readonly events: readonly { readonly place: Place; readonly acceptedAt: number; readonly frame: Buffer }[];
+  readonly next?: string;
+}
+
+/** A JSON document about a resource. Paths are `[A-Za-z0-9_./-]`, at most 256 characters, compared bytewise. */
+export interface ResourceDocument {
+  readonly path: string;
+  /** Opaque; changes with each write. */
+  readonly etag: string;
+  readonly value: unknown;
+}
+
+export interface PutOptions {
+  /** Write only if the stored etag is this one; `*`: only if the document exists. */
+  readonly ifMatch?: string;
+  /** `*`: write only if the document does not exist. */
+  readonly ifNoneMatch?: '*';
+  /** Write only if a document exists at this path, with this etag if one is given. */
+  readonly requires?: { readonly path: string; readonly etag?: string };
+}
+
+export type PutResult =
+  | { readonly kind: 'created' | 'replaced'; readonly etag: string; readonly version: number }
+  | { readonly kind: 'preconditionFailed' | 'requirementMissing' };
+
+/**
+ * A change since a version: the document as it is now, or its absence. Removing a path removes all below it and is
+ * one change of that path.
+ */
+export interface ResourceChanges {
+  readonly version: number;
+  /** False after a gap in the bounded change log: `documents` is then everything there is. */
+  readonly complete: boolean;
+  readonly changedPaths: readonly string[];
+  readonly documents: readonly ResourceDocument[];
+}
+
+/**
+ * Topics, subscriptions and whatever else is configured. A write that has been answered is in the change log and its
+ * version is in every partition (`ReadResult.version`), so an owner that reads an entry appended after the answer sees
+ * a version at least as new. Versions are whole numbers that only grow.
+ */
+export interface Resources {
+  get(path: string): Promise<ResourceDocument | undefined>;
+  /** Documents whose path begins with `prefix`, in bytewise order, after `after`, at most `max`. */
+  list(prefix: string, after: string | undefined, max: number): Promise<ResourceDocument[]>;
+  put(path: string, value: unknown, options?: PutOptions): Promise<PutResult>;
+  /** Removes the document and all whose path begins with `path + '/'`, in one step. */
+  remove(
+    path: string,
+    options?: { readonly ifMatch?: string },
+  ): Promise<'removed' | 'missing' | 'preconditionFailed'>;
+  /** What changed after `version`; 0 gives everything. */
+  changes(version: number): Promise<ResourceChanges>;
+}
+
+export interface StoreInfo {
+  /** What an operator calls it: `lmdb`, `redis`, `redis-cluster`, `redis-sentinel`. */
+  readonly kind: string;
+  /** Where it is, without credentials. */
+  readonly place: string;
+  readonly partitions: number;
+  /** The class that `append` resolves in. */
+  readonly durability: Durability;
+}
+
+export interface StoreHealth {
+  readonly ok: boolean;
+  /** Why not, in one sentence for an operator. */
+  readonly reason?: string;
+}
+
+/** What an adapter offers beyond the port's core; the suite reads it, so that a skip is visible and explained. */
+export interface StoreSupports {
+  /** Several processes may open the store at once. */
+  readonly sharing: boolean;
+}
+
+export interface Store {
+  readonly info: StoreInfo;
+  readonly supports: StoreSupports;
+  readonly resources: Resources;
+
+  /** Whether calls can be expected to succeed now; asks the store, answers within 2 s, never rejects. */
+  health(): Promise<StoreHealth>;
+
+  /** Ends connections and waits for what is under way. Safe to call twice. */
+  close(): Promise<void>;
+
+  /**
+   * Appends all events to the partition in one atomic step, in entries of at most 128 events or 256 KiB. Resolves when
+   * they are durable in `info.durability`. Rejects with `StoreFull` or `StoreUnavailable` (nothing stored) or
+   * `OutcomeUnknown`.
+   */
+  append(partition: number, events: readonly PendingEvent[], options?: AppendOptions): Promise<AppendResult>;
+
+  /**
+   * Calls `wake` soon after a partition this process asked about (by a `read` that returned nothing) has got entries.
+   * A hint: it may be lost or spurious. Returns how to stop listening.
+   */
+  onAppend(wake: (partition: number) => void): () => void;
+
+  /** Announces a worker for `ttlMs` and returns the workers alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. */
+  announce(worker: string, ttlMs: number): Promise<string[]>;
+  /** Takes the announcement back. */
+  withdraw(worker: string): Promise<void>;
+
+  /**
+   * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A
+   * worker that owns it already gets a new epoch as well.
+   */
+  claim(
+    partition: number,
+    worker: string,
+    leaseMs: number,
+    suspectEvents: number,
+  ): Promise<Claim | undefined>;
+  /** Prolongs the ownership; false if it was lost. A lease that ran out unclaimed may still be renewed. */
+  renew(partition: number, worker: string, epoch: number, leaseMs: number): Promise<boolean>;
+  /** Ends the ownership cleanly: the next owner finds nothing suspect. No effect if it was lost. */
+  release(partition: number, worker: string, epoch: number): Promise<void>;
+
+  /** Reads the log after `after` (from the front if undefined). Owner call. */
+  read(partition: number, epoch: number, after: EntryId | undefined, limits: ReadLimits): Promise<ReadResult>;
+
+  /**
+   * Notes that the owner begins to process an event of a suspect entry, and returns how often that had been noted
+   * before. The note goes with the entry. Owner call.
+   */
+  begin(partition: number, epoch: number, entry: EntryId, index: number): Promise<number>;
+
+  /**
+   * Removes log entries, writes the deferrals of those that were still there, and applies the outcomes of leases whose
+   * token is still stored; then enforces the quotas. One atomic step. Allowed when the store is full. Owner call.
+   */
+  settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult>;
+
+  /** Leases deliveries that are due, earliest first. Owner call. */
+  due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult>;
+
+  /** Makes every deferred delivery of the subscription due now (not the leased ones), and looked at again if parked. */
+  hasten(partition: number, subscription: Incarnation): Promise<void>;
+
+  /** Pages through a subscription's dead letters in one partition. Not an owner call. */
+  deadLetters(
+    partition: number,
+    subscription: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<DeadLetterPage>;
+
+  /**
+   * Turns dead letters back into deferred deliveries, due now, with no attempts made and a new time to live: those at
+   * `places`, or at most `max` of all. Returns how many. Not an owner call.
+   */
+  redrive(
+    partition: number,
+    subscription: Incarnation,
+    which: { readonly places: readonly Place[] } | { readonly max: number },
+  ): Promise<number>;
+
+  /** What subscriptions hold here; names also those that no longer exist, until `purge` is done with them. */
+  usage(partition: number): Promise<PartitionUsage>;
+
+  /** Forgets at most `max` deliveries and dead letters of a subscription that was deleted; returns how many. */
+  purge(partition: number, subscription: Incarnation, max: number): Promise<number>;
+
+  /** Pages through a topic's history in one partition, oldest first. Not an owner call. */
+  history(
+    partition: number,
+    topic: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<HistoryPage>;
+
+  /** Topics with a history here; names also those that no longer exist. */
+  histories(partition: number): Promise<Incarnation[]>;
+
+  /** Removes history older than `olderThanMs`, at most `max` entries; returns how many. 0 ms empties it. */
+  trimHistory(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
+}
+
+/** Thrown by an owner call whose epoch is no longer the partition's. Nothing was changed. */
+export class Fenced extends Error {
+  constructor(partition: number, epoch: number) {
+    super(`epoch ${epoch} of partition ${partition} is over: another worker owns it`);
+    this.name = 'Fenced';
+  }
+}
+
+/** Bounds that every adapter takes. */
+export interface StoreLimits {
+  /**
+   * Bytes the store may use for everything. `append` is refused with `StoreFull` from 95% on, so that settling has
+   * room; settling is never refused for it.
+   */
+  readonly bytesMax: number;
+  /**
+   * Share of `bytesMax` that one subscription's deferred deliveries and dead letters may hold, divided evenly over the
+   * partitions. Over 4/5 of it, its oldest deferred become dead letters; over all of it, its oldest dead letters go.
+   */
+  readonly subscriptionShare: number;
+}
