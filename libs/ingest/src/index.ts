@@ -1,1 +1,2 @@
-export {};
+/** From checked events to durable ones. */
+export { Publisher, type PublisherOptions } from './publisher.js';

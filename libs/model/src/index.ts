@@ -3,6 +3,7 @@ export * from './clock.js';
 export * from './errors.js';
 export * from './event.js';
 export * as limits from './limits.js';
+export * from './log.js';
 export * from './names.js';
 export * from './outcome.js';
 export * from './place.js';

@@ -1,1 +1,2 @@
-export {};
+/** The topics and subscriptions of the deployment as this process knows them, kept current from the store. */
+export { Registry, type RegisteredSubscription, type RegisteredTopic } from './registry.js';

@@ -1,3 +1,5 @@
-/** The port to durable storage, and the byte forms its adapters share. */
+/** The port to durable storage, what its adapters share, and the in-memory reference model for tests. */
+export * from './bounds.js';
+export { MemoryStore, type MemoryStoreOptions } from './memory.js';
 export * from './pack.js';
 export * from './port.js';

@@ -343,8 +343,9 @@ export interface Store {
   read(partition: number, epoch: number, after: EntryId | undefined, limits: ReadLimits): Promise<ReadResult>;
 
   /**
-   * Notes that the owner begins to process an event of a suspect entry, and returns how often that had been noted
-   * before. The note goes with the entry. Owner call.
+   * Notes that the owner begins to process an event of a suspect entry, and returns under how many earlier epochs that
+   * had been noted: noting it again under the same epoch changes nothing. The note goes with the entry; an entry that
+   * is no longer in the log gets none, and 0. Owner call.
    */
   begin(partition: number, epoch: number, entry: EntryId, index: number): Promise<number>;
 

@@ -1,0 +1,181 @@
+/**
+ * Takes the checked events of publish requests and has them appended to the log, many requests in one append.
+ *
+ * A request goes whole to one partition, all or none. If all its events carry the same `partitionkey`, the key's hash
+ * decides which; otherwise partitions take turns, once per flush. One flush is under way at a time; what arrives
+ * meanwhile goes into the next, so a busy gateway writes few large entries and an idle one answers at once.
+ *
+ * A flush that fails takes the waiting requests with it: they were not sent, so they are refused as such, and no
+ * request waits longer than the store's command timeout.
+ */
+import { createHash } from 'node:crypto';
+import { type Clock, type Event, GridpostError, type Topic } from '@gridpost/model';
+import type { AppendResult, PendingEvent, Store } from '@gridpost/store';
+
+export interface PublisherOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Told of each append: its duration, and the error code if it failed. */
+  readonly onAppend?: (elapsedMs: number, events: number, errorCode: string | undefined) => void;
+  /** Told the configuration version that the partition knows. */
+  readonly onVersion?: (version: number) => void;
+  /** Bytes of requests that may wait at once; more are refused with `StoreUnavailable`. Default 64 MiB. */
+  readonly waitingBytesMax?: number;
+}
+
+/** Most events and bytes of one flush; a single larger request still goes alone. */
+const flushEventsMax = 5_000;
+const flushBytesMax = 4 * 1024 * 1024;
+
+interface Request {
+  readonly events: readonly PendingEvent[];
+  readonly bytes: number;
+  readonly retained: boolean;
+  readonly partition: number | undefined;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export class Publisher {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #onAppend: PublisherOptions['onAppend'];
+  readonly #onVersion: PublisherOptions['onVersion'];
+  readonly #waitingBytesMax: number;
+  #waiting: Request[] = [];
+  #waitingBytes = 0;
+  #scheduled = false;
+  #flushing = false;
+  #turn = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(options: PublisherOptions) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#onAppend = options.onAppend;
+    this.#onVersion = options.onVersion;
+    this.#waitingBytesMax = options.waitingBytesMax ?? 64 * 1024 * 1024;
+    // Gateways that start together do not all begin with the same partition.
+    this.#turn = process.pid;
+  }
+
+  /**
+   * Resolves when all events are durable in the store's class. Rejects with `StoreFull` or `StoreUnavailable` if none
+   * was stored, with `OutcomeUnknown` if they may have been. An empty list is accepted and stores nothing.
+   */
+  publish(topic: Topic, events: readonly Event[]): Promise<void> {
+    if (events.length === 0) return Promise.resolve();
+    const pending: PendingEvent[] = [];
+    let bytes = 0;
+    for (const event of events) {
+      pending.push({ topic: topic.incarnation, frame: event.frame });
+      bytes += event.frame.length;
+    }
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#waitingBytesMax) {
+      return Promise.reject(
+        new GridpostError('StoreUnavailable', 'too much is waiting to be stored already; try again shortly'),
+      );
+    }
+    this.#waitingBytes += bytes;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({
+        events: pending,
+        bytes,
+        retained: topic.properties.eventRetentionInDays > 0,
+        partition: this.#pinned(events),
+        resolve,
+        reject,
+      });
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing waits or is under way. */
+  async drained(): Promise<void> {
+    if (!this.#flushing && this.#waiting.length === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #pinned(events: readonly Event[]): number | undefined {
+    const { partitions } = this.#store.info;
+    if (partitions === 1) return 0;
+    const key = events[0]!.attribute('partitionkey');
+    if (key === undefined) return undefined;
+    for (const event of events) if (event.attribute('partitionkey') !== key) return undefined;
+    return createHash('sha1').update(String(key)).digest().readUInt32BE(0) % partitions;
+  }
+
+  /** Waits for the end of the turn, in which more requests may arrive, before it looks at what there is. */
+  #schedule(): void {
+    if (this.#scheduled || this.#flushing) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#flushing || this.#waiting.length === 0) return;
+    this.#flushing = true;
+    const { partition, requests } = this.#take();
+    const events =
+      requests.length === 1 ? requests[0]!.events : requests.flatMap((request) => request.events);
+    const retained = new Set<string>();
+    for (const request of requests) if (request.retained) retained.add(request.events[0]!.topic);
+    const began = this.#clock.elapsed();
+    let result: AppendResult;
+    try {
+      result = await this.#store.append(partition, events, retained.size ? { retained } : {});
+    } catch (error) {
+      const code = error instanceof GridpostError ? error.code : 'Internal';
+      this.#onAppend?.(this.#clock.elapsed() - began, events.length, code);
+      for (const request of requests) request.reject(error);
+      this.#refuseWaiting(code === 'StoreFull' ? error : undefined);
+      this.#finish();
+      return;
+    }
+    this.#onAppend?.(this.#clock.elapsed() - began, events.length, undefined);
+    this.#onVersion?.(result.version);
+    for (const request of requests) request.resolve();
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#flushing = false;
+    if (this.#waiting.length) this.#schedule();
+    else for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Takes the oldest request and all that can share its append. */
+  #take(): { partition: number; requests: Request[] } {
+    const { partitions } = this.#store.info;
+    const partition = this.#waiting[0]!.partition ?? this.#turn++ % partitions;
+    const requests: Request[] = [];
+    const left: Request[] = [];
+    let events = 0;
+    let bytes = 0;
+    for (const request of this.#waiting) {
+      const fits =
+        requests.length === 0 ||
+        (events + request.events.length <= flushEventsMax && bytes + request.bytes <= flushBytesMax);
+      if (fits && (request.partition === undefined || request.partition === partition)) {
+        requests.push(request);
+        events += request.events.length;
+        bytes += request.bytes;
+      } else left.push(request);
+    }
+    this.#waiting = left;
+    this.#waitingBytes -= bytes;
+    return { partition, requests };
+  }
+
+  #refuseWaiting(error: unknown): void {
+    const refusal =
+      error ??
+      new GridpostError('StoreUnavailable', 'the store did not answer; nothing of this request was stored');
+    for (const request of this.#waiting) request.reject(refusal);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+}

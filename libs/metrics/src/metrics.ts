@@ -1,0 +1,189 @@
+/**
+ * Every metric Gridpost exports, by name, with its labels; dashboards and rules are checked against this list. Labels
+ * are configured names and closed sets only: never an event's id or type, never a URL.
+ */
+import { Registry } from 'prom-client';
+import { Buckets, Cell, Family } from './series.js';
+import { describeProcess } from './process.js';
+
+/** Seconds; a webhook's life is between a millisecond's fraction and the attempt timeout. */
+const durationBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Seconds; retries make deliveries hours late. */
+const lagBounds = [...durationBounds, 60, 300, 900, 3600, 21_600, 86_400];
+
+export type Counter = Cell;
+export type Gauge = Cell;
+export type Histogram = Buckets;
+
+/** One per process. Not safe to share between servers in one process: each has its own. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #overflow = new Cell();
+
+  readonly labelOverflow = this.#counter(
+    'gridpost_metric_label_overflow_total',
+    'Series that were folded into __other__ because a label had too many values',
+    [],
+    this.#overflow,
+  );
+  readonly buildInfo = this.#gauge('gridpost_build_info', 'Always 1; the version and the Node that runs it', [
+    'version',
+    'node',
+  ]);
+
+  readonly httpRequestDuration = this.#histogram(
+    'gridpost_http_request_duration_seconds',
+    'Time from the request line to the end of the answer',
+    ['method', 'route', 'status_class'],
+    durationBounds,
+  );
+  readonly eventsPublished = this.#counter(
+    'gridpost_events_published_total',
+    'Events by what became of their publishing',
+    ['topic', 'outcome'],
+  );
+
+  readonly eventsMatched = this.#counter(
+    'gridpost_events_matched_total',
+    'Events read from the log, by whether any subscription wanted them',
+    ['topic', 'matched'],
+  );
+  readonly deliveryAttempts = this.#counter(
+    'gridpost_delivery_attempts_total',
+    'Attempts by outcome: success, retryable, permanent, timeout, blocked',
+    ['topic', 'subscription', 'outcome'],
+  );
+  readonly deliveryDuration = this.#histogram(
+    'gridpost_delivery_duration_seconds',
+    'Time one attempt took',
+    ['topic', 'outcome'],
+    durationBounds,
+  );
+  readonly deliveryLag = this.#histogram(
+    'gridpost_event_delivery_lag_seconds',
+    'Time from acceptance to the successful answer of the endpoint',
+    ['topic'],
+    lagBounds,
+  );
+  readonly deliveriesDeferred = this.#counter(
+    'gridpost_deliveries_deferred_total',
+    'Deliveries written to their queue, by why: busy, failed, running, disabled, drain',
+    ['topic', 'subscription', 'reason'],
+  );
+  readonly redeliveries = this.#counter(
+    'gridpost_redeliveries_total',
+    'Attempts of deliveries that the endpoint may have seen before: after a crash, or after a lease ended without an outcome',
+    ['cause'],
+  );
+  readonly deadLettered = this.#counter(
+    'gridpost_deadlettered_events_total',
+    'Deliveries given up and kept, by reason',
+    ['topic', 'subscription', 'reason'],
+  );
+  readonly dropped = this.#counter(
+    'gridpost_dropped_events_total',
+    'Deliveries given up and not kept, by reason',
+    ['topic', 'subscription', 'reason'],
+  );
+  readonly backlog = this.#gauge(
+    'gridpost_subscription_backlog_events',
+    'Deliveries deferred or running, in the partitions this process owns',
+    ['topic', 'subscription'],
+  );
+  readonly deadLetters = this.#gauge(
+    'gridpost_subscription_deadletters',
+    'Dead letters held, in the partitions this process owns',
+    ['topic', 'subscription'],
+  );
+  readonly oldestAge = this.#gauge(
+    'gridpost_subscription_oldest_event_age_seconds',
+    'Age of the oldest event not yet delivered',
+    ['topic', 'subscription'],
+  );
+  readonly attemptsInFlight = this.#gauge(
+    'gridpost_attempts_in_flight',
+    'Attempts running in this process',
+    [],
+  );
+  readonly partitionsOwned = this.#gauge('gridpost_partitions_owned', 'Partitions this worker owns', []);
+  readonly logEntries = this.#gauge(
+    'gridpost_log_entries',
+    'Log entries not yet settled, in the partitions this process owns',
+    [],
+  );
+
+  readonly storeOperation = this.#histogram(
+    'gridpost_store_operation_duration_seconds',
+    'Time of a store call',
+    ['operation', 'store'],
+    durationBounds,
+  );
+  readonly storeErrors = this.#counter(
+    'gridpost_store_errors_total',
+    'Store calls that failed, by the error they ended with',
+    ['operation', 'code'],
+  );
+  readonly storeUp = this.#gauge('gridpost_store_up', 'Whether the store answered its last health check', []);
+
+  constructor(version: string) {
+    this.buildInfo.with(version, process.version).set(1);
+    describeProcess((family) => this.#registry.registerMetric(family as never));
+  }
+
+  /** Names of all metrics, for the checks that compare dashboards and rules with what is exported. */
+  names(): string[] {
+    return this.#registry.getMetricsAsArray().map(({ name }) => name);
+  }
+
+  /** The text exposition format 0.0.4, which every Prometheus reads. */
+  get contentType(): string {
+    return Registry.PROMETHEUS_CONTENT_TYPE;
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #counter(name: string, help: string, labels: readonly string[], only?: Cell): Family<Cell> {
+    return this.#register(
+      new Family({
+        name,
+        help,
+        type: 'counter',
+        labels,
+        make: () => only ?? new Cell(),
+        overflow: this.#overflow,
+      }),
+    );
+  }
+
+  #gauge(name: string, help: string, labels: readonly string[]): Family<Cell> {
+    return this.#register(
+      new Family({ name, help, type: 'gauge', labels, make: () => new Cell(), overflow: this.#overflow }),
+    );
+  }
+
+  #histogram(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    bounds: readonly number[],
+  ): Family<Buckets> {
+    return this.#register(
+      new Family({
+        name,
+        help,
+        type: 'histogram',
+        labels,
+        bounds,
+        make: () => new Buckets(bounds),
+        overflow: this.#overflow,
+      }),
+    );
+  }
+
+  #register<F extends Family<Cell> | Family<Buckets>>(family: F): F {
+    this.#registry.registerMetric(family as never);
+    return family;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The arithmetic of the bounds in `StoreLimits`, applied by every adapter in the same way, so that a deployment that
+ * moves from one store to another keeps its quotas.
+ */
+import type { StoreLimits } from './port.js';
+
+/** `append` is refused from this share of `bytesMax` on; the rest is settling's. */
+const appendShare = 0.95;
+/** Share of a subscription's quota that its deferred deliveries may hold: the rest is sure to be there for dead letters. */
+const deferredShare = 0.8;
+/**
+ * What a delivery is charged beyond its event's frame: its record, index entries and keys, rounded up over all adapters.
+ * A constant, since a charge that followed the state's size would have to be rewritten at each attempt.
+ */
+const deliveryOverheadBytes = 256;
+
+/** Changes of resources that a store keeps at least; a reader further behind is given everything. */
+export const changeLogMax = 1_000;
+
+/** Bytes from which on `append` is refused with `StoreFull`. */
+export function appendBytesMax(limits: StoreLimits): number {
+  return Math.floor(limits.bytesMax * appendShare);
+}
+
+/** What a deferred, leased or dead-lettered delivery counts in `Usage` and against its subscription's quota. */
+export function chargedBytes(frameBytes: number): number {
+  return frameBytes + deliveryOverheadBytes;
+}
+
+/** The quota of one subscription in one partition, in charged bytes. */
+export interface Quota {
+  /** Of deferred and leased deliveries together; while they hold more, the oldest deferred become dead letters. */
+  readonly deferredBytesMax: number;
+  /** Of everything; while it is more, the oldest dead letters are let go. */
+  readonly bytesMax: number;
+}
+
+export function quotaOf(limits: StoreLimits, partitions: number): Quota {
+  const bytesMax = Math.floor((limits.bytesMax * limits.subscriptionShare) / partitions);
+  return { deferredBytesMax: Math.floor(bytesMax * deferredShare), bytesMax };
+}
