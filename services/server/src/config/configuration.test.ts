@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { ConfigurationError, isLoopback, parseConfiguration } from './configuration.js';
+
+const parse = (args: string[] = [], environment: Record<string, string> = {}) =>
+  parseConfiguration(args, environment, '0.0.0');
+
+function problemsOf(args: string[], environment: Record<string, string> = {}): readonly string[] {
+  try {
+    parse(args, environment);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const clean of cleanups.splice(0)) clean();
+});
+
+test('without flags and variables everything has its default', () => {
+  expect(parse().configuration).toEqual({
+    host: '127.0.0.1',
+    port: 8080,
+    store: 'lmdb:./data',
+    durability: 'process',
+    roles: ['gateway', 'delivery'],
+    storeBytesMax: 8_589_934_592,
+    subscriptionShare: 0.1,
+    drainSeconds: 35,
+    deliveryConcurrency: 64,
+    deliveryFinalStatuses: [400, 401, 403, 413],
+    settleWindowMs: 1000,
+    unsettledEventsMax: 1024,
+    logLevel: 'info',
+  });
+});
+
+test('a flag wins over a variable, a variable over the default', () => {
+  const { configuration } = parse(['--port', '9000'], { GRIDPOST_PORT: '9001', GRIDPOST_HOST: '::1' });
+  expect(configuration.port).toBe(9000);
+  expect(configuration.host).toBe('::1');
+});
+
+test('all problems are reported together, and secrets are not repeated', () => {
+  const problems = problemsOf(['--port', '70000'], {
+    GRIDPOST_STORE: 'postgres://user:hunter2@db',
+    GRIDPOST_DURABILITY: 'eternal',
+    GRIDPOST_ADMIN_KEY: 'short',
+  });
+  expect(problems).toEqual([
+    expect.stringContaining('--port must be <= 65535, got "70000"'),
+    expect.stringContaining('GRIDPOST_STORE must match pattern'),
+    'GRIDPOST_DURABILITY must be one of memory, process, disk, replicated, got "eternal"',
+    expect.stringContaining('GRIDPOST_ADMIN_KEY must NOT have fewer than 16 characters'),
+  ]);
+  expect(problems.join()).not.toMatch(/hunter2|"short"/);
+});
+
+test.each([
+  ['a word for a number', { GRIDPOST_PORT: 'http' }, 'GRIDPOST_PORT must be integer, got "http"'],
+  ['an empty number', { GRIDPOST_PORT: '' }, 'GRIDPOST_PORT must be integer, got ""'],
+  ['a fraction', { GRIDPOST_PORT: '80.5' }, 'GRIDPOST_PORT must be integer, got "80.5"'],
+  [
+    'an unknown role',
+    { GRIDPOST_ROLES: 'gateway,cook' },
+    'GRIDPOST_ROLES must be one of gateway, delivery, got "gateway,cook"',
+  ],
+  ['a role on the embedded store', { GRIDPOST_ROLES: 'gateway' }, expect.stringContaining('one process')],
+  [
+    'replicas of the embedded store',
+    { GRIDPOST_DURABILITY: 'replicated' },
+    expect.stringContaining('one copy'),
+  ],
+  [
+    'partitions of the embedded store',
+    { GRIDPOST_PARTITIONS: '4' },
+    expect.stringContaining('GRIDPOST_PARTITIONS'),
+  ],
+  [
+    'an open network without a key',
+    { GRIDPOST_HOST: '0.0.0.0' },
+    expect.stringContaining('GRIDPOST_ADMIN_KEY must be set'),
+  ],
+])('%s is refused', (_, environment, expected) => {
+  expect(problemsOf([], environment as Record<string, string>)).toEqual([expected]);
+});
+
+test('an unknown flag is refused', () => {
+  expect(problemsOf(['--prot', '1'])).toEqual([expect.stringContaining("unknown option '--prot'")]);
+});
+
+test('an unknown variable is warned about, with the nearest name', () => {
+  expect(parse([], { GRIDPOST_PROT: '1', OTHER: '1' }).warnings).toEqual([
+    'GRIDPOST_PROT is not a setting; did you mean GRIDPOST_PORT?',
+  ]);
+});
+
+describe('secrets from files', () => {
+  function secretFile(content: string): string {
+    const directory = mkdtempSync(join(tmpdir(), 'gridpost-config-'));
+    cleanups.push(() => rmSync(directory, { recursive: true }));
+    writeFileSync(join(directory, 'secret'), content);
+    return join(directory, 'secret');
+  }
+
+  test('one trailing line break is not part of the secret', () => {
+    const file = secretFile('a-key-of-enough-length\n');
+    expect(parse([], { GRIDPOST_ADMIN_KEY_FILE: file }).configuration.adminKey).toBe(
+      'a-key-of-enough-length',
+    );
+  });
+
+  test('a missing file is a problem', () => {
+    expect(problemsOf([], { GRIDPOST_ADMIN_KEY_FILE: '/nowhere/at/all' })).toEqual([
+      expect.stringContaining('GRIDPOST_ADMIN_KEY_FILE cannot be read: ENOENT'),
+    ]);
+  });
+
+  test('a value and a file together are a problem', () => {
+    const file = secretFile('a-key-of-enough-length');
+    expect(
+      problemsOf([], { GRIDPOST_ADMIN_KEY_FILE: file, GRIDPOST_ADMIN_KEY: 'another-key-of-length' }),
+    ).toEqual(['GRIDPOST_ADMIN_KEY and GRIDPOST_ADMIN_KEY_FILE are both set; keep one']);
+  });
+});
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.8.0.1', true],
+  ['localhost', true],
+  ['::1', true],
+  ['0:0:0:0:0:0:0:1', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['10.0.0.1', false],
+  ['::ffff:127.0.0.1', false],
+  ['example.org', false],
+])('%s is loopback: %s', (host, expected) => expect(isLoopback(host)).toBe(expected));

@@ -1,0 +1,141 @@
+/**
+ * The composition root: opens the store, wires the rooms together for the roles this process has, and takes them down
+ * in order. Nothing else names an adapter.
+ */
+import { createDelivery, type Delivery } from '@gridpost/delivery';
+import { createGateway, type Gateway } from '@gridpost/gateway';
+import { Publisher } from '@gridpost/ingest';
+import { Metrics } from '@gridpost/metrics';
+import { type Log, newIncarnation, systemClock } from '@gridpost/model';
+import { Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
+import type { Configuration } from './config/configuration.js';
+import { measuredStore } from './measured-store.js';
+import { openStore } from './open-store.js';
+import { rootKeyOf } from './root-key.js';
+
+/** How often a process looks for changes that others made, beside what its appends and reads tell it. */
+const refreshEveryMs = 1_000;
+
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly store: Store;
+  /** Names of the topics known at start. */
+  topicCount(): number;
+  /**
+   * Stops taking requests, lets attempts in flight finish for the drain time, hands everything over and closes the
+   * store. Resolves with the number of attempts that were cut. A second call waits for the first.
+   */
+  stop(): Promise<{ cut: number }>;
+}
+
+export async function startServer(configuration: Configuration, version: string, log: Log): Promise<Server> {
+  const clock = systemClock;
+  const metrics = new Metrics(version);
+  const store = measuredStore(await openStore(configuration), metrics);
+  try {
+    return await compose();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+
+  async function compose(): Promise<Server> {
+    const has = (role: Configuration['roles'][number]): boolean => configuration.roles.includes(role);
+    const registry = new Registry(store, clock);
+    await registry.refresh();
+    const refresh = (): void => {
+      registry
+        .refresh()
+        .catch((error: Error) => log.warn({ error: error.message }, 'configuration not refreshed'));
+    };
+    const refreshing = clock.every(refreshEveryMs, refresh);
+
+    const publisher = new Publisher({
+      store,
+      clock,
+      onVersion: (seen) => {
+        if (seen > registry.version) refresh();
+      },
+    });
+
+    let delivery: Delivery | undefined;
+    if (has('delivery')) {
+      delivery = createDelivery({
+        store,
+        registry,
+        metrics,
+        clock,
+        random: Math.random,
+        log,
+        worker: newIncarnation(),
+        settings: {
+          concurrency: configuration.deliveryConcurrency,
+          finalStatuses: configuration.deliveryFinalStatuses,
+          settleWindowMs: configuration.settleWindowMs,
+          unsettledEventsMax: configuration.unsettledEventsMax,
+          userAgent: `gridpost/${version}`,
+        },
+      });
+    }
+
+    const storeUp = metrics.storeUp.with();
+    const checks = async () => {
+      const health = await store.health();
+      storeUp.set(health.ok ? 1 : 0);
+      const { kind, durability } = store.info;
+      return {
+        store: { ok: health.ok, detail: health.reason ?? `${kind}, durability ${durability}` },
+        ...(delivery ? { delivery: delivery.status() } : {}),
+      };
+    };
+    // The gauge has to move also where nobody asks for readiness.
+    const checking = clock.every(5_000, () => void checks());
+    void checks();
+
+    const gateway: Gateway = createGateway({
+      store,
+      registry,
+      publisher,
+      metrics,
+      clock,
+      log,
+      rootKey: await rootKeyOf(store, configuration.rootKey),
+      adminKey: configuration.adminKey,
+      serveApi: has('gateway'),
+      checks,
+      version,
+    });
+    delivery?.start();
+    let port: number;
+    try {
+      ({ port } = await gateway.listen(configuration.host, configuration.port));
+    } catch (error) {
+      refreshing.cancel();
+      checking.cancel();
+      await delivery?.drain(0);
+      await delivery?.close();
+      throw error;
+    }
+
+    let stopping: Promise<{ cut: number }> | undefined;
+    const stop = async (): Promise<{ cut: number }> => {
+      await gateway.drain();
+      const drained = (await delivery?.drain(configuration.drainSeconds * 1_000)) ?? { cut: 0 };
+      refreshing.cancel();
+      checking.cancel();
+      await delivery?.close();
+      await gateway.close();
+      await store.close();
+      return drained;
+    };
+    return {
+      host: configuration.host,
+      port,
+      store,
+      topicCount: () => [...registry.topics()].length,
+      stop: () => (stopping ??= stop()),
+    };
+  }
+}
