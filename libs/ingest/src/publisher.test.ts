@@ -1,0 +1,207 @@
+import { expect, test } from '@jest/globals';
+import { Event, frameEvent, GridpostError, type Topic } from '@gridpost/model';
+import { FakeClock } from '@gridpost/model/testing';
+import type { AppendOptions, AppendResult, PendingEvent, Store } from '@gridpost/store';
+import { Publisher } from './publisher.js';
+
+function event(id: string, partitionkey?: string): Event {
+  const attributes = {
+    specversion: '1.0',
+    id,
+    source: '/s',
+    type: 't',
+    ...(partitionkey ? { partitionkey } : {}),
+  };
+  return frameEvent({
+    form: 'binary',
+    attributes: Object.entries(attributes).map(([name, value]) => ({ name, value })),
+    dataKind: 'none',
+    dataAt: 0,
+    dataLength: 0,
+    body: Buffer.alloc(0),
+  });
+}
+
+function topicWith(eventRetentionInDays: number, incarnation = 'orders0000000000'): Topic {
+  return {
+    name: 'orders',
+    incarnation,
+    properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays },
+    keys: { key1: 1, key2: 1 },
+    createdAt: 0,
+    updatedAt: 0,
+  };
+}
+const topic = topicWith(0);
+
+interface Append {
+  readonly partition: number;
+  readonly ids: string[];
+  readonly options: AppendOptions | undefined;
+  succeed(version?: number): void;
+  fail(error: unknown): void;
+}
+
+/** A log whose appends end when the test says so: what is looked at here is what goes into one append, and when. */
+function setup({ partitions = 4, waitingBytesMax = 1_000_000 } = {}) {
+  const appends: Append[] = [];
+  const store = {
+    info: { kind: 'held', place: '', partitions, durability: 'memory' },
+    append(partition: number, events: readonly PendingEvent[], options?: AppendOptions) {
+      return new Promise<AppendResult>((resolve, reject) => {
+        appends.push({
+          partition,
+          ids: events.map(({ frame }) => new Event(frame).id),
+          options,
+          succeed: (version = 1) => resolve({ version }),
+          fail: reject,
+        });
+      });
+    },
+  } as unknown as Store;
+  const versions: number[] = [];
+  const publisher = new Publisher({
+    store,
+    clock: new FakeClock(),
+    onVersion: (version) => versions.push(version),
+    waitingBytesMax,
+  });
+  return { appends, publisher, versions };
+}
+
+/** Lets what was scheduled for the end of this turn, and the promises behind it, happen. */
+const turn = async (): Promise<void> => {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+const outcome = (promise: Promise<void>): Promise<string> =>
+  promise.then(
+    () => 'accepted',
+    (error: GridpostError) => error.code,
+  );
+
+test('requests of one turn share an append, and all are answered by it', async () => {
+  const { appends, publisher, versions } = setup();
+  const answers = ['a', 'b', 'c'].map((id) => outcome(publisher.publish(topic, [event(id)])));
+  await turn();
+  expect(appends.map(({ ids }) => ids)).toEqual([['a', 'b', 'c']]);
+  appends[0]!.succeed(7);
+  expect(await Promise.all(answers)).toEqual(['accepted', 'accepted', 'accepted']);
+  expect(versions).toEqual([7]);
+});
+
+test('what arrives during an append goes into the next one, on the next partition', async () => {
+  const { appends, publisher } = setup();
+  const first = outcome(publisher.publish(topic, [event('a')]));
+  await turn();
+  const second = outcome(publisher.publish(topic, [event('b')]));
+  const third = outcome(publisher.publish(topic, [event('c')]));
+  await turn();
+  expect(appends).toHaveLength(1);
+  appends[0]!.succeed();
+  expect(await first).toBe('accepted');
+  await turn();
+  expect(appends[1]!.ids).toEqual(['b', 'c']);
+  expect(appends[1]!.partition).toBe((appends[0]!.partition + 1) % 4);
+  appends[1]!.succeed();
+  expect(await Promise.all([second, third])).toEqual(['accepted', 'accepted']);
+});
+
+test('events that all carry one partition key always go to the same partition, apart from the others', async () => {
+  const { appends, publisher } = setup({ partitions: 64 });
+  const answers: Promise<string>[] = [];
+  for (let round = 0; round < 3; round++) {
+    answers.push(outcome(publisher.publish(topic, [event(`k${round}`, 'customer-7')])));
+    answers.push(outcome(publisher.publish(topic, [event(`m${round}`, 'customer-7'), event(`n${round}`)])));
+  }
+  for (let done = 0; ; done++) {
+    await turn();
+    if (appends.length === done) break;
+    appends[done]!.succeed();
+  }
+  const keyed = appends.filter(({ ids }) => ids.some((id) => id.startsWith('k')));
+  expect(new Set(keyed.map(({ partition }) => partition)).size).toBe(1);
+  expect(await Promise.all(answers)).toEqual(new Array(6).fill('accepted'));
+});
+
+test('only topics that keep a history are named as retained', async () => {
+  const { appends, publisher } = setup();
+  const answers = [
+    outcome(publisher.publish(topic, [event('a')])),
+    outcome(publisher.publish(topicWith(1, 'audit00000000000'), [event('b')])),
+  ];
+  await turn();
+  expect(appends[0]!.options).toEqual({ retained: new Set(['audit00000000000']) });
+  appends[0]!.succeed();
+  await Promise.all(answers);
+});
+
+test('a failed append takes those that waited behind it along: they were not sent', async () => {
+  const { appends, publisher } = setup();
+  const sent = outcome(publisher.publish(topic, [event('a')]));
+  await turn();
+  const waiting = outcome(publisher.publish(topic, [event('b')]));
+  appends[0]!.fail(new GridpostError('OutcomeUnknown', 'no answer'));
+  expect(await sent).toBe('OutcomeUnknown');
+  expect(await waiting).toBe('StoreUnavailable');
+  const later = outcome(publisher.publish(topic, [event('c')]));
+  await turn();
+  appends[1]!.succeed();
+  expect(await later).toBe('accepted');
+});
+
+test('a full store refuses those that waited with the same reason', async () => {
+  const { appends, publisher } = setup();
+  const sent = outcome(publisher.publish(topic, [event('a')]));
+  await turn();
+  const waiting = outcome(publisher.publish(topic, [event('b')]));
+  appends[0]!.fail(new GridpostError('StoreFull', 'full'));
+  expect(await Promise.all([sent, waiting])).toEqual(['StoreFull', 'StoreFull']);
+});
+
+test('one append takes at most 5,000 events, but a request is never split', async () => {
+  const { appends, publisher } = setup({ partitions: 1, waitingBytesMax: 10_000_000 });
+  const many = (prefix: string, count: number): Event[] =>
+    Array.from({ length: count }, (_, i) => event(`${prefix}${i}`));
+  const answers = [many('a', 3_000), many('b', 2_000), many('c', 1)].map((events) =>
+    outcome(publisher.publish(topic, events)),
+  );
+  await turn();
+  expect(appends[0]!.ids).toHaveLength(5_000);
+  appends[0]!.succeed();
+  await turn();
+  expect(appends[1]!.ids).toEqual(['c0']);
+  appends[1]!.succeed();
+  expect(await Promise.all(answers)).toEqual(['accepted', 'accepted', 'accepted']);
+});
+
+test('what may wait is bounded in bytes', async () => {
+  const size = event('a').frame.length;
+  const { appends, publisher } = setup({ waitingBytesMax: size * 2 });
+  const answers = ['a', 'b', 'c'].map((id) => outcome(publisher.publish(topic, [event(id)])));
+  expect(await answers[2]).toBe('StoreUnavailable');
+  await turn();
+  appends[0]!.succeed();
+  expect(await Promise.all(answers.slice(0, 2))).toEqual(['accepted', 'accepted']);
+});
+
+test('nothing to publish is accepted without touching the store', async () => {
+  const { appends, publisher } = setup();
+  await publisher.publish(topic, []);
+  await publisher.drained();
+  expect(appends).toEqual([]);
+});
+
+test('drained waits for what is under way', async () => {
+  const { appends, publisher } = setup();
+  const answer = outcome(publisher.publish(topic, [event('a')]));
+  let drained = false;
+  const draining = publisher.drained().then(() => {
+    drained = true;
+  });
+  await turn();
+  expect(drained).toBe(false);
+  appends[0]!.succeed();
+  await Promise.all([answer, draining]);
+  expect(drained).toBe(true);
+});
