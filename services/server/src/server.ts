@@ -80,6 +80,7 @@ export async function startServer(configuration: Configuration, version: string,
       });
     }
 
+    metrics.partitions.with().set(store.info.partitions);
     const storeUp = metrics.storeUp.with();
     const checks = async () => {
       const health = await store.health();
