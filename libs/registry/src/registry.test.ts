@@ -1,0 +1,207 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  type Event,
+  frameEvent,
+  type Subscription,
+  subscriptionPath,
+  type Topic,
+  topicPath,
+} from '@gridpost/model';
+import { FakeClock } from '@gridpost/model/testing';
+import { MemoryStore, type Store } from '@gridpost/store';
+import { Registry } from './registry.js';
+
+const topic = (name: string, incarnation: string): Topic => ({
+  name,
+  incarnation,
+  properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays: 0 },
+  keys: { key1: 1, key2: 1 },
+  createdAt: 0,
+  updatedAt: 0,
+});
+
+const subscription = (
+  topicName: string,
+  topicIncarnation: string,
+  name: string,
+  type = 't',
+): Subscription => ({
+  topic: topicName,
+  topicIncarnation,
+  name,
+  incarnation: `${topicIncarnation}-${name}`,
+  properties: {
+    destination: {
+      endpointType: 'WebHook',
+      properties: {
+        endpointUrl: 'http://127.0.0.1:1/',
+        contentMode: 'structured',
+        attemptTimeoutInSeconds: 30,
+      },
+    },
+    filter: { includedEventTypes: [type] },
+    retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
+    eventDeliverySchema: 'CloudEventSchemaV1_0',
+    labels: [],
+    deadLettering: true,
+  },
+  status: { state: 'Active' },
+  createdAt: 0,
+  updatedAt: 0,
+});
+
+function event(type: string): Event {
+  return frameEvent({
+    form: 'binary',
+    attributes: Object.entries({ specversion: '1.0', id: '1', source: '/', type }).map(([name, value]) => ({
+      name,
+      value,
+    })),
+    dataKind: 'none',
+    dataAt: 0,
+    dataLength: 0,
+    body: Buffer.alloc(0),
+  });
+}
+
+let store: Store;
+let clock: FakeClock;
+let registry: Registry;
+beforeEach(() => {
+  clock = new FakeClock();
+  store = new MemoryStore();
+  registry = new Registry(store, clock);
+});
+
+const put = (document: Topic | Subscription) =>
+  store.resources.put(
+    'topic' in document ? subscriptionPath(document.topic, document.name) : topicPath(document.name),
+    document,
+  );
+const wanting = (type: string): string[] =>
+  [...registry.topics()]
+    .flatMap(({ index }) => index.match(event(type)).map((s) => s.subscription.name))
+    .sort();
+
+test('a refresh brings topics and subscriptions, and later only what changed', async () => {
+  await put(topic('orders', 'a'));
+  await put(subscription('orders', 'a', 'one'));
+  await registry.refresh();
+  expect(registry.topic('orders')?.topic.incarnation).toBe('a');
+  expect(registry.subscription('a-one')?.subscription.name).toBe('one');
+  expect(wanting('t')).toEqual(['one']);
+  await put(subscription('orders', 'a', 'two'));
+  await put(subscription('orders', 'a', 'one', 'other'));
+  await registry.refresh();
+  expect(wanting('t')).toEqual(['two']);
+  expect(wanting('other')).toEqual(['one']);
+  await store.resources.remove(subscriptionPath('orders', 'two'));
+  await registry.refresh();
+  expect(wanting('t')).toEqual([]);
+  expect(registry.subscription('a-two')).toBeUndefined();
+});
+
+test('removing a topic takes its subscriptions along', async () => {
+  await put(topic('orders', 'a'));
+  await put(subscription('orders', 'a', 'one'));
+  await registry.refresh();
+  await store.resources.remove(topicPath('orders'));
+  await registry.refresh();
+  expect(registry.topic('orders')).toBeUndefined();
+  expect(registry.topicById('a')).toBeUndefined();
+  expect(registry.subscription('a-one')).toBeUndefined();
+});
+
+test('a topic made again under its name inherits no subscription, even if both changes come in one refresh', async () => {
+  await put(topic('orders', 'a'));
+  await put(subscription('orders', 'a', 'one'));
+  await registry.refresh();
+  await store.resources.remove(topicPath('orders'));
+  await put(topic('orders', 'b'));
+  await registry.refresh();
+  expect(registry.topic('orders')?.topic.incarnation).toBe('b');
+  expect(wanting('t')).toEqual([]);
+  expect(registry.subscription('a-one')).toBeUndefined();
+  expect(registry.topicById('a')).toBeUndefined();
+});
+
+test('after a gap in the change log, what is not there any more is gone', async () => {
+  await put(topic('orders', 'a'));
+  await put(subscription('orders', 'a', 'one'));
+  await put(topic('audit', 'c'));
+  await registry.refresh();
+  await store.resources.remove(subscriptionPath('orders', 'one'));
+  await store.resources.remove(topicPath('audit'));
+  const changes = store.resources.changes.bind(store.resources);
+  store.resources.changes = async () => ({ ...(await changes(0)), complete: false });
+  await registry.refresh();
+  expect(registry.topic('audit')).toBeUndefined();
+  expect(wanting('t')).toEqual([]);
+  expect([...registry.topics()].map((t) => t.topic.name)).toEqual(['orders']);
+});
+
+describe('currency', () => {
+  test('is confirmed by a refresh as of its beginning, and by a version read elsewhere', async () => {
+    expect(registry.confirmedAt).toBe(Number.NEGATIVE_INFINITY);
+    await put(topic('orders', 'a'));
+    const began = clock.elapsed();
+    await registry.refresh();
+    expect(registry.confirmedAt).toBe(began);
+    await clock.advance(500);
+    expect(registry.confirm(registry.version, clock.elapsed())).toBe(true);
+    expect(registry.confirmedAt).toBe(clock.elapsed());
+    expect(registry.confirm(registry.version + 1, clock.elapsed() + 1)).toBe(false);
+    expect(registry.confirmedAt).toBe(clock.elapsed());
+  });
+
+  test('a call during a fetch gets one that began after it', async () => {
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const changes = store.resources.changes.bind(store.resources);
+    let fetches = 0;
+    store.resources.changes = async (version) => {
+      fetches++;
+      const result = await changes(version);
+      if (fetches === 1) await gate;
+      return result;
+    };
+    const first = registry.refresh();
+    await put(topic('orders', 'a'));
+    const second = registry.refresh();
+    const third = registry.refresh();
+    release();
+    await first;
+    expect(registry.topic('orders')).toBeUndefined();
+    await Promise.all([second, third]);
+    expect(registry.topic('orders')).toBeDefined();
+    expect(fetches).toBe(2);
+  });
+
+  test('a failed fetch leaves the copy as it was and the next one works', async () => {
+    await put(topic('orders', 'a'));
+    await registry.refresh();
+    const { changes } = store.resources;
+    store.resources.changes = () => Promise.reject(new Error('gone'));
+    await expect(registry.refresh()).rejects.toThrow('gone');
+    expect(registry.topic('orders')).toBeDefined();
+    store.resources.changes = changes;
+    await put(topic('audit', 'b'));
+    await registry.refresh();
+    expect(registry.topic('audit')).toBeDefined();
+  });
+});
+
+test('watchers hear of changes, not of refreshes that found none', async () => {
+  let heard = 0;
+  const stop = registry.onChange(() => heard++);
+  await put(topic('orders', 'a'));
+  await registry.refresh();
+  await registry.refresh();
+  expect(heard).toBe(1);
+  stop();
+  await put(topic('audit', 'b'));
+  await registry.refresh();
+  expect(heard).toBe(1);
+});
