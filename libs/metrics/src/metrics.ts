@@ -105,6 +105,11 @@ export class Metrics {
     'Attempts running in this process',
     [],
   );
+  readonly partitions = this.#gauge(
+    'gridpost_partitions',
+    'Partitions of the store, fixed when it was first opened',
+    [],
+  );
   readonly partitionsOwned = this.#gauge('gridpost_partitions_owned', 'Partitions this worker owns', []);
   readonly logEntries = this.#gauge(
     'gridpost_log_entries',
@@ -130,9 +135,9 @@ export class Metrics {
     describeProcess((family) => this.#registry.registerMetric(family as never));
   }
 
-  /** Names of all metrics, for the checks that compare dashboards and rules with what is exported. */
-  names(): string[] {
-    return this.#registry.getMetricsAsArray().map(({ name }) => name);
+  /** All metrics as they are declared, for the checks that compare dashboards, rules and docs with what is exported. */
+  declared(): Pick<Family<Cell>, 'name' | 'help' | 'type' | 'labels'>[] {
+    return this.#registry.getMetricsAsArray() as never;
   }
 
   /** The text exposition format 0.0.4, which every Prometheus reads. */

@@ -62,7 +62,7 @@ export class Family<S extends Cell | Buckets> {
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly aggregator = 'sum';
-  readonly #labels: readonly string[];
+  readonly labels: readonly string[];
   readonly #bounds: readonly number[];
   readonly #make: () => S;
   readonly #overflow: Cell | undefined;
@@ -82,7 +82,7 @@ export class Family<S extends Cell | Buckets> {
     this.name = options.name;
     this.help = options.help;
     this.type = options.type;
-    this.#labels = options.labels;
+    this.labels = options.labels;
     this.#bounds = options.bounds ?? [];
     this.#make = options.make;
     this.#overflow = options.overflow;
@@ -133,7 +133,7 @@ export class Family<S extends Cell | Buckets> {
     const values: { labels: Record<string, string | number>; value: number; metricName?: string }[] = [];
     for (const { values: labelValues, series } of this.#series.values()) {
       const labels: Record<string, string> = {};
-      this.#labels.forEach((label, i) => {
+      this.labels.forEach((label, i) => {
         labels[label] = labelValues[i]!;
       });
       if (series instanceof Cell) values.push({ labels, value: series.value });
