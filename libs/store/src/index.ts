@@ -1,5 +1,5 @@
 /** The port to durable storage, what its adapters share, and the in-memory reference model for tests. */
 export * from './bounds.js';
-export { MemoryStore, type MemoryStoreOptions } from './memory.js';
+export { MemoryStore, type MemoryStoreOptions } from './memory/store.js';
 export * from './pack.js';
 export * from './port.js';

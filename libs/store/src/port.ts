@@ -177,7 +177,10 @@ export interface LeasedDelivery {
 export interface DueResult {
   readonly deliveries: readonly LeasedDelivery[];
   readonly now: number;
-  /** Milliseconds until the next delivery that this ask left behind is due, 0 if one is due already. */
+  /**
+   * Milliseconds until the next delivery that this ask left behind is due, 0 if one is due already: one that there was
+   * no room for counts, one of a parked subscription when the parking ends. Running leases may count with their ends.
+   */
   readonly nextInMs: number | undefined;
 }
 
@@ -199,9 +202,10 @@ export interface DeadLetterPage {
   readonly next?: string;
 }
 
-/** What one subscription holds in one partition. */
+/** What one subscription holds in one partition, in charged bytes (`chargedBytes`); absent when it holds nothing. */
 export interface Usage {
   readonly subscription: Incarnation;
+  /** Deferred and leased. */
   readonly deferred: number;
   readonly deferredBytes: number;
   readonly deadLettered: number;
@@ -417,7 +421,8 @@ export interface StoreLimits {
   readonly bytesMax: number;
   /**
    * Share of `bytesMax` that one subscription's deferred deliveries and dead letters may hold, divided evenly over the
-   * partitions. Over 4/5 of it, its oldest deferred become dead letters; over all of it, its oldest dead letters go.
+   * partitions. Over 4/5 of it, its oldest deferred become dead letters; over all of it, its oldest dead letters go
+   * (`quotaOf`). Attempts that are running are left alone.
    */
   readonly subscriptionShare: number;
 }

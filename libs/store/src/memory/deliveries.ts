@@ -1,0 +1,250 @@
+/** Deferred and leased deliveries and dead letters of one partition of the reference model: a list, searched. */
+import type { Clock, DeadLetterReason, EntryId, Incarnation, Place } from '@gridpost/model';
+import { chargedBytes, type Quota } from '../bounds.js';
+import type {
+  DeadLetterPage,
+  DeliveryState,
+  Disposition,
+  DueAsk,
+  DueResult,
+  LeasedDelivery,
+  LeaseOutcome,
+  PendingEvent,
+  QuotaEffect,
+  Usage,
+} from '../port.js';
+
+interface Delivery {
+  readonly place: Place;
+  readonly subscription: Incarnation;
+  readonly acceptedAt: number;
+  readonly event: PendingEvent;
+  kind: Disposition['kind'];
+  state: DeliveryState;
+  /** When it is due, or its lease ends. */
+  dueAt: number;
+  token: string | undefined;
+  reason: DeadLetterReason | undefined;
+  deadLetteredAt: number;
+  /** Order of dead-lettering, which tells apart those of one millisecond. */
+  deadOrder: number;
+}
+
+/** Entry ids are hexadecimal counters. */
+export const entryOrder = (id: EntryId): number => Number.parseInt(id, 16);
+
+const byPlace = (a: Delivery, b: Delivery) =>
+  entryOrder(a.place.entry) - entryOrder(b.place.entry) || a.place.index - b.place.index;
+const byDue = (a: Delivery, b: Delivery) => a.dueAt - b.dueAt || byPlace(a, b);
+const byDeath = (a: Delivery, b: Delivery) => a.deadOrder - b.deadOrder;
+const keyOf = (entry: EntryId, index: number, subscription: Incarnation) =>
+  `${entry}/${index}/${subscription}`;
+
+export class MemoryDeliveries {
+  readonly #partition: number;
+  readonly #quota: Quota;
+  readonly #clock: Clock;
+  readonly #deliveries = new Map<string, Delivery>();
+  readonly #parkedUntil = new Map<Incarnation, number>();
+  #tokens = 0;
+  #deaths = 0;
+
+  constructor(partition: number, quota: Quota, clock: Clock) {
+    this.#partition = partition;
+    this.#quota = quota;
+    this.#clock = clock;
+  }
+
+  /** Each payload once, and the charge of every delivery beyond it. */
+  get bytesUsed(): number {
+    const payloads = new Map<string, number>();
+    for (const { place, event } of this.#deliveries.values()) {
+      payloads.set(`${place.entry}/${place.index}`, event.frame.length);
+    }
+    let bytes = this.#deliveries.size * chargedBytes(0);
+    for (const length of payloads.values()) bytes += length;
+    return bytes;
+  }
+
+  hold(
+    entry: EntryId,
+    index: number,
+    subscription: Incarnation,
+    acceptedAt: number,
+    event: PendingEvent,
+    disposition: Disposition,
+  ): void {
+    const delivery: Delivery = {
+      place: { partition: this.#partition, entry, index },
+      subscription,
+      acceptedAt,
+      event: { topic: event.topic, frame: Buffer.from(event.frame) },
+      kind: disposition.kind,
+      state: disposition.state,
+      dueAt: 0,
+      token: undefined,
+      reason: undefined,
+      deadLetteredAt: 0,
+      deadOrder: 0,
+    };
+    this.#deliveries.set(keyOf(entry, index, subscription), delivery);
+    this.#dispose(delivery, disposition);
+  }
+
+  conclude({ entry, index, subscription, token, disposition }: LeaseOutcome): void {
+    const key = keyOf(entry, index, subscription);
+    const delivery = this.#deliveries.get(key);
+    if (!delivery || delivery.token !== token) return;
+    if (disposition.kind === 'finished') this.#deliveries.delete(key);
+    else this.#dispose(delivery, disposition);
+  }
+
+  due({ max, room, rooms, parked, parkMs, leaseMs, token }: DueAsk): DueResult {
+    const now = this.#clock.now();
+    for (const subscription of parked) this.#parkedUntil.set(subscription, now + parkMs);
+    for (const [subscription, until] of this.#parkedUntil) {
+      if (until <= now) this.#parkedUntil.delete(subscription);
+    }
+    const waiting = this.#select((delivery) => delivery.kind !== 'deadLettered', byDue);
+    const taken = new Map<Incarnation, number>();
+    const deliveries: LeasedDelivery[] = [];
+    for (const delivery of waiting) {
+      if (delivery.dueAt > now || deliveries.length >= max) break;
+      const { subscription, place, event, acceptedAt, state } = delivery;
+      if (this.#parkedUntil.has(subscription)) continue;
+      const count = taken.get(subscription) ?? 0;
+      if (count >= (rooms.get(subscription) ?? room)) continue;
+      taken.set(subscription, count + 1);
+      const leaseExpired = delivery.kind === 'leased';
+      const ownToken = `${token}${++this.#tokens}`;
+      this.#dispose(delivery, { kind: 'leased', leaseMs, token: ownToken, state });
+      const { topic, frame } = event;
+      deliveries.push({
+        place,
+        subscription,
+        topic,
+        acceptedAt,
+        token: ownToken,
+        state,
+        frame,
+        leaseExpired,
+      });
+    }
+    let next = Number.POSITIVE_INFINITY;
+    for (const { subscription, dueAt } of waiting) {
+      next = Math.min(next, Math.max(dueAt, this.#parkedUntil.get(subscription) ?? 0));
+    }
+    return { deliveries, now, nextInMs: Number.isFinite(next) ? Math.max(0, next - now) : undefined };
+  }
+
+  hasten(subscription: Incarnation): void {
+    this.#parkedUntil.delete(subscription);
+    const now = this.#clock.now();
+    for (const delivery of this.#of(subscription, 'deferred', byPlace)) {
+      delivery.dueAt = Math.min(delivery.dueAt, now);
+    }
+  }
+
+  deadLetters(subscription: Incarnation, after: string | undefined, max: number): DeadLetterPage {
+    const dead = this.#of(subscription, 'deadLettered', byDeath);
+    const rest = dead.filter(({ deadOrder }) => after === undefined || deadOrder > Number(after));
+    const page = rest.slice(0, max);
+    const deadLetters = page.map(({ place, event, acceptedAt, deadLetteredAt, reason, state }) => {
+      const { topic, frame } = event;
+      return { place, subscription, topic, acceptedAt, deadLetteredAt, reason: reason!, state, frame };
+    });
+    return rest.length > max ? { deadLetters, next: String(page.at(-1)!.deadOrder) } : { deadLetters };
+  }
+
+  redrive(
+    subscription: Incarnation,
+    which: { readonly places: readonly Place[] } | { readonly max: number },
+  ): number {
+    let chosen = this.#of(subscription, 'deadLettered', byDeath);
+    if ('places' in which) {
+      const keys = new Set(which.places.map(({ entry, index }) => keyOf(entry, index, subscription)));
+      chosen = chosen.filter(({ place }) => keys.has(keyOf(place.entry, place.index, subscription)));
+    } else chosen = chosen.slice(0, which.max);
+    const state = { attempts: 0, liveFrom: this.#clock.now() };
+    for (const delivery of chosen) this.#dispose(delivery, { kind: 'deferred', dueInMs: 0, state });
+    return chosen.length;
+  }
+
+  purge(subscription: Incarnation, max: number): number {
+    const chosen = this.#select((delivery) => delivery.subscription === subscription, byPlace).slice(0, max);
+    for (const { place } of chosen) this.#deliveries.delete(keyOf(place.entry, place.index, subscription));
+    return chosen.length;
+  }
+
+  usage(): Usage[] {
+    const all: Usage[] = [];
+    for (const subscription of new Set([...this.#deliveries.values()].map((each) => each.subscription))) {
+      const dead = this.#of(subscription, 'deadLettered', byPlace);
+      const open = [
+        ...this.#of(subscription, 'deferred', byPlace),
+        ...this.#of(subscription, 'leased', byPlace),
+      ];
+      all.push({
+        subscription,
+        deferred: open.length,
+        deferredBytes: charged(open),
+        deadLettered: dead.length,
+        deadLetteredBytes: charged(dead),
+        oldestAcceptedAt: open.length ? Math.min(...open.map((each) => each.acceptedAt)) : undefined,
+      });
+    }
+    return all;
+  }
+
+  enforceQuotas(): QuotaEffect[] {
+    const effects: QuotaEffect[] = [];
+    for (const { subscription, deferredBytes, deadLetteredBytes } of this.usage()) {
+      let over = deferredBytes - this.#quota.deferredBytesMax;
+      let deadLettered = 0;
+      for (const delivery of this.#of(subscription, 'deferred', byPlace)) {
+        if (over <= 0) break;
+        over -= charged([delivery]);
+        this.#dispose(delivery, { kind: 'deadLettered', reason: 'QuotaExceeded', state: delivery.state });
+        deadLettered++;
+      }
+      let excess = deferredBytes + deadLetteredBytes - this.#quota.bytesMax;
+      let dropped = 0;
+      for (const { place, event } of this.#of(subscription, 'deadLettered', byDeath)) {
+        if (excess <= 0) break;
+        excess -= chargedBytes(event.frame.length);
+        this.#deliveries.delete(keyOf(place.entry, place.index, subscription));
+        dropped++;
+      }
+      if (deadLettered || dropped) effects.push({ subscription, deadLettered, dropped });
+    }
+    return effects;
+  }
+
+  #dispose(delivery: Delivery, disposition: Disposition): void {
+    const now = this.#clock.now();
+    delivery.kind = disposition.kind;
+    delivery.state = disposition.state;
+    delivery.token = disposition.kind === 'leased' ? disposition.token : undefined;
+    if (disposition.kind === 'deferred') delivery.dueAt = now + disposition.dueInMs;
+    else if (disposition.kind === 'leased') delivery.dueAt = now + disposition.leaseMs;
+    else {
+      delivery.reason = disposition.reason;
+      delivery.deadLetteredAt = now;
+      delivery.deadOrder = ++this.#deaths;
+    }
+  }
+
+  #of(subscription: Incarnation, kind: Disposition['kind'], order: typeof byPlace): Delivery[] {
+    return this.#select((each) => each.subscription === subscription && each.kind === kind, order);
+  }
+
+  #select(keep: (delivery: Delivery) => boolean, order: typeof byPlace): Delivery[] {
+    return [...this.#deliveries.values()].filter(keep).sort(order);
+  }
+}
+
+function charged(deliveries: readonly Delivery[]): number {
+  let bytes = 0;
+  for (const { event } of deliveries) bytes += chargedBytes(event.frame.length);
+  return bytes;
+}

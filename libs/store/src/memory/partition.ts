@@ -1,0 +1,173 @@
+/** One partition of the reference model: its log, its owner, and its histories. Deliveries are `deliveries.ts`'s. */
+import type { Clock, EntryId, Incarnation } from '@gridpost/model';
+import { quotaOf } from '../bounds.js';
+import { entriesOf, packEntry } from '../pack.js';
+import {
+  type Claim,
+  Fenced,
+  type HistoryPage,
+  type LogEntry,
+  type PendingEvent,
+  type ReadLimits,
+  type SettleBatch,
+  type SettleResult,
+  type StoreLimits,
+} from '../port.js';
+import { entryOrder, MemoryDeliveries } from './deliveries.js';
+
+interface Owner {
+  worker: string;
+  leaseUntil: number;
+  released: boolean;
+}
+
+interface Note {
+  epochs: number;
+  last: number;
+}
+
+type HistoryEvent = HistoryPage['events'][number];
+
+export class MemoryPartition {
+  readonly deliveries: MemoryDeliveries;
+  readonly #number: number;
+  readonly #clock: Clock;
+  /** In log order, since ids only grow and a Map keeps the order of insertion. */
+  readonly #log = new Map<EntryId, LogEntry>();
+  /** Notes of `begin`, by entry and index. */
+  readonly #notes = new Map<EntryId, Map<number, Note>>();
+  readonly #histories = new Map<Incarnation, HistoryEvent[]>();
+  #owner: Owner | undefined;
+  #epoch = 0;
+  #entries = 0;
+
+  constructor(number: number, partitions: number, limits: StoreLimits, clock: Clock) {
+    this.#number = number;
+    this.#clock = clock;
+    this.deliveries = new MemoryDeliveries(number, quotaOf(limits, partitions), clock);
+  }
+
+  get logEntries(): number {
+    return this.#log.size;
+  }
+
+  get bytesUsed(): number {
+    let bytes = this.deliveries.bytesUsed;
+    for (const entry of this.#log.values()) bytes += entry.bytes;
+    for (const history of this.#histories.values()) for (const { frame } of history) bytes += frame.length;
+    return bytes;
+  }
+
+  append(events: readonly PendingEvent[], retained: ReadonlySet<Incarnation>): void {
+    const acceptedAt = this.#clock.now();
+    for (const run of entriesOf(events)) {
+      const id = (++this.#entries).toString(16);
+      const copies = run.map(({ topic, frame }) => ({ topic, frame: Buffer.from(frame) }));
+      this.#log.set(id, { id, acceptedAt, events: copies, bytes: packEntry(run).length });
+      for (const [index, { topic, frame }] of copies.entries()) {
+        if (!retained.has(topic)) continue;
+        const history = this.#histories.get(topic) ?? [];
+        this.#histories.set(topic, history);
+        history.push({ place: { partition: this.#number, entry: id, index }, acceptedAt, frame });
+      }
+    }
+  }
+
+  claim(worker: string, leaseMs: number, suspectEvents: number): Claim | undefined {
+    const now = this.#clock.now();
+    const previous = this.#owner;
+    if (previous && !previous.released && previous.worker !== worker && previous.leaseUntil > now) {
+      return undefined;
+    }
+    this.#owner = { worker, leaseUntil: now + leaseMs, released: false };
+    const epoch = ++this.#epoch;
+    const suspectUpTo = previous && !previous.released ? this.#lastWithin(suspectEvents) : undefined;
+    return suspectUpTo === undefined ? { epoch } : { epoch, suspectUpTo };
+  }
+
+  renew(worker: string, epoch: number, leaseMs: number): boolean {
+    if (epoch !== this.#epoch || this.#owner?.worker !== worker || this.#owner.released) return false;
+    this.#owner.leaseUntil = this.#clock.now() + leaseMs;
+    return true;
+  }
+
+  release(worker: string, epoch: number): void {
+    if (epoch === this.#epoch && this.#owner?.worker === worker) this.#owner.released = true;
+  }
+
+  /** Throws `Fenced` unless the epoch is that of the last claim granted. */
+  fence(epoch: number): void {
+    if (epoch !== this.#epoch) throw new Fenced(this.#number, epoch);
+  }
+
+  read(after: EntryId | undefined, limits: ReadLimits): LogEntry[] {
+    const entries: LogEntry[] = [];
+    let bytes = 0;
+    for (const entry of this.#log.values()) {
+      if (after !== undefined && entryOrder(entry.id) <= entryOrder(after)) continue;
+      bytes += entry.bytes;
+      if (entries.length && (entries.length >= limits.entriesMax || bytes > limits.bytesMax)) break;
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  begin(entry: EntryId, index: number): number {
+    if (!this.#log.has(entry)) return 0;
+    const notes = this.#notes.get(entry) ?? new Map<number, Note>();
+    this.#notes.set(entry, notes);
+    const note = notes.get(index) ?? { epochs: 0, last: 0 };
+    notes.set(index, note);
+    if (note.last === this.#epoch) return note.epochs - 1;
+    note.last = this.#epoch;
+    return note.epochs++;
+  }
+
+  settle({ entries, outcomes }: SettleBatch): SettleResult {
+    let removed = 0;
+    for (const { id, acceptedAt, deferrals, events } of entries) {
+      if (!this.#log.delete(id)) continue;
+      this.#notes.delete(id);
+      removed++;
+      for (const { index, subscription, disposition } of deferrals) {
+        this.deliveries.hold(id, index, subscription, acceptedAt, events.get(index)!, disposition);
+      }
+    }
+    for (const outcome of outcomes) this.deliveries.conclude(outcome);
+    return { removed, quotaEffects: this.deliveries.enforceQuotas() };
+  }
+
+  history(topic: Incarnation, after: string | undefined, max: number): HistoryPage {
+    const all = this.#histories.get(topic) ?? [];
+    const key = ({ place }: HistoryEvent) => entryOrder(place.entry) * 1_000 + place.index;
+    const rest = after === undefined ? all : all.filter((event) => key(event) > Number(after));
+    const events = rest.slice(0, max);
+    return rest.length > max ? { events, next: String(key(events.at(-1)!)) } : { events };
+  }
+
+  histories(): Incarnation[] {
+    return [...this.#histories.keys()];
+  }
+
+  trimHistory(topic: Incarnation, olderThanMs: number, max: number): number {
+    const history = this.#histories.get(topic) ?? [];
+    const before = this.#clock.now() - olderThanMs;
+    let count = 0;
+    while (count < max && history[count] && history[count]!.acceptedAt <= before) count++;
+    history.splice(0, count);
+    if (!history.length) this.#histories.delete(topic);
+    return count;
+  }
+
+  /** The last entry before which at most `suspectEvents` events lie. */
+  #lastWithin(suspectEvents: number): EntryId | undefined {
+    let last: EntryId | undefined;
+    let before = 0;
+    for (const entry of this.#log.values()) {
+      if (before > suspectEvents) break;
+      last = entry.id;
+      before += entry.events.length;
+    }
+    return last;
+  }
+}

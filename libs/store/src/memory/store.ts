@@ -1,0 +1,208 @@
+/**
+ * The store as simply as it can be said: maps in memory, every call one synchronous step. It is the reference the
+ * conformance suite was written against and what other rooms' tests run on; it is not offered to users, since nothing
+ * in it outlives the process. What it leaves to others: durability, speed, and sharing between processes.
+ */
+import { type Clock, GridpostError, type Incarnation, systemClock } from '@gridpost/model';
+import { appendBytesMax } from '../bounds.js';
+import type {
+  AppendOptions,
+  AppendResult,
+  Claim,
+  DeadLetterPage,
+  DueAsk,
+  DueResult,
+  HistoryPage,
+  PartitionUsage,
+  PendingEvent,
+  ReadLimits,
+  ReadResult,
+  SettleBatch,
+  SettleResult,
+  Store,
+  StoreHealth,
+  StoreInfo,
+  StoreLimits,
+  StoreSupports,
+} from '../port.js';
+import { MemoryPartition } from './partition.js';
+import { MemoryResources } from './resources.js';
+
+export interface MemoryStoreOptions {
+  /** Default 1. */
+  readonly partitions?: number;
+  /** Default: 1 GiB, of which a subscription may hold a tenth. */
+  readonly limits?: StoreLimits;
+  /** Default the system's. */
+  readonly clock?: Clock;
+}
+
+export class MemoryStore implements Store {
+  readonly info: StoreInfo;
+  readonly supports: StoreSupports = { sharing: false };
+  readonly resources: MemoryResources = new MemoryResources();
+  readonly #partitions: readonly MemoryPartition[];
+  readonly #limits: StoreLimits;
+  readonly #clock: Clock;
+  readonly #workers = new Map<string, number>();
+  readonly #wakers = new Set<(partition: number) => void>();
+  #closed = false;
+
+  constructor(options: MemoryStoreOptions = {}) {
+    const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
+    this.#limits = limits;
+    this.#clock = options.clock ?? systemClock;
+    this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
+    this.#partitions = Array.from(
+      { length: partitions },
+      (_, number) => new MemoryPartition(number, partitions, limits, this.#clock),
+    );
+  }
+
+  async health(): Promise<StoreHealth> {
+    return this.#closed ? { ok: false, reason: 'the store is closed' } : { ok: true };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wakers.clear();
+  }
+
+  async append(
+    partition: number,
+    events: readonly PendingEvent[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    const target = this.#partition(partition);
+    let bytes = 0;
+    for (const { frame } of events) bytes += frame.length;
+    let used = 0;
+    for (const { bytesUsed } of this.#partitions) used += bytesUsed;
+    if (events.length && used + bytes > appendBytesMax(this.#limits)) {
+      throw new GridpostError('StoreFull', `the store holds ${used} of ${this.#limits.bytesMax} bytes`);
+    }
+    target.append(events, options.retained ?? new Set());
+    if (events.length) for (const wake of this.#wakers) queueMicrotask(() => wake(partition));
+    return { version: this.resources.version };
+  }
+
+  onAppend(wake: (partition: number) => void): () => void {
+    this.#wakers.add(wake);
+    return () => void this.#wakers.delete(wake);
+  }
+
+  async announce(worker: string, ttlMs: number): Promise<string[]> {
+    const now = this.#clock.now();
+    this.#workers.set(worker, now + ttlMs);
+    for (const [name, until] of this.#workers) if (until <= now) this.#workers.delete(name);
+    return [...this.#workers.keys()].sort();
+  }
+
+  async withdraw(worker: string): Promise<void> {
+    this.#workers.delete(worker);
+  }
+
+  async claim(
+    partition: number,
+    worker: string,
+    leaseMs: number,
+    suspectEvents: number,
+  ): Promise<Claim | undefined> {
+    return this.#partition(partition).claim(worker, leaseMs, suspectEvents);
+  }
+
+  async renew(partition: number, worker: string, epoch: number, leaseMs: number): Promise<boolean> {
+    return this.#partition(partition).renew(worker, epoch, leaseMs);
+  }
+
+  async release(partition: number, worker: string, epoch: number): Promise<void> {
+    this.#partition(partition).release(worker, epoch);
+  }
+
+  async read(
+    partition: number,
+    epoch: number,
+    after: string | undefined,
+    limits: ReadLimits,
+  ): Promise<ReadResult> {
+    const entries = this.#owned(partition, epoch).read(after, limits);
+    return { entries, version: this.resources.version, now: this.#clock.now() };
+  }
+
+  async begin(partition: number, epoch: number, entry: string, index: number): Promise<number> {
+    return this.#owned(partition, epoch).begin(entry, index);
+  }
+
+  async settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
+    return this.#owned(partition, epoch).settle(batch);
+  }
+
+  async due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult> {
+    return this.#owned(partition, epoch).deliveries.due(ask);
+  }
+
+  async hasten(partition: number, subscription: Incarnation): Promise<void> {
+    this.#partition(partition).deliveries.hasten(subscription);
+  }
+
+  async deadLetters(
+    partition: number,
+    subscription: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<DeadLetterPage> {
+    return this.#partition(partition).deliveries.deadLetters(subscription, after, max);
+  }
+
+  async redrive(
+    partition: number,
+    subscription: Incarnation,
+    which: Parameters<Store['redrive']>[2],
+  ): Promise<number> {
+    return this.#partition(partition).deliveries.redrive(subscription, which);
+  }
+
+  async usage(partition: number): Promise<PartitionUsage> {
+    const { deliveries, logEntries } = this.#partition(partition);
+    return { subscriptions: deliveries.usage(), logEntries, now: this.#clock.now() };
+  }
+
+  async purge(partition: number, subscription: Incarnation, max: number): Promise<number> {
+    return this.#partition(partition).deliveries.purge(subscription, max);
+  }
+
+  async history(
+    partition: number,
+    topic: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<HistoryPage> {
+    return this.#partition(partition).history(topic, after, max);
+  }
+
+  async histories(partition: number): Promise<Incarnation[]> {
+    return this.#partition(partition).histories();
+  }
+
+  async trimHistory(
+    partition: number,
+    topic: Incarnation,
+    olderThanMs: number,
+    max: number,
+  ): Promise<number> {
+    return this.#partition(partition).trimHistory(topic, olderThanMs, max);
+  }
+
+  #owned(number: number, epoch: number): MemoryPartition {
+    const partition = this.#partition(number);
+    partition.fence(epoch);
+    return partition;
+  }
+
+  #partition(number: number): MemoryPartition {
+    if (this.#closed) throw new GridpostError('StoreUnavailable', 'the store is closed');
+    const partition = this.#partitions[number];
+    if (!partition) throw new RangeError(`there is no partition ${number}`);
+    return partition;
+  }
+}

@@ -1,0 +1,207 @@
+/** Dead letters: paging, giving them another life, and forgetting a deleted subscription's. */
+import { describe, expect, test } from '@jest/globals';
+import type { DeadLetter, Disposition } from '../port.js';
+import {
+  dead,
+  dueLater,
+  dueNow,
+  ended,
+  type Lacks,
+  life,
+  onlyEntries,
+  type OpenStore,
+  roomy,
+  type Scene,
+  settled,
+  subA,
+  subB,
+  texts,
+  topic,
+  unless,
+  withScene,
+} from './scene.js';
+
+async function allPages(scene: Scene, subscription: string, max: number): Promise<DeadLetter[]> {
+  const all: DeadLetter[] = [];
+  let after: string | undefined;
+  do {
+    const { deadLetters, next } = await scene.store.deadLetters(0, subscription, after, max);
+    expect(deadLetters.length).toBeLessThanOrEqual(max);
+    all.push(...deadLetters);
+    after = next;
+  } while (after !== undefined);
+  return all;
+}
+
+export function describeDeadLetters(open: OpenStore, lacks: Lacks): void {
+  describe('dead letters', () => {
+    test(
+      'keep the delivery, its reason and its state, and are not attempted',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const { now } = await scene.store.usage(0);
+        const given: Disposition = {
+          kind: 'deadLettered',
+          reason: 'MaxDeliveryAttemptsExceeded',
+          state: { attempts: 30, liveFrom: 1, lastAttemptAt: 2, lastOutcome: 'Busy', lastStatus: 429 },
+        };
+        const place = await scene.hold(epoch, 'the event', given);
+        const { deadLetters, next } = await scene.store.deadLetters(0, subA, undefined, 10);
+        expect(next).toBeUndefined();
+        expect(deadLetters).toHaveLength(1);
+        const { reason, state } = given;
+        expect(deadLetters[0]).toMatchObject({ place, subscription: subA, topic, reason, state });
+        expect(texts(deadLetters)).toEqual(['the event']);
+        const { acceptedAt, deadLetteredAt } = deadLetters[0]!;
+        expect(acceptedAt).toBeGreaterThanOrEqual(now);
+        expect(deadLetteredAt).toBeGreaterThanOrEqual(acceptedAt);
+        expect((await scene.ask(epoch)).deliveries).toEqual([]);
+        expect((await scene.store.deadLetters(0, subB, undefined, 10)).deadLetters).toEqual([]);
+      }),
+    );
+
+    test(
+      'are paged through in the order of dead-lettering',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'accepted first, given up last', dueNow);
+        await scene.hold(epoch, 'of another', dead, subB);
+        const expected: string[] = [];
+        for (let index = 0; index < 7; index++) {
+          await scene.hold(epoch, `number ${index}`, dead);
+          expected.push(`number ${index}`);
+          await scene.pass(2);
+        }
+        const [delivery] = (await scene.ask(epoch)).deliveries;
+        await scene.store.settle(0, epoch, ended(delivery!, dead));
+        expected.push('accepted first, given up last');
+        for (const max of [1, 3, 8, 100]) expect(texts(await allPages(scene, subA, max))).toEqual(expected);
+      }),
+    );
+
+    test(
+      'given up in one step are all paged through, each once',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const contents = Array.from({ length: 40 }, (_, index) => `event ${index}`);
+        await scene.publish(...contents);
+        const [entry] = await scene.log(epoch);
+        const all = contents.map((_, index) => [index, subA, dead] as const);
+        await scene.store.settle(0, epoch, onlyEntries(settled(entry!, ...all)));
+        expect(texts(await allPages(scene, subA, 7)).sort()).toEqual(contents.sort());
+      }),
+    );
+
+    test(
+      'go on from a place in the list that has been redriven meanwhile',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        for (let index = 0; index < 4; index++) {
+          await scene.hold(epoch, `${index}`, dead);
+          await scene.pass(2);
+        }
+        const { deadLetters, next } = await scene.store.deadLetters(0, subA, undefined, 2);
+        await scene.store.redrive(0, subA, { places: deadLetters.map(({ place }) => place) });
+        const rest = await scene.store.deadLetters(0, subA, next, 10);
+        expect(texts(rest.deadLetters)).toEqual(['2', '3']);
+      }),
+    );
+
+    test(
+      'are redriven by place: due now, no attempts made, a new time to live',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const { now } = await scene.store.usage(0);
+        const places = [];
+        for (let index = 0; index < 3; index++) places.push(await scene.hold(epoch, `${index}`, dead));
+        const ghost = { partition: 0, entry: places[0]!.entry, index: 9 };
+        const which = { places: [places[1]!, places[2]!, ghost] };
+        expect(await scene.store.redrive(0, subB, which)).toBe(0);
+        expect(await scene.store.redrive(0, subA, which)).toBe(2);
+        expect(await scene.store.redrive(0, subA, which)).toBe(0);
+        expect(await scene.usageOf(subA)).toMatchObject({ deferred: 2, deadLettered: 1 });
+        const { deliveries } = await scene.ask(epoch);
+        expect(texts(deliveries).sort()).toEqual(['1', '2']);
+        for (const { state, leaseExpired, place } of deliveries) {
+          expect(state.attempts).toBe(0);
+          expect(state.liveFrom).toBeGreaterThanOrEqual(now);
+          expect(leaseExpired).toBe(false);
+          expect(places).toContainEqual(place);
+        }
+        for (const delivery of deliveries) await scene.store.settle(0, epoch, ended(delivery));
+        expect(await scene.store.redrive(0, subA, which)).toBe(0);
+        expect(await scene.usageOf(subA)).toMatchObject({ deferred: 0, deadLettered: 1 });
+      }),
+    );
+
+    test(
+      'are redriven all, oldest first, at most so many at a time',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'deferred', dueLater);
+        for (let index = 0; index < 5; index++) {
+          await scene.hold(epoch, `${index}`, dead);
+          await scene.pass(2);
+        }
+        expect(await scene.store.redrive(0, subA, { max: 2 })).toBe(2);
+        expect(texts((await scene.ask(epoch)).deliveries).sort()).toEqual(['0', '1']);
+        expect(await scene.store.redrive(0, subA, { max: 100 })).toBe(3);
+        expect(await scene.store.redrive(0, subA, { max: 100 })).toBe(0);
+        expect(texts((await scene.ask(epoch)).deliveries).sort()).toEqual(['2', '3', '4']);
+        expect(await scene.store.redrive(0, life('nobody'), { max: 5 })).toBe(0);
+      }),
+    );
+
+    test(
+      'redriven for a parked subscription wait for it no longer once it is hastened',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'dead', dead);
+        await scene.store.redrive(0, subA, { max: 1 });
+        expect((await scene.ask(epoch, { parked: new Set([subA]) })).deliveries).toEqual([]);
+        await scene.store.hasten(0, subA);
+        expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['dead']);
+      }),
+    );
+
+    test(
+      'and deferred deliveries of a deleted subscription are purged in bounded steps',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        for (let index = 0; index < 3; index++) await scene.hold(epoch, `dead ${index}`, dead);
+        for (let index = 0; index < 3; index++) await scene.hold(epoch, `deferred ${index}`, dueNow);
+        await scene.hold(epoch, 'of another', dueNow, subB);
+        const [leased] = (await scene.ask(epoch, { max: 1, rooms: new Map([[subB, 0]]) })).deliveries;
+        let purged = 0;
+        for (const expected of [2, 2, 2, 0, 0]) {
+          expect(await scene.store.purge(0, subA, 2)).toBe(expected);
+          purged += expected;
+          const usage = await scene.usageOf(subA);
+          expect((usage?.deferred ?? 0) + (usage?.deadLettered ?? 0)).toBe(6 - purged);
+        }
+        expect(await scene.usageOf(subA)).toBeUndefined();
+        await scene.store.settle(0, epoch, ended(leased!, dueNow));
+        expect(await scene.usageOf(subA)).toBeUndefined();
+        expect((await scene.store.deadLetters(0, subA, undefined, 10)).deadLetters).toEqual([]);
+        expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['of another']);
+      }),
+    );
+
+    unless(lacks.reopening)(
+      'survive reopening, in their order, redriven or not',
+      withScene(open, roomy, async (scene) => {
+        let epoch = await scene.own('w1', 20);
+        for (let index = 0; index < 4; index++) {
+          await scene.hold(epoch, `${index}`, dead);
+          await scene.pass(2);
+        }
+        await scene.store.redrive(0, subA, { max: 1 });
+        await scene.reopen();
+        epoch = await scene.own('w2');
+        expect(texts(await allPages(scene, subA, 2))).toEqual(['1', '2', '3']);
+        expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['0']);
+        expect(await scene.usageOf(subA)).toMatchObject({ deferred: 1, deadLettered: 3 });
+      }),
+    );
+  });
+}

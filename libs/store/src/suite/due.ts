@@ -1,0 +1,235 @@
+/** Due deliveries: order, rooms, parking, leases that run out, and being made due sooner. */
+import { describe, expect, test } from '@jest/globals';
+import type { Disposition } from '../port.js';
+import {
+  dead,
+  dueLater,
+  dueNow,
+  ended,
+  freshState,
+  hour,
+  life,
+  onlyEntries,
+  type OpenStore,
+  roomy,
+  settled,
+  subA,
+  subB,
+  subC,
+  texts,
+  withScene,
+} from './scene.js';
+
+const dueIn = (dueInMs: number): Disposition => ({ kind: 'deferred', dueInMs, state: freshState });
+const shortMs = 20;
+
+export function describeDue(open: OpenStore): void {
+  describe('due deliveries', () => {
+    test(
+      'are given when they are due, and not before',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        expect(await scene.ask(epoch)).toMatchObject({ deliveries: [], nextInMs: undefined });
+        const { now } = await scene.store.usage(0);
+        await scene.hold(epoch, 'soon', dueIn(60));
+        await scene.hold(epoch, 'later', dueLater);
+        const answer = await scene.until(async () => {
+          const due = await scene.ask(epoch);
+          return due.deliveries.length ? due : undefined;
+        });
+        expect(texts(answer.deliveries)).toEqual(['soon']);
+        expect(answer.now).toBeGreaterThanOrEqual(now + 60);
+      }),
+    );
+
+    test(
+      'come in the order in which they fell due, not in that of their events',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const delays = [30, 0, 45, 15];
+        await scene.publish('third', 'first', 'fourth', 'second');
+        const [entry] = await scene.log(epoch);
+        const deferrals = delays.map((delay, index) => [index, subA, dueIn(delay)] as const);
+        await scene.store.settle(0, epoch, onlyEntries(settled(entry!, ...deferrals)));
+        await scene.pass(50);
+        const { deliveries } = await scene.ask(epoch, { max: 3 });
+        expect(texts(deliveries)).toEqual(['first', 'second', 'third']);
+        expect(texts((await scene.ask(epoch, { max: 3 })).deliveries)).toEqual(['fourth']);
+      }),
+    );
+
+    test(
+      'of several subscriptions come earliest first where `max` leaves some behind',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'b', dueIn(5), subB);
+        await scene.pass(30);
+        await scene.hold(epoch, 'a', dueIn(0), subA);
+        await scene.pass(30);
+        const { deliveries, nextInMs } = await scene.ask(epoch, { max: 1 });
+        expect(texts(deliveries)).toEqual(['b']);
+        expect(nextInMs).toBe(0);
+        expect(texts((await scene.ask(epoch, { max: 1 })).deliveries)).toEqual(['a']);
+      }),
+    );
+
+    test(
+      'are given at most as many as there is room for, per subscription and in all',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        for (const subscription of [subA, subB, subC]) {
+          for (let index = 0; index < 4; index++) await scene.hold(epoch, `${index}`, dueNow, subscription);
+        }
+        const rooms = new Map([
+          [subA, 0],
+          [subB, 3],
+        ]);
+        const first = await scene.ask(epoch, { room: 2, rooms });
+        const count = (subscription: string, from: typeof first) =>
+          from.deliveries.filter((delivery) => delivery.subscription === subscription).length;
+        expect([subA, subB, subC].map((subscription) => count(subscription, first))).toEqual([0, 3, 2]);
+        expect(first.nextInMs).toBe(0);
+        const second = await scene.ask(epoch, { room: 100, max: 5 });
+        expect(second.deliveries).toHaveLength(5);
+        const third = await scene.ask(epoch, { room: 100, max: 5 });
+        expect(third.deliveries).toHaveLength(2);
+        const all = [first, second, third].flatMap(({ deliveries }) => deliveries);
+        expect(new Set(all.map(({ place, subscription }) => `${place.entry} ${subscription}`)).size).toBe(12);
+        expect(new Set(all.map(({ token }) => token)).size).toBe(12);
+        expect((await scene.ask(epoch)).deliveries).toEqual([]);
+      }),
+    );
+
+    test(
+      'of a parked subscription stay, until the parking is over',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'a', dueNow, subA);
+        await scene.hold(epoch, 'b', dueNow, subB);
+        const parked = await scene.ask(epoch, { parked: new Set([subA, subC]), parkMs: 80 });
+        expect(texts(parked.deliveries)).toEqual(['b']);
+        if ((await scene.ask(epoch, { parked: new Set([subA]), parkMs: 80 })).deliveries.length) {
+          throw new Error('a parked subscription was attempted');
+        }
+        const after = await scene.until(async () => {
+          const { deliveries } = await scene.ask(epoch);
+          return deliveries.length ? deliveries : undefined;
+        });
+        expect(texts(after)).toEqual(['a']);
+      }),
+    );
+
+    test(
+      'of a parked subscription are not looked at by an ask that does not name it, unless hastened',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'a', dueNow, subA);
+        await scene.hold(epoch, 'a too', dueLater, subA);
+        await scene.ask(epoch, { parked: new Set([subA]), parkMs: hour });
+        const left = await scene.ask(epoch);
+        expect(left.deliveries).toEqual([]);
+        expect(left.nextInMs).toBeGreaterThan(0);
+        expect(left.nextInMs).toBeLessThanOrEqual(hour);
+        await scene.store.hasten(0, subA);
+        expect(texts((await scene.ask(epoch)).deliveries).sort()).toEqual(['a', 'a too']);
+      }),
+    );
+
+    test(
+      'are given again when their lease ends without an outcome, under a new token',
+      withScene(open, roomy, async (scene) => {
+        const { store } = scene;
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'attempted', dueNow);
+        const [first] = (await scene.ask(epoch, { leaseMs: shortMs })).deliveries;
+        expect(first!.leaseExpired).toBe(false);
+        const [second] = await scene.until(async () => {
+          const { deliveries } = await scene.ask(epoch);
+          return deliveries.length ? deliveries : undefined;
+        });
+        expect(second).toMatchObject({ place: first!.place, leaseExpired: true, state: first!.state });
+        expect(second!.token).not.toBe(first!.token);
+        // Too late: the delivery belongs to the second attempt.
+        await store.settle(0, epoch, ended(first!));
+        expect(await scene.usageOf(subA)).toMatchObject({ deferred: 1 });
+        await store.settle(0, epoch, ended(second!, dueNow));
+        const [third] = (await scene.ask(epoch)).deliveries;
+        expect(third!.leaseExpired).toBe(false);
+        await store.settle(0, epoch, ended(third!));
+        expect(await scene.usageOf(subA)).toBeUndefined();
+      }),
+    );
+
+    test(
+      'written as leased by a settle are given when that lease ends',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const leased: Disposition = { kind: 'leased', leaseMs: shortMs, token: 't', state: freshState };
+        await scene.hold(epoch, 'attempted', leased);
+        const [delivery] = await scene.until(async () => {
+          const { deliveries } = await scene.ask(epoch);
+          return deliveries.length ? deliveries : undefined;
+        });
+        expect(delivery).toMatchObject({ leaseExpired: true, subscription: subA });
+      }),
+    );
+
+    test(
+      'accept the outcome of a lease that ran out, while nobody else has been given the delivery',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'attempted', dueNow);
+        const [delivery] = (await scene.ask(epoch, { leaseMs: 1 })).deliveries;
+        await scene.pass(5);
+        await scene.store.settle(0, epoch, ended(delivery!));
+        expect((await scene.ask(epoch)).deliveries).toEqual([]);
+        expect(await scene.usageOf(subA)).toBeUndefined();
+      }),
+    );
+
+    test(
+      'can be had sooner by hastening, except what is leased',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const leased: Disposition = { kind: 'leased', leaseMs: hour, token: 't', state: freshState };
+        await scene.hold(epoch, 'later', dueLater);
+        await scene.hold(epoch, 'attempted', leased);
+        await scene.hold(epoch, 'dead', dead);
+        await scene.hold(epoch, 'of another', dueLater, subB);
+        await scene.store.hasten(0, subA);
+        await scene.store.hasten(0, subA);
+        await scene.store.hasten(0, life('nobody'));
+        expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['later']);
+        expect(await scene.usageOf(subA)).toMatchObject({ deferred: 2, deadLettered: 1 });
+      }),
+    );
+
+    test(
+      'hastened come before what falls due after that, and after what was due before',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'second', dueLater);
+        await scene.hold(epoch, 'first', dueNow);
+        await scene.pass(5);
+        await scene.store.hasten(0, subA);
+        await scene.pass(5);
+        await scene.hold(epoch, 'third', dueNow);
+        await scene.hold(epoch, 'not yet', dueLater);
+        const { deliveries } = await scene.ask(epoch);
+        expect(texts(deliveries)).toEqual(['first', 'second', 'third']);
+      }),
+    );
+
+    test(
+      'say when the next one is due',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'now', dueNow);
+        await scene.hold(epoch, 'in an hour', dueLater);
+        const { nextInMs } = await scene.ask(epoch, { leaseMs: 3 * hour });
+        expect(nextInMs).toBeGreaterThan(hour - 60_000);
+        expect(nextInMs).toBeLessThanOrEqual(hour);
+      }),
+    );
+  });
+}

@@ -1,0 +1,114 @@
+/** Histories: written with the log, read by place, trimmed by age and count. */
+import { describe, expect, test } from '@jest/globals';
+import {
+  event,
+  life,
+  onlyEntries,
+  type OpenStore,
+  roomy,
+  type Scene,
+  settled,
+  texts,
+  withScene,
+} from './scene.js';
+
+const kept = life('kept');
+const other = life('other');
+const passing = life('passing');
+const retained = new Set([kept, other]);
+
+async function allPages(scene: Scene, topic: string, max: number) {
+  const events = [];
+  let after: string | undefined;
+  do {
+    const page = await scene.store.history(0, topic, after, max);
+    expect(page.events.length).toBeLessThanOrEqual(max);
+    events.push(...page.events);
+    after = page.next;
+  } while (after !== undefined);
+  return events;
+}
+
+export function describeHistory(open: OpenStore): void {
+  describe('histories', () => {
+    test(
+      'keep the events of retained topics under their places, after they are settled as well',
+      withScene(open, roomy, async (scene) => {
+        const { store } = scene;
+        const epoch = await scene.own();
+        await store.append(0, [event('a', kept), event('b', passing), event('c', other), event('d', kept)], {
+          retained,
+        });
+        await store.append(0, [event('not kept', kept)]);
+        await store.append(0, [event('e', kept)], { retained: new Set([kept]) });
+        const entries = await scene.log(epoch);
+        const before = await allPages(scene, kept, 10);
+        expect(texts(before)).toEqual(['a', 'd', 'e']);
+        expect(before.map(({ place }) => place)).toEqual([
+          { partition: 0, entry: entries[0]!.id, index: 0 },
+          { partition: 0, entry: entries[0]!.id, index: 3 },
+          { partition: 0, entry: entries[2]!.id, index: 0 },
+        ]);
+        expect(before.map(({ acceptedAt }) => acceptedAt)).toEqual(
+          [0, 0, 2].map((index) => entries[index]!.acceptedAt),
+        );
+        await store.settle(0, epoch, onlyEntries(...entries.map((entry) => settled(entry))));
+        expect(await scene.log(epoch)).toEqual([]);
+        for (const max of [1, 2, 3, 10]) expect(await allPages(scene, kept, max)).toEqual(before);
+        expect(texts(await allPages(scene, other, 10))).toEqual(['c']);
+        expect(await allPages(scene, passing, 10)).toEqual([]);
+        expect((await store.histories(0)).toSorted()).toEqual([kept, other]);
+      }),
+    );
+
+    test(
+      'are paged through whole when one request holds more than a page',
+      withScene(open, roomy, async (scene) => {
+        const contents = Array.from({ length: 300 }, (_, index) => `event ${index}`);
+        await scene.store.append(
+          0,
+          contents.map((content, index) => event(content, index % 3 ? kept : passing)),
+          { retained },
+        );
+        const expected = contents.filter((_, index) => index % 3);
+        for (const max of [7, 64, 1_000]) expect(texts(await allPages(scene, kept, max))).toEqual(expected);
+      }),
+    );
+
+    test(
+      'are trimmed by age, oldest first, in bounded steps',
+      withScene(open, roomy, async (scene) => {
+        const { store } = scene;
+        for (const content of ['one', 'two', 'three'])
+          await store.append(0, [event(content, kept)], { retained });
+        await scene.pass(100);
+        await store.append(0, [event('young', kept)], { retained });
+        await store.append(0, [event('of another', other)], { retained });
+        expect(await store.trimHistory(0, kept, 50_000, 10)).toBe(0);
+        expect(await store.trimHistory(0, kept, 80, 2)).toBe(2);
+        expect(texts(await allPages(scene, kept, 10))).toEqual(['three', 'young']);
+        expect(await store.trimHistory(0, kept, 80, 2)).toBe(1);
+        expect(texts(await allPages(scene, kept, 10))).toEqual(['young']);
+      }),
+    );
+
+    test(
+      'are emptied by trimming to no age, and named no longer',
+      withScene(open, roomy, async (scene) => {
+        const { store } = scene;
+        for (const content of ['one', 'two', 'three'])
+          await store.append(0, [event(content, kept)], { retained });
+        await store.append(0, [event('of another', other)], { retained });
+        const { events, next } = await store.history(0, kept, undefined, 1);
+        expect(texts(events)).toEqual(['one']);
+        while ((await store.trimHistory(0, kept, 0, 2)) > 0);
+        expect(await allPages(scene, kept, 10)).toEqual([]);
+        expect((await store.history(0, kept, next, 10)).events).toEqual([]);
+        expect(await store.histories(0)).toEqual([other]);
+        expect(await store.trimHistory(0, kept, 0, 2)).toBe(0);
+        await store.append(0, [event('again', kept)], { retained });
+        expect(texts(await allPages(scene, kept, 10))).toEqual(['again']);
+      }),
+    );
+  });
+}
