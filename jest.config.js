@@ -25,7 +25,10 @@ export default {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{libs,services,schemas}/**/*.test.ts', '<rootDir>/test/house/**/*.test.ts'],
+      testMatch: [
+        '<rootDir>/{libs,services,schemas}/**/*.test.ts',
+        '<rootDir>/test/{house,support}/**/*.test.ts',
+      ],
     },
     {
       ...shared,
