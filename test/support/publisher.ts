@@ -17,8 +17,10 @@ export interface PublisherOptions {
   readonly ledger: Ledger;
   /** Events per second. */
   readonly rate: number;
-  /** Told of each first byte of an answer of 200. */
-  readonly onFirstByte?: (url: string) => void;
+  /** Told of each first byte of an answer. */
+  readonly onFirstByte?: () => void;
+  /** Told of each event that was accepted, after the ledger. */
+  readonly onAccepted?: (id: string) => void;
   /** Events in flight at most. Default 64. */
   readonly inFlightMax?: number;
   /** Longest wait for an answer. Default 10 s. */
@@ -43,7 +45,16 @@ export interface LedgerPublisher {
 const tickMs = 10;
 
 export function startPublisher(options: PublisherOptions): LedgerPublisher {
-  const { urls, ledger, rate, onFirstByte, inFlightMax = 64, timeoutMs = 10_000, prefix = 'e' } = options;
+  const {
+    urls,
+    ledger,
+    rate,
+    onFirstByte,
+    onAccepted,
+    inFlightMax = 64,
+    timeoutMs = 10_000,
+    prefix = 'e',
+  } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: inFlightMax });
   const counts = { accepted: 0, refused: 0, unknown: 0 };
   const flights = new Set<Promise<void>>();
@@ -67,7 +78,7 @@ export function startPublisher(options: PublisherOptions): LedgerPublisher {
         body: `{"specversion":"1.0","id":"${id}","source":"/ledger","type":"ledger.event","data":${data}}`,
         agent,
         timeoutMs,
-        onFirstByte: () => onFirstByte?.(url),
+        ...(onFirstByte === undefined ? {} : { onFirstByte }),
       });
       outcome = outcomeOf(answer.status, answer.body);
     } catch (error) {
@@ -77,6 +88,7 @@ export function startPublisher(options: PublisherOptions): LedgerPublisher {
     ledger.conclude(id, outcome);
     counts[outcome]++;
     if (outcome !== 'accepted') return;
+    onAccepted?.(id);
     lastAcceptedAt = performance.now();
     lastAcceptedNumber = Math.max(lastAcceptedNumber, number);
     for (const watch of [...watchers]) watch();

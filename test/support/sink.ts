@@ -20,6 +20,8 @@ export interface Receipt {
   readonly repetition: number;
   /** The event, read when it is asked for. Throws where the request carries none. */
   readonly event: Delivered;
+  /** Whether the connection ended before an answer was written. */
+  readonly cut: boolean;
 }
 
 /** `silence`: never answers. `reset`: ends the connection with RST. */
@@ -83,7 +85,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
   });
 
   async function take(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
-    const receipt = record(request, body);
+    const receipt = record(request, response, body);
     receipts.push(receipt);
     for (const observe of [...observers]) observe(receipt);
     const behaviour = await answer(receipt);
@@ -102,7 +104,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     timers.add(timer);
   }
 
-  function record(request: IncomingMessage, body: Buffer): Receipt {
+  function record(request: IncomingMessage, response: ServerResponse, body: Buffer): Receipt {
     const { url: path = '/', method = '', headers } = request;
     const id = messageIdOf(headers);
     const repetition = id === undefined ? 0 : (seen.get(id) ?? 0);
@@ -117,6 +119,9 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
       repetition,
       get event() {
         return (event ??= readDelivery(headers, body));
+      },
+      get cut() {
+        return response.closed && !response.writableFinished;
       },
     };
   }

@@ -1,0 +1,89 @@
+/** What stopping and starting again keeps, and that a graceful stop under load loses and repeats nothing. */
+import { expect, test } from '@jest/globals';
+import { Api, eventOf, publishPath } from '../support/api.js';
+import { check } from '../support/checker.js';
+import { type Deployment, describeTopologies, embedded } from '../support/deployment.js';
+import { startLedgerSink } from '../support/endpoint.js';
+import { openLedger, readLedger } from '../support/ledger.js';
+import { startPublisher } from '../support/publisher.js';
+import { startServer } from '../support/server.js';
+import { startSink } from '../support/sink.js';
+
+const clean = { lost: [], phantom: [], invented: [], corrupted: [], duplicates: [] };
+
+describeTopologies('a restart', (topology) => {
+  test('keeps topics, subscriptions, deferred deliveries and dead letters', async () => {
+    const before = await topology.start();
+    const sink = await startSink();
+    let mended = false;
+    sink.reply(({ path }) => ({ status: mended ? 200 : path === '/refusing' ? 400 : 500 }));
+    await before.api.putTopic('kept');
+    await before.api.putSubscription('kept', 'refusing', { url: sink.url('/refusing') });
+    await before.api.putSubscription('kept', 'failing', { url: sink.url('/failing') });
+    await before.api.accept('kept', eventOf({ id: 'e', data: { kept: true } }));
+    await before.api.deadLettered('kept', 'refusing', 1);
+    const [failed] = await sink.received('/failing');
+    await before.counted('gridpost_deliveries_deferred_total', 1, { subscription: 'failing' });
+    for (const { code } of await before.stopServers()) expect(code).toBe(0);
+
+    mended = true;
+    const after = await topology.start(before.ground);
+    const [letter] = await after.api.deadLetters('kept', 'refusing');
+    expect(letter!.deadLetterReason).toBe('UndeliverableDueToBadRequest');
+    const receipts = await sink.received('/failing', 2, 25_000);
+    expect(receipts[1]!.headers).toMatchObject({ 'webhook-id': failed!.headers['webhook-id'] });
+    await after.api.accept('kept', eventOf({ id: 'later' }));
+    await sink.received(({ path, event }) => path === '/refusing' && event.attributes.id === 'later');
+    await after.stop();
+  }, 60_000);
+
+  test('by SIGTERM under load loses nothing, repeats nothing, and ends with 0', async () => {
+    const ledger = openLedger();
+    const sink = await startLedgerSink(ledger);
+    // Slow enough that attempts are in flight whenever the signal comes.
+    sink.reply({ status: 200, afterMs: 50 });
+    let deployment: Deployment = await topology.start();
+    await deployment.api.putTopic('drained');
+    await deployment.api.putSubscription('drained', 'hook', { url: sink.url('/hook') });
+    const rounds = 2;
+    for (let round = 0; round < rounds; round++) {
+      const publisher = startPublisher({
+        urls: deployment.apis.map(({ url }) => url + publishPath('drained')),
+        ledger,
+        rate: 300,
+        prefix: `r${round}-`,
+      });
+      await publisher.accepted(200);
+      const exits = await deployment.stopServers();
+      await publisher.stop();
+      expect(exits.map(({ code }) => code)).toEqual(exits.map(() => 0));
+      deployment = await topology.start(deployment.ground);
+    }
+    const expected = readLedger(ledger).published.filter(({ outcome }) => outcome === 'accepted').length;
+    await sink.received('/hook', expected, 30_000);
+    await deployment.stop();
+    const verdict = check(readLedger(ledger), { subscriptions: ['hook'] });
+    expect(verdict).toMatchObject({ ...clean, unknown: 0 });
+    expect(verdict.accepted).toBeGreaterThanOrEqual(400);
+  }, 90_000);
+});
+
+test('a second SIGTERM changes nothing', async () => {
+  const topic = 'twice';
+  const ground = await embedded.prepare();
+  const server = await startServer(ground.settings);
+  const api = new Api(server.url);
+  const sink = await startSink();
+  sink.reply({ status: 200, afterMs: 300 });
+  await api.putTopic(topic);
+  await api.putSubscription(topic, 'hook', { url: sink.url('/hook') });
+  await api.accept(topic, eventOf());
+  await sink.received('/hook');
+  server.kill('SIGTERM');
+  server.kill('SIGTERM');
+  expect(await server.exited).toEqual({ code: 0, signal: null });
+  const again = await startServer(ground.settings);
+  await new Api(again.url).accept(topic, eventOf({ id: 'marker' }));
+  await sink.received(({ event }) => event.attributes.id === 'marker');
+  expect(sink.receipts).toHaveLength(2);
+}, 30_000);

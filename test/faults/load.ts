@@ -1,0 +1,156 @@
+/**
+ * A deployment under steady load with a ledger outside it: one topic, two subscriptions, publishers that never stop,
+ * and the questions every fault asks afterwards. Which process dies, and when, is the test's business.
+ */
+import { expect } from '@jest/globals';
+import { publishPath } from '../support/api.js';
+import { check, quantile, type Verdict } from '../support/checker.js';
+import { type Deployment, metricOf } from '../support/deployment.js';
+import { startLedgerSink } from '../support/endpoint.js';
+import { type Ledger, openLedger, readLedger } from '../support/ledger.js';
+import { type LedgerPublisher, startPublisher } from '../support/publisher.js';
+import type { ServerProcess } from '../support/server.js';
+import type { Sink } from '../support/sink.js';
+import { until } from '../support/waiting.js';
+
+/** How often each fault strikes: twice, or as often as `GRIDPOST_FAULT_KILLS` says. */
+export const kills = Number(process.env.GRIDPOST_FAULT_KILLS ?? 2);
+
+/** Promised in `docs/delivery.md`: how old an unsettled entry gets, and how many events of a partition are unsettled. */
+const settleWindowMs = 1_000;
+const unsettledEventsMax = 1_024;
+/** From the window's end to the settled entry, and from a signal to the death of its process. */
+const slackMs = 500;
+
+export const topic = 'faults';
+export const subscriptions = ['left', 'right'];
+
+export interface Load {
+  readonly ledger: Ledger;
+  readonly sink: Sink;
+  readonly publisher: LedgerPublisher;
+  /** Reads the counters of a process that is about to be killed. */
+  remember(victim: ServerProcess): Promise<void>;
+  /** Notes that something was killed now. */
+  struck(): void;
+  /** Resolves when everything that was accepted until now has been delivered; how long that took. */
+  caughtUp(withinMs?: number): Promise<number>;
+  /** Stops publishing, waits for what is owed and for the router to come to rest, and judges. */
+  judge(name: string, survivors: readonly ServerProcess[]): Promise<Judgement>;
+}
+
+export interface Judgement extends Verdict {
+  /** Most deliveries that the strikes may have repeated. */
+  readonly bound: number;
+  /** The routers' own count of redeliveries, of the dead ones as far as it could be read. */
+  readonly redeliveries: number;
+}
+
+export async function startLoad(
+  deployment: Deployment,
+  {
+    rate = 250,
+    partitions = 1,
+    onFirstByte,
+  }: { rate?: number; partitions?: number; onFirstByte?: () => void } = {},
+): Promise<Load> {
+  const ledger = openLedger();
+  const sink = await startLedgerSink(ledger);
+  await deployment.api.putTopic(topic);
+  for (const name of subscriptions)
+    await deployment.api.putSubscription(topic, name, { url: sink.url(`/${name}`) });
+  const owed = new Set<string>();
+  const early = new Set<string>();
+  const publisher = startPublisher({
+    urls: deployment.apis.map(({ url }) => url + publishPath(topic)),
+    ledger,
+    rate,
+    ...(onFirstByte === undefined ? {} : { onFirstByte }),
+    onAccepted(id) {
+      for (const name of subscriptions) if (!early.delete(`${name}/${id}`)) owed.add(`${name}/${id}`);
+    },
+  });
+  // A delivery may arrive before its publisher has read the answer.
+  sink.onReceipt(({ path, event }) => {
+    const delivery = `${path.slice(1)}/${event.attributes.id}`;
+    if (!owed.delete(delivery)) early.add(delivery);
+  });
+
+  const strikes: number[] = [];
+  let redeliveriesOfTheDead = 0;
+  await publisher.accepted(100);
+
+  const caughtUp = async (withinMs = 30_000): Promise<number> => {
+    const began = performance.now();
+    const awaited = [...owed];
+    await until('what was accepted is delivered', () => !awaited.some((delivery) => owed.has(delivery)), {
+      withinMs,
+    });
+    return performance.now() - began;
+  };
+
+  return {
+    ledger,
+    sink,
+    publisher,
+    caughtUp,
+    struck: () => void strikes.push(performance.now()),
+    async remember(victim) {
+      redeliveriesOfTheDead += await metricOf([victim], 'gridpost_redeliveries_total');
+    },
+    async judge(name, survivors) {
+      await publisher.stop();
+      await caughtUp();
+      // At rest nothing is in flight or owed any more, so no late repetition is missed.
+      await until(
+        'the router is at rest',
+        async () => {
+          const [inFlight, backlog, entries] = await Promise.all([
+            metricOf(survivors, 'gridpost_attempts_in_flight'),
+            metricOf(survivors, 'gridpost_subscription_backlog_events'),
+            metricOf(survivors, 'gridpost_log_entries'),
+          ]);
+          return inFlight + backlog + entries === 0;
+        },
+        { withinMs: 60_000, everyMs: 200 },
+      );
+      const lines = readLedger(ledger);
+      const verdict = check(lines, { subscriptions });
+      const redeliveries = redeliveriesOfTheDead + (await metricOf(survivors, 'gridpost_redeliveries_total'));
+      const bound = strikes.reduce((sum, at) => {
+        const recent = lines.received.filter(
+          (receipt) => receipt.at > at - settleWindowMs - slackMs && receipt.at < at + slackMs,
+        );
+        return sum + Math.min(recent.length, unsettledEventsMax * partitions * subscriptions.length);
+      }, 0);
+      report(name, strikes.length, verdict, bound, redeliveries);
+      return { ...verdict, bound, redeliveries };
+    },
+  };
+}
+
+/** What holds after every fault, whatever was killed. */
+export function expectNothingLost(judgement: Judgement): void {
+  const { lost, phantom, invented, corrupted, renamed, duplicates, bound, redeliveries } = judgement;
+  expect({ lost, phantom, invented, corrupted, renamed }).toEqual({
+    lost: [],
+    phantom: [],
+    invented: [],
+    corrupted: [],
+    renamed: [],
+  });
+  expect(duplicates.length).toBeLessThanOrEqual(bound);
+  expect(duplicates.length).toBeLessThanOrEqual(redeliveries);
+}
+
+function report(name: string, struck: number, verdict: Verdict, bound: number, redeliveries: number): void {
+  const { accepted, refused, unknown, delivered, lost, duplicates, latencies, longestGapMs } = verdict;
+  process.stderr.write(
+    `fault: ${name}: kills ${struck}, accepted ${accepted}, refused ${refused}, unknown ${unknown}, ` +
+      `delivered ${delivered}, lost ${lost.length}, duplicates ${duplicates.length} of at most ${bound} ` +
+      `(router counts ${redeliveries}), p50 ${ms(quantile(latencies, 0.5))}, p99 ${ms(quantile(latencies, 0.99))}, ` +
+      `longest ${ms(latencies.at(-1) ?? 0)}, longest gap ${ms(longestGapMs)}\n`,
+  );
+}
+
+const ms = (value: number): string => `${Math.round(value)} ms`;

@@ -1,0 +1,62 @@
+/** A delivery worker dies by SIGKILL while endpoints hold its attempts unanswered; the other takes over what it owned. */
+import { expect, test } from '@jest/globals';
+import { describeWithRedis, metricOf, redis } from '../support/deployment.js';
+import { type ServerProcess, startServer } from '../support/server.js';
+import type { Receipt } from '../support/sink.js';
+import { until } from '../support/waiting.js';
+import { expectNothingLost, kills, startLoad } from './load.js';
+
+/** Ownership ends 10 s after its last renewal, and is looked for every 3 s (DESIGN §3). */
+const takeOverWithinMs = 15_000;
+const partitions = 8;
+
+describeWithRedis('a killed worker', () => {
+  test(
+    'loses nothing, repeats no more than was unsettled, and is succeeded in time',
+    async () => {
+      const deployment = await redis.start();
+      const load = await startLoad(deployment, { partitions });
+      const workers: ServerProcess[] = [...deployment.workers];
+      await until('both workers own partitions', async () => {
+        const owned = await Promise.all(
+          workers.map((worker) => metricOf([worker], 'gridpost_partitions_owned')),
+        );
+        return owned.every((count) => count > 0);
+      });
+      let slowest = 0;
+      for (let kill = 0; kill < kills; kill++) {
+        const victim = workers[kill % 2]!;
+        const held: Receipt[] = [];
+        let release = (): void => {};
+        const released = new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        await load.remember(victim);
+        const enough = new Promise<void>((resolve) => {
+          load.sink.reply(async (receipt) => {
+            held.push(receipt);
+            // Of so many attempts in flight some are the victim's: the workers own half the partitions each.
+            if (held.length === 16) resolve();
+            await released;
+            return { status: 200 };
+          });
+        });
+        await enough;
+        victim.kill();
+        load.struck();
+        await victim.exited;
+        await until('attempts were cut', () => held.some(({ cut }) => cut), { withinMs: 2_000, everyMs: 1 });
+        load.sink.reply({ status: 200 });
+        release();
+        slowest = Math.max(slowest, await load.caughtUp(takeOverWithinMs));
+        workers[kill % 2] = await startServer(victim.settings);
+      }
+      const judgement = await load.judge('worker killed mid-attempt', [...deployment.gateways, ...workers]);
+      expectNothingLost(judgement);
+      expect(slowest).toBeLessThan(takeOverWithinMs);
+      expect(judgement.longestGapMs).toBeLessThan(takeOverWithinMs);
+      await deployment.stop();
+    },
+    60_000 + kills * 25_000,
+  );
+});
