@@ -23,7 +23,8 @@
 export type EventForm = 'structured' | 'binary';
 
 /**
- * What the data bytes are. `json`: one JSON value. `base64`: base64 text, the content of a `data_base64` member.
+ * What the data bytes are. `json`: one JSON value. `base64`: base64 text, the content of a `data_base64` member as it
+ * stands between its quotes, JSON escapes included.
  * `bytes`: anything, described by `datacontenttype`. `none`: the event has no data.
  */
 export type DataKind = 'none' | 'json' | 'base64' | 'bytes';
@@ -34,6 +35,7 @@ export type AttributeValue = string | number | boolean;
 /** Where an attribute's value stands: a slice of the body, or a value to be written beside it. */
 export interface FramedAttribute {
   readonly name: string;
+  /** With `at`, only its type is looked at: the text is read from the body, and need not be decoded for this. */
   readonly value: AttributeValue;
   /** Offset and length in the body, if the value's UTF-8 text stands there verbatim (also for integers). */
   readonly at?: number;
@@ -78,20 +80,20 @@ const integerType = 1;
 const trueType = 2;
 const falseType = 3;
 
+/** The name codes of the frame being written, so that each name is looked up once. */
+const codes = new Uint8Array(256);
+
 /** Writes a frame. Attribute names must be valid and distinct, and the slices must lie in the body: not checked here. */
 export function frameEvent(parts: FrameParts): Event {
   const { attributes, body } = parts;
   let tableBytes = 0;
   let spillBytes = 0;
-  const spilled: (Buffer | undefined)[] = [];
-  for (const { name, value, at } of attributes) {
-    tableBytes += codeOf.has(name) ? 10 : 11 + name.length;
-    let spill: Buffer | undefined;
-    if (at === undefined && typeof value !== 'boolean') {
-      spill = Buffer.from(String(value));
-      spillBytes += spill.length;
-    }
-    spilled.push(spill);
+  for (let i = 0; i < attributes.length; i++) {
+    const { name, value, at } = attributes[i]!;
+    const code = codeOf.get(name) ?? 0;
+    codes[i] = code;
+    tableBytes += code === 0 ? 11 + name.length : 10;
+    if (at === undefined && typeof value !== 'boolean') spillBytes += Buffer.byteLength(String(value));
   }
   const spillStart = headerBytes + tableBytes;
   const bodyStart = spillStart + spillBytes;
@@ -101,20 +103,30 @@ export function frameEvent(parts: FrameParts): Event {
   frame[2] = dataKinds.indexOf(parts.dataKind);
   frame[3] = attributes.length;
   const dataStart = parts.dataKind === 'none' ? bodyStart : bodyStart + parts.dataAt;
-  frame.writeUInt32LE(dataStart, 4);
-  frame.writeUInt32LE(parts.dataKind === 'none' ? dataStart : dataStart + parts.dataLength, 8);
-  frame.writeUInt32LE(bodyStart, 12);
+  writeUint32(frame, 4, dataStart);
+  writeUint32(frame, 8, parts.dataKind === 'none' ? dataStart : dataStart + parts.dataLength);
+  writeUint32(frame, 12, bodyStart);
   let cursor = headerBytes;
   let spillCursor = spillStart;
   for (let i = 0; i < attributes.length; i++) {
     const { name, value, at, length } = attributes[i]!;
-    const code = codeOf.get(name) ?? 0;
+    const code = codes[i]!;
     frame[cursor++] = code;
     if (code === 0) {
       frame[cursor++] = name.length;
-      cursor += frame.write(name, cursor, 'latin1');
+      for (let letter = 0; letter < name.length; letter++) frame[cursor++] = name.charCodeAt(letter);
     }
-    frame[cursor++] =
+    let start = bodyStart;
+    let bytes = 0;
+    if (at !== undefined) {
+      start = bodyStart + at;
+      bytes = length!;
+    } else if (typeof value !== 'boolean') {
+      start = spillCursor;
+      bytes = frame.write(String(value), spillCursor);
+      spillCursor += bytes;
+    }
+    frame[cursor] =
       typeof value === 'string'
         ? stringType
         : typeof value === 'number'
@@ -122,24 +134,20 @@ export function frameEvent(parts: FrameParts): Event {
           : value
             ? trueType
             : falseType;
-    const spill = spilled[i];
-    let start = bodyStart;
-    let bytes = 0;
-    if (spill) {
-      spill.copy(frame, spillCursor);
-      start = spillCursor;
-      bytes = spill.length;
-      spillCursor += bytes;
-    } else if (at !== undefined) {
-      start = bodyStart + at;
-      bytes = length!;
-    }
-    frame.writeUInt32LE(start, cursor);
-    frame.writeUInt32LE(bytes, cursor + 4);
-    cursor += 8;
+    writeUint32(frame, cursor + 1, start);
+    writeUint32(frame, cursor + 5, bytes);
+    cursor += 9;
   }
-  body.copy(frame, bodyStart);
+  frame.set(body, bodyStart);
   return new Event(frame);
+}
+
+/** `writeUInt32LE` without its argument checks, which cost more than the rest of writing a table. */
+function writeUint32(frame: Buffer, at: number, value: number): void {
+  frame[at] = value;
+  frame[at + 1] = value >>> 8;
+  frame[at + 2] = value >>> 16;
+  frame[at + 3] = value >>> 24;
 }
 
 /** A view of a frame. Immutable; decodes on demand; cheap to create. The frame must not be written to. */
@@ -183,13 +191,38 @@ export class Event {
   attribute(name: string): AttributeValue | undefined {
     const code = codeOf.get(name);
     if (code !== undefined) return this.#known(code);
-    for (const entry of this.#table()) if (entry.name === name) return entry.value;
+    const { frame } = this;
+    let cursor = headerBytes;
+    for (let left = frame[3]!; left > 0; left--) {
+      if (frame[cursor++] === 0) {
+        const length = frame[cursor++]!;
+        if (length === name.length && frame.toString('latin1', cursor, cursor + length) === name) {
+          return this.#value(cursor + length);
+        }
+        cursor += length;
+      }
+      cursor += 9;
+    }
     return undefined;
   }
 
   /** All context attributes in the order they were sent. */
   attributes(): { name: string; value: AttributeValue }[] {
-    return [...this.#table()];
+    const { frame } = this;
+    const attributes: { name: string; value: AttributeValue }[] = [];
+    let cursor = headerBytes;
+    for (let left = frame[3]!; left > 0; left--) {
+      const code = frame[cursor++]!;
+      let name: string;
+      if (code === 0) {
+        const length = frame[cursor++]!;
+        name = frame.toString('latin1', cursor, cursor + length);
+        cursor += length;
+      } else name = knownNames[code - 1]!;
+      attributes.push({ name, value: this.#value(cursor) });
+      cursor += 9;
+    }
+    return attributes;
   }
 
   /** What the publisher sent: the whole JSON object in structured form, the data in binary form. Not a copy. */
@@ -201,7 +234,9 @@ export class Event {
   get data(): Buffer | undefined {
     if (this.dataKind === 'none') return undefined;
     const slice = this.frame.subarray(this.frame.readUInt32LE(4), this.frame.readUInt32LE(8));
-    return this.dataKind === 'base64' ? Buffer.from(slice.toString('latin1'), 'base64') : slice;
+    if (this.dataKind !== 'base64') return slice;
+    const text = slice.toString('latin1');
+    return Buffer.from(text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text, 'base64');
   }
 
   /** The data parsed as JSON, at most once per view; undefined where it is not JSON. */
@@ -229,22 +264,6 @@ export class Event {
       cursor += 9;
     }
     return undefined;
-  }
-
-  *#table(): Generator<{ name: string; value: AttributeValue }> {
-    const { frame } = this;
-    let cursor = headerBytes;
-    for (let left = frame[3]!; left > 0; left--) {
-      const code = frame[cursor++]!;
-      let name: string;
-      if (code === 0) {
-        const length = frame[cursor++]!;
-        name = frame.toString('latin1', cursor, cursor + length);
-        cursor += length;
-      } else name = knownNames[code - 1]!;
-      yield { name, value: this.#value(cursor) };
-      cursor += 9;
-    }
   }
 
   #value(cursor: number): AttributeValue {
