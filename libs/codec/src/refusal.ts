@@ -1,0 +1,55 @@
+/** Collects what is wrong with one event, so that its publisher learns everything at once, and words the refusal. */
+import { type ErrorCode, type FieldError, GridpostError } from '@gridpost/model';
+import { shownBare } from './text.js';
+
+/** Problems reported of one event; more would not help anybody. */
+const errorsMax = 10;
+
+export class Problems {
+  readonly #kind: 'body' | 'header';
+  readonly #errors: FieldError[] = [];
+  /** Which event of a batch is being read. */
+  index: number | undefined;
+
+  /** `body`: the names noted are members of the event's object. `header`: they are headers. */
+  constructor(kind: 'body' | 'header') {
+    this.#kind = kind;
+  }
+
+  /** Notes that the member or header `name` is wrong. */
+  add(name: string, message: string): void {
+    if (this.#errors.length >= errorsMax) return;
+    // In a JSON Pointer `~` and `/` are written `~0` and `~1` (RFC 6901 §3).
+    const token = shownBare(name).replaceAll('~', '~0').replaceAll('/', '~1');
+    const prefix = this.#kind === 'header' ? 'header' : pointerOf(this.index);
+    this.#errors.push({ pointer: `${prefix}/${token}`, message });
+  }
+
+  /** Throws `InvalidEvent` or `InvalidEventHeader` if anything was noted. */
+  throwIfAny(): void {
+    const [first, ...others] = this.#errors;
+    if (!first) return;
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    throw new GridpostError(
+      this.#kind === 'header' ? 'InvalidEventHeader' : 'InvalidEvent',
+      `${subjectOf(this.index)}: ${first.message}${more}`,
+      { errors: this.#errors },
+    );
+  }
+}
+
+function subjectOf(index: number | undefined): string {
+  return index === undefined ? 'the event' : `event ${index}`;
+}
+
+/** JSON Pointer of an event: the whole body, or an element of the batch. */
+function pointerOf(index: number | undefined): string {
+  return index === undefined ? '' : `/${index}`;
+}
+
+/** A refusal of an event as a whole. */
+export function refuseEvent(code: ErrorCode, index: number | undefined, message: string): GridpostError {
+  return new GridpostError(code, `${subjectOf(index)}: ${message}`, {
+    errors: [{ pointer: pointerOf(index), message }],
+  });
+}
