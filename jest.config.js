@@ -26,7 +26,7 @@ export default {
       ...shared,
       displayName: 'unit',
       testMatch: [
-        '<rootDir>/{libs,services,schemas}/**/*.test.ts',
+        '<rootDir>/{libs,services,schemas,bench}/**/*.test.ts',
         '<rootDir>/test/{house,support}/**/*.test.ts',
       ],
     },

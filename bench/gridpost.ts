@@ -1,0 +1,146 @@
+/**
+ * Gridpost as a subject: the built server, started as an operator would, with a topic and its subscriptions put
+ * through the management API. Everything that is not named here is at its default, logging included.
+ */
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Started, startProcess } from './processes.js';
+import { startRedis } from './redis.js';
+import { type Subject, type Surroundings, eventType, sinkUrl } from './subjects.js';
+
+const main = join(import.meta.dirname, '..', '..', 'services', 'server', 'dist', 'main.js');
+const topic = 'bench';
+/** Subscriptions put at once; a workload may have thousands. */
+const putsAtOnce = 16;
+
+/** A subscription as the management API takes it. */
+export interface SubscriptionToPut {
+  readonly name: string;
+  readonly endpointUrl: string;
+  readonly filter: {
+    readonly includedEventTypes?: readonly string[];
+    readonly subjectEndsWith?: string;
+  };
+}
+
+export interface GridpostOptions {
+  /** `lmdb`: one process. `redis`: a gateway, and delivery workers beside it. */
+  readonly store: 'lmdb' | 'redis';
+  /** Delivery workers on Redis, 1 by default. */
+  readonly workers?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** One subscription to the driver's type, at the driver's sink, by default. */
+  readonly subscriptions?: (sink: string) => readonly SubscriptionToPut[];
+}
+
+export interface GridpostSubject extends Subject {
+  /** Directory of the embedded store. */
+  readonly dataDirectory: string;
+  /** Address of each process, by the same names as its pid. */
+  readonly addresses: Readonly<Record<string, string>>;
+}
+
+export const toDriver = (sink: string, name = 'driver'): SubscriptionToPut => ({
+  name,
+  endpointUrl: sink,
+  filter: { includedEventTypes: [eventType] },
+});
+
+export const gridpost =
+  (options: GridpostOptions) =>
+  async ({ scratch, sinkPort }: Surroundings): Promise<GridpostSubject> => {
+    const directory = mkdtempSync(join(scratch, 'gridpost-'));
+    const dataDirectory = join(directory, 'data');
+    const stops: (() => Promise<void>)[] = [];
+    const stop = async (): Promise<void> => {
+      for (const end of stops.toReversed()) await end();
+    };
+    try {
+      let storePid: number | undefined;
+      let store = `lmdb:${dataDirectory}`;
+      let roles: readonly (readonly [name: string, roles: string])[] = [['router', 'gateway,delivery']];
+      if (options.store === 'redis') {
+        const redis = await startRedis(directory);
+        stops.push(redis.stop);
+        storePid = redis.pid;
+        store = `redis://127.0.0.1:${redis.port}`;
+        const workers = Array.from({ length: options.workers ?? 1 }, (_, at) => `worker ${at + 1}`);
+        roles = [['gateway', 'gateway'], ...workers.map((name) => [name, 'delivery'] as const)];
+      }
+      const started: [string, Started][] = [];
+      for (const [name, role] of roles) {
+        const server = await startServer(name, directory, {
+          ...options.environment,
+          GRIDPOST_STORE: store,
+          GRIDPOST_ROLES: role,
+        });
+        stops.push(server.stop);
+        started.push([name, server]);
+      }
+      const addresses = Object.fromEntries(started.map(([name, { match }]) => [name, match[1]!]));
+      const api = addresses[roles[0]![0]]!;
+      await put(`${api}/topics/${topic}`, {});
+      await putAll(api, (options.subscriptions ?? ((sink) => [toDriver(sink)]))(sinkUrl(sinkPort)));
+      return {
+        publish: `${api}/topics/${topic}:publish`,
+        router: Object.fromEntries(started.map(([name, { pid }]) => [name, pid])),
+        ...(storePid === undefined ? {} : { storePid }),
+        dataDirectory,
+        addresses,
+        stop,
+      };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  };
+
+function startServer(
+  name: string,
+  directory: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Started> {
+  return startProcess({
+    name: `gridpost ${name}`,
+    command: process.execPath,
+    args: [main],
+    environment: { ...environment, GRIDPOST_PORT: '0' },
+    directory,
+    ready: /^Gridpost \S+ listening on (http:\/\/\S+)/,
+  });
+}
+
+async function putAll(api: string, subscriptions: readonly SubscriptionToPut[]): Promise<void> {
+  const left = [...subscriptions];
+  const putSome = async (): Promise<void> => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const { name, endpointUrl, filter } = next;
+      await put(`${api}/topics/${topic}/eventsubscriptions/${name}`, {
+        destination: { endpointType: 'WebHook', properties: { endpointUrl } },
+        filter,
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: putsAtOnce }, putSome));
+}
+
+async function put(url: string, body: unknown): Promise<void> {
+  const response = await fetch(url, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`PUT ${url} was answered ${response.status}: ${text}`);
+}
+
+/** Sum of a metric's series in one process, over all labels; 0 if there are none. */
+export async function readMetric(address: string, name: string, labels = ''): Promise<number> {
+  const text = await (await fetch(`${address}/metrics`)).text();
+  let sum = 0;
+  for (const line of text.split('\n')) {
+    if ((line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(labels))
+      sum += Number(line.slice(line.lastIndexOf(' ') + 1));
+  }
+  return sum;
+}

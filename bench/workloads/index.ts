@@ -1,0 +1,19 @@
+/** All workloads, in the order in which they run and are reported. */
+import type { Workload } from '../workload.js';
+import { batch } from './batch.js';
+import { deadMillion } from './dead-million.js';
+import { embedded } from './embedded.js';
+import { isolation } from './isolation.js';
+import { latency } from './latency.js';
+import { redis } from './redis.js';
+import { workers } from './workers.js';
+
+export const workloads: readonly Workload[] = [
+  embedded,
+  redis,
+  batch,
+  latency,
+  workers,
+  isolation,
+  deadMillion,
+];
