@@ -43,6 +43,7 @@ export async function startServer(configuration: Configuration, version: string,
 
   async function compose(): Promise<Server> {
     const has = (role: Configuration['roles'][number]): boolean => configuration.roles.includes(role);
+    metrics.partitions.with().set(store.info.partitions);
     const registry = new Registry(store, clock);
     await registry.refresh();
     const refresh = (): void => {
@@ -80,7 +81,6 @@ export async function startServer(configuration: Configuration, version: string,
       });
     }
 
-    metrics.partitions.with().set(store.info.partitions);
     const storeUp = metrics.storeUp.with();
     const checks = async () => {
       const health = await store.health();
