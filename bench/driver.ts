@@ -33,6 +33,19 @@ export const saturating = (events: number): Shape => ({
   deliveriesPerEvent: 1,
 });
 
+/**
+ * Single events at a steady rate. The driver's publishers wait for the same instant and then send together, so there
+ * are only as many as keep up with the rate while each waits for its answer: 64 would send in bursts of 64, and what
+ * is measured would be the length of the burst.
+ */
+export const steady = (events: number, perSecond: number): Shape => ({
+  events,
+  concurrency: 8,
+  batch: 1,
+  rate: perSecond,
+  deliveriesPerEvent: 1,
+});
+
 /** The driver's account, in its own words; `cpuUsPerEvent` is in the order of the pids, user and system time. */
 export interface Report {
   readonly accepted: number;

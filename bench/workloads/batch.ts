@@ -9,8 +9,8 @@ import type { Workload } from '../workload.js';
 
 const singly = { warmUp: saturating(10_000), measured: saturating(20_000) };
 const inHundreds = {
-  warmUp: { ...saturating(40_000), batch: 100 },
-  measured: { ...saturating(80_000), batch: 100 },
+  warmUp: { ...saturating(20_000), batch: 100 },
+  measured: { ...saturating(60_000), batch: 100 },
 };
 const costMax = 1 / 3;
 
@@ -19,7 +19,7 @@ export const batch: Workload = {
   about:
     'The same gateway and worker on Redis, once with single events and once with batches of 100, by 64 publishers to one ' +
     'subscription. Compared is the CPU time per event of the gateway process alone. Singly: 10,000 to warm up, 20,000 ' +
-    'measured; in batches: 40,000 and 80,000.',
+    'measured; in batches: 20,000 and 60,000.',
   byDefault: true,
   async run(context) {
     const start = gridpost({ store: 'redis' });

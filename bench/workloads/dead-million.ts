@@ -1,7 +1,7 @@
 /** A dead subscription gathers a million events: memory, disk, and what the healthy one beside it notices. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { saturating } from '../driver.js';
+import { saturating, steady } from '../driver.js';
 import { openEndpoint } from '../endpoints.js';
 import { gridpost, readMetric, toDriver } from '../gridpost.js';
 import { type Figures, pass } from '../measure.js';
@@ -16,7 +16,7 @@ import type { Context, Workload } from '../workload.js';
 const million = 1_000_000;
 const warmUp = saturating(10_000);
 const throughput = saturating(10_000);
-const steady = { ...saturating(5_000), rate: 1_000 };
+const paced = steady(5_000, 1_000);
 const fill = { ...saturating(50_000), batch: 100, concurrency: 8 };
 const storeBytesMax = 4 * 1024 ** 3;
 /** Half of the store, so that a million events stay deferred and none is let go for the quota. */
@@ -60,7 +60,7 @@ export const deadMillion: Workload = {
       readMetric(subject.addresses.router!, 'gridpost_subscription_backlog_events', 'subscription="dead"');
     const probe = async (): Promise<Probe> => ({
       throughput: await pass(context, subject, sinkPort, throughput),
-      steady: await pass(context, subject, sinkPort, steady),
+      steady: await pass(context, subject, sinkPort, paced),
     });
     try {
       await pass(context, subject, sinkPort, warmUp);

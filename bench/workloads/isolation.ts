@@ -12,7 +12,7 @@ const half = 100;
 const base = { batch: 1, deliveriesPerEvent: half };
 /** Four at a time: 800 deliveries under way, and every process compiled by the end of it. */
 const warmUp = { ...base, events: 200, concurrency: 4, rate: 0 };
-const measured = { ...base, events: 300, concurrency: 64, rate: 20 };
+const measured = { ...base, events: 150, concurrency: 1, rate: 10 };
 const slowdownMax = 2;
 
 const allHealthy = 'all 200 healthy';
@@ -24,7 +24,7 @@ export const isolation: Workload = {
     '200 subscriptions to every event on the embedded store; the driver is the endpoint of 100 and measures them. The ' +
     'endpoints of the other 100 answer 204 in one arm; in the other arm they are dead: a third refuses connections, a ' +
     'third answers 503, a third takes requests and never answers. 200 events warm the process up and let the dead be ' +
-    'noticed; then 300 at 20 a second (2,000 deliveries a second to the healthy) are measured.',
+    'noticed; then 150 at 10 a second (1,000 deliveries a second to the healthy) are measured.',
   byDefault: true,
   async run(context) {
     const samples = await interleave(context, [

@@ -1,6 +1,6 @@
 /** What durability costs in time at a steady rate: the floor's latency, plus the store commits that no router can avoid. */
 import { type CommitMs, measureLmdbCommit, measureRedisCommit } from '../commits.js';
-import { saturating } from '../driver.js';
+import { saturating, steady } from '../driver.js';
 import { gridpost } from '../gridpost.js';
 import { interleave, series } from '../measure.js';
 import { median } from '../statistics.js';
@@ -9,7 +9,7 @@ import { floor } from '../subjects.js';
 import type { Verdict, Workload } from '../workload.js';
 
 const warmUp = saturating(10_000);
-const measured = { ...saturating(10_000), rate: 1_000 };
+const measured = steady(10_000, 1_000);
 /** A router passes an event on as the floor does, and may take as long again over what the floor does not do. */
 const ofFloorMax = 2;
 /** One commit to accept the event; as much again for waiting behind the commit before. */
@@ -21,11 +21,11 @@ type Quantile = (typeof quantiles)[number];
 export const latency: Workload = {
   name: 'latency',
   about:
-    '1,000 single events a second, published to delivered at one subscription, on each store beside the floor. 10,000 ' +
-    'events at saturation warm the processes up; the 10,000 after them, at the steady rate, are measured (the driver ' +
-    'leaves out their first tenth). In each round, after the routers, 1,000 bare commits of 600 bytes are timed on each ' +
-    'store, one after the other: an LMDB put until it is on disk, a Redis append until it is answered. Allowed are twice ' +
-    'the floor’s latency and two commits of the same quantile.',
+    '1,000 single events a second from 8 publishers, published to delivered at one subscription, on each store beside ' +
+    'the floor. 10,000 events at saturation warm the processes up; the 10,000 after them, at the steady rate, are ' +
+    'measured (the driver leaves out their first tenth). In each round, after the routers, 1,000 bare commits of 600 ' +
+    'bytes are timed on each store, one after the other: an LMDB put until it is on disk, a Redis append until it is ' +
+    'answered. Allowed are twice the floor’s latency and two commits of the same quantile.',
   byDefault: true,
   async run(context) {
     const commits: { lmdb: CommitMs; redis: CommitMs }[] = [];
