@@ -1,9 +1,9 @@
 /** What publishers are told while the store cannot be reached or is full, and that it passes by itself. */
 import { describe, expect, test } from '@jest/globals';
 import { eventOf, expectStatus } from '../support/api.js';
-import { deploy, describeWithRedis, embedded, type Ground } from '../support/deployment.js';
+import { deploy, embedded, type Ground } from '../support/deployment.js';
 import type { Answer } from '../support/http.js';
-import { startSingleRedis } from '../support/redis.js';
+import { describeWithRedis, startOwnRedis } from '../support/redis.js';
 import { startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
@@ -20,7 +20,7 @@ describeWithRedis('a Redis that cannot be reached', () => {
   test.each(['frozen', 'killed'] as const)(
     'when it is %s: 503 in time, and everything goes on when it is back',
     async (how) => {
-      const redis = await startSingleRedis();
+      const redis = await startOwnRedis();
       const { api, servers } = await deploy({
         settings: { GRIDPOST_STORE: redis.url },
         processes: ['gateway', 'delivery'],
@@ -32,7 +32,7 @@ describeWithRedis('a Redis that cannot be reached', () => {
       await api.accept('reached', eventOf({ id: 'before' }));
       await sink.received('/hook');
 
-      if (how === 'frozen') redis.freeze();
+      if (how === 'frozen') await redis.kill('SIGSTOP');
       else await redis.kill();
       for (let i = 0; i < 3; i++) {
         const { status, headers, elapsedMs } = await timed(
@@ -45,7 +45,7 @@ describeWithRedis('a Redis that cannot be reached', () => {
       expect((await api.send('GET', '/livez')).status).toBe(200);
       expect((await timed(api.send('GET', '/readyz'))).status).toBe(503);
 
-      if (how === 'frozen') redis.thaw();
+      if (how === 'frozen') await redis.kill('SIGCONT');
       else await redis.restart();
       const backAt = performance.now();
       await until(

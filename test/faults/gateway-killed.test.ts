@@ -1,6 +1,7 @@
 /** A gateway dies by SIGKILL the moment the first byte of an answer leaves it: what it answered was stored. */
 import { expect, test } from '@jest/globals';
-import { describeWithRedis, redis } from '../support/deployment.js';
+import { redis } from '../support/deployment.js';
+import { describeWithRedis } from '../support/redis.js';
 import { startServer } from '../support/server.js';
 import { expectNothingLost, kills, startLoad } from './load.js';
 

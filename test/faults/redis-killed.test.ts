@@ -1,7 +1,7 @@
 /** Redis dies by SIGKILL under load and is started again on its append-only file (`everysec`). */
 import { expect, test } from '@jest/globals';
-import { deploy, describeWithRedis } from '../support/deployment.js';
-import { startSingleRedis } from '../support/redis.js';
+import { deploy } from '../support/deployment.js';
+import { describeWithRedis, startOwnRedis } from '../support/redis.js';
 import { expectNothingLost, kills, startLoad } from './load.js';
 
 /** From Redis answering again, all reconnecting included. */
@@ -13,7 +13,7 @@ describeWithRedis('a killed Redis', () => {
   test(
     'has lost nothing, and publishing and delivering go on by themselves',
     async () => {
-      const redis = await startSingleRedis();
+      const redis = await startOwnRedis();
       const deployment = await deploy({
         settings: { GRIDPOST_STORE: redis.url },
         processes: ['gateway', 'delivery', 'delivery'],

@@ -1,6 +1,7 @@
 /** A delivery worker dies by SIGKILL while endpoints hold its attempts unanswered; the other takes over what it owned. */
 import { expect, test } from '@jest/globals';
-import { describeWithRedis, metricOf, redis } from '../support/deployment.js';
+import { metricOf, redis } from '../support/deployment.js';
+import { describeWithRedis } from '../support/redis.js';
 import { type ServerProcess, startServer } from '../support/server.js';
 import type { Receipt } from '../support/sink.js';
 import { until } from '../support/waiting.js';

@@ -3,9 +3,9 @@
  * their own on Redis and on Redis Cluster. What outlives the servers, a directory or a Redis, is the *ground*; a
  * deployment can be stopped and started again on it.
  */
-import { describe, test } from '@jest/globals';
+import { describe } from '@jest/globals';
 import { Api } from './api.js';
-import { type RedisAvailability, redisAvailability, startSingleRedis } from './redis.js';
+import { describeWithRedis, startOwnCluster, startOwnRedis } from './redis.js';
 import { type Exit, type ServerProcess, type Settings, startServer } from './server.js';
 import { atEnd, temporaryDirectory } from './teardown.js';
 import { until } from './waiting.js';
@@ -60,11 +60,20 @@ export const embedded = topology('embedded', async () => ({
 }));
 
 export const redis = topology('redis', async () => {
-  const server = await startSingleRedis();
+  const server = await startOwnRedis();
   return {
     settings: { GRIDPOST_STORE: server.url },
     processes: ['gateway', 'gateway', 'delivery', 'delivery'],
     close: () => server.stop(),
+  };
+});
+
+export const redisCluster = topology('redis-cluster', async () => {
+  const cluster = await startOwnCluster();
+  return {
+    settings: { GRIDPOST_STORE: cluster.url },
+    processes: ['gateway', 'delivery', 'delivery'],
+    close: () => cluster.stop(),
   };
 });
 
@@ -117,22 +126,6 @@ export async function metricOf(
 /** Describes the same behaviour on every topology; those that need a Redis are skipped, by name, where there is none. */
 export function describeTopologies(title: string, body: (topology: Topology) => void): void {
   describe(`${title}, ${embedded.name}`, () => body(embedded));
-  for (const topology of [redis]) describeWithRedis(`${title}, ${topology.name}`, () => body(topology));
-}
-
-/** Describes what needs a Redis: skipped loudly without one, failing where `GRIDPOST_REQUIRE_REDIS=1` insists. */
-export function describeWithRedis(title: string, body: () => void): void {
-  const availability: RedisAvailability = redisAvailability();
-  if (availability.ok) {
-    describe(title, body);
-    return;
-  }
-  if (process.env.GRIDPOST_REQUIRE_REDIS === '1') {
-    test(title, () => {
-      throw new Error(`GRIDPOST_REQUIRE_REDIS=1, but ${availability.reason}`);
-    });
-    return;
-  }
-  process.stderr.write(`skipped: ${title}: ${availability.reason}\n`);
-  describe.skip(`${title} (skipped: ${availability.reason})`, body);
+  for (const topology of [redis, redisCluster])
+    describeWithRedis(`${title}, ${topology.name}`, () => body(topology));
 }
