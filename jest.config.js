@@ -12,7 +12,7 @@ const shared = {
   },
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@gridpost/(model|store)/(testing|suite)$': ['<rootDir>/libs/$1/src/$2/index.ts'],
+    '^@gridpost/(model|store|store-redis)/(testing|suite)$': ['<rootDir>/libs/$1/src/$2/index.ts'],
     '^@gridpost/(gateway|delivery|server)$': '<rootDir>/services/$1/src/index.ts',
     '^@gridpost/([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
   },

@@ -1,0 +1,67 @@
+/** Histories of retained topics: read by pages and trimmed. Appending writes them (`log.ts`). */
+import type { Incarnation } from '@gridpost/model';
+import type { HistoryPage } from '@gridpost/store';
+import { Call } from './call.js';
+import { checkIncarnation } from './keys.js';
+import type { Link } from './link.js';
+import type { Partitions } from './partitions.js';
+import { readHistory, trimHistory } from './scripts/history.js';
+
+/** Of one page, which a script builds while nobody else is served. */
+const pageBytesMax = 4 * 2 ** 20;
+/** Events that one script removes. */
+const stepMax = 1_000;
+/** An event's position is its entry's id with the sequence times this, plus its index (`scripts/append.ts`). */
+const indexBase = 1_024;
+const positionRule = /^\d{1,13}-\d{1,16}$/;
+
+export class Histories {
+  readonly #link: Link;
+  readonly #partitions: Partitions;
+
+  constructor(link: Link, partitions: Partitions) {
+    this.#link = link;
+    this.#partitions = partitions;
+  }
+
+  async page(
+    partition: number,
+    topic: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<HistoryPage> {
+    if (after !== undefined && !positionRule.test(after)) {
+      throw new RangeError(`${after} does not continue a history`);
+    }
+    const from = after === undefined ? '-' : `(${after}`;
+    const args = [checkIncarnation(topic), from, String(max), String(pageBytesMax)];
+    const reply = await this.#link.run(readHistory, this.#partitions.key(partition), args);
+    const [more, ...fields] = reply as [number, ...Buffer[]];
+    const events: HistoryPage['events'][number][] = [];
+    for (let i = 0; i < fields.length; i += 2) {
+      const [ms, sequence] = String(fields[i]).split('-').map(Number) as [number, number];
+      const index = sequence % indexBase;
+      const entry = `${ms}-${(sequence - index) / indexBase}`;
+      events.push({ place: { partition, entry, index }, acceptedAt: ms, frame: fields[i + 1]! });
+    }
+    return more ? { events, next: String(fields.at(-2)) } : { events };
+  }
+
+  async topics(partition: number): Promise<Incarnation[]> {
+    const key = `${this.#partitions.key(partition)}:histories`;
+    return ((await this.#link.command(Call.keyed('smembers', key))) as Buffer[]).map(String);
+  }
+
+  async trim(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number> {
+    const key = this.#partitions.key(partition);
+    let count = 0;
+    while (count < max) {
+      const step = Math.min(max - count, stepMax);
+      const args = [checkIncarnation(topic), String(Math.floor(olderThanMs)), String(step)];
+      const removed = (await this.#link.run(trimHistory, key, args)) as number;
+      count += removed;
+      if (removed < step) break;
+    }
+    return count;
+  }
+}

@@ -1,0 +1,236 @@
+/** Deferred and leased deliveries and dead letters of each partition: settling into them, leasing from them, their counts. */
+import type { Incarnation, Place } from '@gridpost/model';
+import {
+  type DeadLetter,
+  type DeadLetterPage,
+  type DueAsk,
+  type DueResult,
+  Fenced,
+  type LeasedDelivery,
+  type PartitionUsage,
+  type Quota,
+  type QuotaEffect,
+  type SettleBatch,
+  type SettleResult,
+  type Usage,
+  unpackState,
+} from '@gridpost/store';
+import { checkIncarnation, isEntryId, memberOf, placeOf } from './keys.js';
+import type { Link } from './link.js';
+import type { Partitions } from './partitions.js';
+import { readDeadLetters, redrive } from './scripts/dead-letters.js';
+import { due, hasten } from './scripts/due.js';
+import { removeEntries, settle } from './scripts/settle.js';
+import { purge, readUsage } from './scripts/usage.js';
+import { isOnlyRemoval, settleText } from './settle-text.js';
+
+/** What one script reads or changes, while nobody else is served. */
+const pageBytesMax = 4 * 2 ** 20;
+const stepMax = 500;
+const usagePageMax = 200;
+const tokenRule = /^[A-Za-z0-9._-]{1,32}$/;
+
+export class Queues {
+  readonly #link: Link;
+  readonly #partitions: Partitions;
+  readonly #quota: Quota;
+
+  constructor(link: Link, partitions: Partitions, quota: Quota) {
+    this.#link = link;
+    this.#partitions = partitions;
+    this.#quota = quota;
+  }
+
+  async settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
+    const key = this.#partitions.key(partition);
+    if (!isOnlyRemoval(batch)) return this.#settle(partition, epoch, batch);
+    const args = [String(epoch)];
+    for (const { id } of batch.entries) if (isEntryId(id)) args.push(id);
+    const removed = (await this.#link.run(removeEntries, key, args)) as number | null;
+    if (removed === null) throw new Fenced(partition, epoch);
+    if (removed >= 0) return { removed, quotaEffects: [] };
+    const rest = await this.#settle(partition, epoch, { entries: [], outcomes: [] });
+    return { removed: -1 - removed, quotaEffects: rest.quotaEffects };
+  }
+
+  async due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult> {
+    if (!tokenRule.test(ask.token)) throw new RangeError(`token prefix ${JSON.stringify(ask.token)}`);
+    const deliveries: LeasedDelivery[] = [];
+    const rooms = new Map(ask.rooms);
+    // More than one script only where payloads are so large that one answer would be too long.
+    for (;;) {
+      const max = Math.min(ask.max - deliveries.length, 1_000_000);
+      const text = JSON.stringify({
+        max,
+        room: Math.min(ask.room, 1_000_000),
+        rooms: [...rooms],
+        parked: deliveries.length ? [] : [...ask.parked],
+        parkMs: ask.parkMs,
+        leaseMs: ask.leaseMs,
+        token: ask.token,
+        bytes: pageBytesMax,
+      });
+      const reply = await this.#link.run(due, this.#partitions.key(partition), [String(epoch), text]);
+      if (!reply) throw new Fenced(partition, epoch);
+      const [now, next, more, ...fields] = reply as [number, number, number, ...Buffer[]];
+      for (let i = 0; i < fields.length; i += 6) {
+        const delivery = leasedOf(partition, fields, i);
+        deliveries.push(delivery);
+        const { subscription } = delivery;
+        if (more) rooms.set(subscription, (rooms.get(subscription) ?? ask.room) - 1);
+      }
+      if (!more) return { deliveries, now, nextInMs: next < 0 ? undefined : next };
+    }
+  }
+
+  async hasten(partition: number, subscription: Incarnation): Promise<void> {
+    const key = this.#partitions.key(partition);
+    let seen = 0;
+    while (seen >= 0) {
+      const args = [checkIncarnation(subscription), String(seen), String(stepMax)];
+      seen = (await this.#link.run(hasten, key, args)) as number;
+    }
+  }
+
+  async deadLetters(
+    partition: number,
+    subscription: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<DeadLetterPage> {
+    if (after !== undefined && !/^\d{1,16}$/.test(after)) {
+      throw new RangeError(`${after} does not continue a list of dead letters`);
+    }
+    const args = [checkIncarnation(subscription), after ?? '0', String(max), String(pageBytesMax)];
+    const reply = await this.#link.run(readDeadLetters, this.#partitions.key(partition), args);
+    const [more, ...fields] = reply as [number, ...Buffer[]];
+    const deadLetters: DeadLetter[] = [];
+    for (let i = 0; i < fields.length; i += 5) {
+      deadLetters.push(deadLetterOf(partition, subscription, fields, i));
+    }
+    return more ? { deadLetters, next: String(fields.at(-5)) } : { deadLetters };
+  }
+
+  async redrive(
+    partition: number,
+    subscription: Incarnation,
+    which: { readonly places: readonly Place[] } | { readonly max: number },
+  ): Promise<number> {
+    const key = this.#partitions.key(partition);
+    const head = (most: number) => [
+      checkIncarnation(subscription),
+      String(most),
+      String(this.#quota.deferredBytesMax),
+    ];
+    let count = 0;
+    if ('places' in which) {
+      const members = which.places.flatMap(({ entry, index }) => memberOf(entry, index) ?? []);
+      for (let from = 0; from < members.length; from += stepMax) {
+        const args = [...head(0), ...members.slice(from, from + stepMax)];
+        count += (await this.#link.run(redrive, key, args)) as number;
+      }
+      return count;
+    }
+    while (count < which.max) {
+      const step = Math.min(which.max - count, stepMax);
+      const moved = (await this.#link.run(redrive, key, head(step))) as number;
+      count += moved;
+      if (moved < step) break;
+    }
+    return count;
+  }
+
+  async usage(partition: number): Promise<PartitionUsage> {
+    const key = this.#partitions.key(partition);
+    const subscriptions: Usage[] = [];
+    for (let from = '-'; ; from = `(${subscriptions.at(-1)!.subscription}`) {
+      const reply = await this.#link.run(readUsage, key, [from, String(usagePageMax)]);
+      const [logEntries, now, ...fields] = reply as [number, number, ...(Buffer | number | null)[]];
+      for (let i = 0; i < fields.length; i += 6) subscriptions.push(usageOf(fields, i));
+      if (fields.length < 6 * usagePageMax) return { subscriptions, logEntries, now };
+    }
+  }
+
+  async purge(partition: number, subscription: Incarnation, max: number): Promise<number> {
+    const key = this.#partitions.key(partition);
+    let count = 0;
+    while (count < max) {
+      const step = Math.min(max - count, stepMax);
+      const args = [checkIncarnation(subscription), String(step)];
+      const gone = (await this.#link.run(purge, key, args)) as number;
+      count += gone;
+      if (gone < step) break;
+    }
+    return count;
+  }
+
+  async #settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
+    const args = [String(epoch), settleText(batch, this.#quota)];
+    const reply = await this.#link.run(settle, this.#partitions.key(partition), args);
+    if (!reply) throw new Fenced(partition, epoch);
+    const [removed, effects] = reply as [number, (Buffer | number)[]];
+    const quotaEffects: QuotaEffect[] = [];
+    for (let i = 0; i < effects.length; i += 3) {
+      quotaEffects.push({
+        subscription: String(effects[i]),
+        deadLettered: effects[i + 1] as number,
+        dropped: effects[i + 2] as number,
+      });
+    }
+    return { removed, quotaEffects };
+  }
+}
+
+/** A held payload is the event's part of its log entry: u8 topic length, topic, u32 frame length, frame. */
+function payloadOf(payload: Buffer): { topic: string; frame: Buffer } {
+  const end = 1 + payload[0]!;
+  return { topic: payload.toString('latin1', 1, end), frame: payload.subarray(end + 4) };
+}
+
+function leasedOf(partition: number, fields: readonly Buffer[], at: number): LeasedDelivery {
+  const { acceptedAt, ...place } = placeOf(fields[at]!.toString('latin1'));
+  const { topic, frame } = payloadOf(fields[at + 5]!);
+  return {
+    place: { partition, ...place },
+    subscription: fields[at + 1]!.toString('latin1'),
+    topic,
+    acceptedAt,
+    token: fields[at + 2]!.toString('latin1'),
+    leaseExpired: fields[at + 3]!.toString('latin1') === 'l',
+    state: unpackState(String(fields[at + 4])),
+    frame,
+  };
+}
+
+function deadLetterOf(
+  partition: number,
+  subscription: Incarnation,
+  fields: readonly Buffer[],
+  at: number,
+): DeadLetter {
+  const { acceptedAt, ...place } = placeOf(fields[at + 1]!.toString('latin1'));
+  const [deadLetteredAt, reason] = fields[at + 2]!.toString('latin1').split(' ');
+  const { topic, frame } = payloadOf(fields[at + 4]!);
+  return {
+    place: { partition, ...place },
+    subscription,
+    topic,
+    acceptedAt,
+    deadLetteredAt: Number(deadLetteredAt),
+    reason: reason as DeadLetter['reason'],
+    state: unpackState(String(fields[at + 3])),
+    frame,
+  };
+}
+
+function usageOf(fields: readonly (Buffer | number | null)[], at: number): Usage {
+  const oldest = fields[at + 5];
+  return {
+    subscription: String(fields[at]),
+    deferred: Number(fields[at + 1]),
+    deferredBytes: Number(fields[at + 2]),
+    deadLettered: Number(fields[at + 3]),
+    deadLetteredBytes: Number(fields[at + 4]),
+    oldestAcceptedAt: oldest ? placeOf(String(oldest)).acceptedAt : undefined,
+  };
+}

@@ -1,0 +1,68 @@
+/** Dead letters: reading them, and giving them another life. */
+import { Script } from '../call.js';
+import { allowedWhenFull, clock, deliveries } from './parts.js';
+
+/**
+ * Reads a page of a subscription's dead letters, in the order of dead-lettering.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV     subscription, position after which (0 for the first page), most, most bytes
+ *     returns  1 if there are more; then position, member, tag (instant and reason), state, payload of each
+ */
+export const readDeadLetters = new Script(`${allowedWhenFull}${deliveries}
+local subscription, most, room = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local found = redis.call('ZRANGEBYSCORE', queue('dead', subscription), '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, most + 1)
+local answer, size = { 0 }, 1
+for i = 1, #found, 2 do
+  local member = found[i]
+  local kind, _, tag, state = find(member, subscription)
+  if kind then
+    local payload = redis.call('HGET', held(member), ':payload')
+    room = room - #payload
+    if i > 2 * most or (room < 0 and size > 1) then
+      answer[1] = 1
+      break
+    end
+    answer[size + 1] = found[i + 1]
+    answer[size + 2] = member
+    answer[size + 3] = tag
+    answer[size + 4] = state
+    answer[size + 5] = payload
+    size = size + 5
+  end
+end
+return answer
+`);
+
+/**
+ * Turns dead letters back into deferred deliveries, due now. This is the one place where a state is written here: no
+ * attempts, and a life that begins now, as \`packState\` of \`@gridpost/store\` writes it.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV[1]  subscription
+ *     ARGV[2]  most of all; 0 where members follow
+ *     ARGV[3]  charged bytes of deferred deliveries from which on the quota is to be enforced by the next settle
+ *     ARGV[4…] members
+ *     returns  how many
+ */
+export const redrive = new Script(`${allowedWhenFull}${clock}${deliveries}
+local subscription, most = ARGV[1], tonumber(ARGV[2])
+local at = now()
+local chosen = most > 0 and redis.call('ZRANGE', queue('dead', subscription), 0, most - 1) or { unpack(ARGV, 4) }
+local count = 0
+for _, member in ipairs(chosen) do
+  local record = redis.call('HGET', held(member), subscription)
+  if record then
+    local kind, charge = parse(record)
+    if kind == 'x' then
+      write(member, subscription, kind, 'd', charge, '', string.format('{"attempts":0,"liveFrom":%.0f}', at), at)
+      count = count + 1
+    end
+  end
+end
+finish(at)
+if tonumber(redis.call('HGET', base .. ':usage', subscription) or 0) > tonumber(ARGV[3]) then
+  redis.call('SADD', base .. ':over', subscription)
+end
+return count
+`);

@@ -1,0 +1,126 @@
+/** Leasing what is due, and making due. */
+import { Script } from '../call.js';
+import { allowedWhenFull, clock, deliveries, fence } from './parts.js';
+
+/**
+ * Leases due deliveries, earliest first over all subscriptions. The index \`:due\` gives the subscriptions by their earliest
+ * delivery; \`:parked\` those that are not looked at, and until when.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV[1]  epoch
+ *     ARGV[2]  JSON: max, room, rooms [[subscription, room]…], parked [subscription…], parkMs, leaseMs, token, bytes
+ *     returns  the server's clock in ms; ms until the next is due, or -1; 1 if it stopped for the bytes of the answer;
+ *              then for each member, subscription, token, kind it had, state, payload; nil if the epoch is over
+ */
+export const due = new Script(`${allowedWhenFull}${fence}${clock}${deliveries}
+local ask = cjson.decode(ARGV[2])
+local at = now()
+local parked = base .. ':parked'
+local byDue = base .. ':due'
+
+-- Parking that is over: back to the place in the index that the earliest delivery gives.
+for _, subscription in ipairs(redis.call('ZRANGEBYSCORE', parked, '-inf', at, 'LIMIT', 0, 1000)) do
+  redis.call('ZREM', parked, subscription)
+  index(subscription, at)
+end
+for first = 1, #ask.parked, 1000 do
+  local park = {}
+  for i = first, math.min(first + 999, #ask.parked) do
+    park[#park + 1] = at + ask.parkMs
+    park[#park + 1] = ask.parked[i]
+  end
+  redis.call('ZADD', parked, unpack(park))
+  redis.call('ZADD', byDue, 'XX', 'GT', unpack(park))
+end
+
+local rooms = {}
+for _, pair in ipairs(ask.rooms) do rooms[pair[1]] = pair[2] end
+
+-- Candidates: of each subscription with room, its earliest. The index is in the order of the earliest delivery, so that
+-- \`max\` subscriptions hold the earliest \`max\` deliveries among them.
+local candidates, latest = {}, at
+local function earlier(a, b)
+  if a.due ~= b.due then return a.due < b.due end
+  if a.member ~= b.member then return a.member < b.member end
+  return a.subscription < b.subscription
+end
+local function prune()
+  table.sort(candidates, earlier)
+  for last = #candidates, ask.max + 1, -1 do candidates[last] = nil end
+  if #candidates == ask.max and ask.max > 0 then latest = candidates[ask.max].due end
+end
+local skip, found = 0, 0
+repeat
+  local page = redis.call('ZRANGEBYSCORE', byDue, '-inf', latest, 'LIMIT', skip, 64)
+  for _, subscription in ipairs(page) do
+    local room = math.min(rooms[subscription] or ask.room, ask.max)
+    if room > 0 and found < ask.max then
+      found = found + 1
+      local first = redis.call('ZRANGEBYSCORE', queue('due', subscription), '-inf', latest, 'WITHSCORES', 'LIMIT', 0, room)
+      for i = 1, #first, 2 do
+        candidates[#candidates + 1] = { due = tonumber(first[i + 1]), member = first[i], subscription = subscription }
+      end
+      if #candidates >= 2 * ask.max then prune() end
+    end
+  end
+  skip = skip + 64
+until #page < 64 or found >= ask.max or skip >= 4096
+prune()
+
+local answer = { at, -1, 0 }
+local size, bytes, taken = 3, 0, {}
+local token = #candidates > 0 and redis.call('HINCRBY', base, 'tokens', #candidates) - #candidates
+for i = 1, #candidates do
+  local member, subscription = candidates[i].member, candidates[i].subscription
+  local kind, charge, _, state = find(member, subscription)
+  if kind then
+    local payload = redis.call('HGET', held(member), ':payload')
+    bytes = bytes + #payload
+    if bytes > ask.bytes and size > 3 then
+      answer[3] = 1
+      break
+    end
+    local own = ask.token .. string.format('%.0f', token + i)
+    redis.call('HSET', held(member), subscription, pack('l', charge, own, state))
+    redis.call('ZADD', queue('due', subscription), at + ask.leaseMs, member)
+    answer[size + 1] = member
+    answer[size + 2] = subscription
+    answer[size + 3] = own
+    answer[size + 4] = kind
+    answer[size + 5] = state
+    answer[size + 6] = payload
+    size = size + 6
+  end
+  taken[subscription] = true
+end
+for subscription in pairs(taken) do index(subscription, at) end
+local first = redis.call('ZRANGE', byDue, 0, 0, 'WITHSCORES')
+if first[1] then answer[2] = math.max(0, tonumber(first[2]) - at) end
+return answer
+`);
+
+/**
+ * Makes deferred deliveries due now, at most so many of them, and ends the subscription's parking.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV[1]  subscription
+ *     ARGV[2]  leased deliveries seen so far, which stay as they are
+ *     ARGV[3]  most deliveries to look at
+ *     returns  leased deliveries seen so far, or -1 when all have been looked at
+ */
+export const hasten = new Script(`${allowedWhenFull}${clock}${deliveries}
+local subscription, skip, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local at = now()
+redis.call('ZREM', base .. ':parked', subscription)
+local later = redis.call('ZRANGEBYSCORE', queue('due', subscription), '(' .. at, '+inf', 'LIMIT', skip, most)
+for _, member in ipairs(later) do
+  local kind = find(member, subscription)
+  if kind == 'd' then
+    redis.call('ZADD', queue('due', subscription), at, member)
+  elseif kind then
+    skip = skip + 1
+  end
+end
+index(subscription, at)
+return #later < most and -1 or skip
+`);

@@ -1,0 +1,191 @@
+/**
+ * The store port on Redis. Each call is one script on one partition (`scripts/`), issued by the part it belongs to; here
+ * the parts meet, and the once-a-second look at the servers is kept going.
+ */
+import { type Clock, GridpostError, type Timer } from '@gridpost/model';
+import {
+  type AppendOptions,
+  quotaOf,
+  type Store,
+  type StoreHealth,
+  type StoreInfo,
+  type StoreLimits,
+  type StoreSupports,
+} from '@gridpost/store';
+import { Call } from './call.js';
+import type { Condition } from './condition.js';
+import type { Founding } from './founding.js';
+import { Hints } from './hints.js';
+import { Histories } from './histories.js';
+import { configKey, type Key, wakeChannel } from './keys.js';
+import type { Link } from './link.js';
+import { Log } from './log.js';
+import { Partitions } from './partitions.js';
+import { Queues } from './queues.js';
+import { RedisResources } from './resources.js';
+import { announce } from './scripts/founding.js';
+import type { Writer } from './writer.js';
+
+const lookMs = 1_000;
+
+export interface RedisStoreParts {
+  readonly info: StoreInfo;
+  readonly prefix: string;
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+  readonly link: Link;
+  /** For writes, if they have a link of their own. */
+  readonly writeLink: Link;
+  readonly writer: Writer;
+  readonly condition: Condition;
+  readonly founding: Founding;
+}
+
+export class RedisStore implements Store {
+  readonly info: StoreInfo;
+  readonly supports: StoreSupports = { sharing: true };
+  readonly resources: RedisResources;
+  readonly #link: Link;
+  readonly #writeLink: Link;
+  readonly #condition: Condition;
+  readonly #founding: Founding;
+  readonly #config: Key;
+  readonly #partitions: Partitions;
+  readonly #hints: Hints;
+  readonly #log: Log;
+  readonly #queues: Queues;
+  readonly #histories: Histories;
+  readonly #looks: Timer;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: RedisStoreParts) {
+    const { info, prefix, limits, clock, link, writeLink, writer, condition, founding } = parts;
+    this.info = info;
+    this.#link = link;
+    this.#writeLink = writeLink;
+    this.#condition = condition;
+    this.#founding = founding;
+    this.#config = configKey(prefix);
+    const partitions = new Partitions(prefix, info.partitions);
+    this.#partitions = partitions;
+    this.#hints = new Hints((turn) => link.companion(turn), wakeChannel(prefix), clock);
+    this.#log = new Log({ link, writer, condition, hints: this.#hints, partitions });
+    this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions));
+    this.#histories = new Histories(link, partitions);
+    this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
+    const look = () => void this.#look().catch(() => {});
+    link.onReady(look);
+    if (writeLink !== link) writeLink.onReady(look);
+    this.#looks = clock.every(lookMs, look);
+  }
+
+  async health(): Promise<StoreHealth> {
+    try {
+      const each = this.#partitions.keys.map((key) => this.#link.command(Call.keyed('hget', key, 'epoch')));
+      await Promise.all([this.#founding.check(), ...each]);
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message };
+    }
+    const reason = this.#condition.shortfall ?? this.#founding.complaint;
+    return reason === undefined ? { ok: true } : { ok: false, reason };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async append(...[partition, events, options]: Parameters<Store['append']>) {
+    const { refusal } = this.#founding;
+    if (refusal !== undefined) throw new GridpostError('StoreUnavailable', refusal);
+    return this.#log.append(partition, events, options ?? noOptions);
+  }
+
+  onAppend(wake: (partition: number) => void): () => void {
+    return this.#hints.listen(wake);
+  }
+
+  async announce(worker: string, ttlMs: number): Promise<string[]> {
+    const reply = await this.#link.run(announce, this.#config, [worker, String(ttlMs)]);
+    return (reply as Buffer[]).map(String).sort();
+  }
+
+  async withdraw(worker: string): Promise<void> {
+    await this.#link.command(Call.keyed('zrem', `${this.#config}:workers`, worker));
+  }
+
+  claim(...args: Parameters<Store['claim']>) {
+    return this.#log.claim(...args);
+  }
+
+  renew(...args: Parameters<Store['renew']>) {
+    return this.#log.renew(...args);
+  }
+
+  release(...args: Parameters<Store['release']>) {
+    return this.#log.release(...args);
+  }
+
+  read(...args: Parameters<Store['read']>) {
+    return this.#log.read(...args);
+  }
+
+  begin(...args: Parameters<Store['begin']>) {
+    return this.#log.begin(...args);
+  }
+
+  settle(...args: Parameters<Store['settle']>) {
+    return this.#queues.settle(...args);
+  }
+
+  due(...args: Parameters<Store['due']>) {
+    return this.#queues.due(...args);
+  }
+
+  hasten(...args: Parameters<Store['hasten']>) {
+    return this.#queues.hasten(...args);
+  }
+
+  deadLetters(...args: Parameters<Store['deadLetters']>) {
+    return this.#queues.deadLetters(...args);
+  }
+
+  redrive(...args: Parameters<Store['redrive']>) {
+    return this.#queues.redrive(...args);
+  }
+
+  usage(...args: Parameters<Store['usage']>) {
+    return this.#queues.usage(...args);
+  }
+
+  purge(...args: Parameters<Store['purge']>) {
+    return this.#queues.purge(...args);
+  }
+
+  history(...args: Parameters<Store['history']>) {
+    return this.#histories.page(...args);
+  }
+
+  histories(...args: Parameters<Store['histories']>) {
+    return this.#histories.topics(...args);
+  }
+
+  trimHistory(...args: Parameters<Store['trimHistory']>) {
+    return this.#histories.trim(...args);
+  }
+
+  /** What the servers offer, whether the store is still the one that was opened, and versions left half spread. */
+  async #look(): Promise<void> {
+    if (this.#closing) return;
+    const [, version] = await Promise.all([this.#condition.refresh(), this.#founding.check()]);
+    await this.resources.heal(version);
+  }
+
+  async #close(): Promise<void> {
+    this.#looks.cancel();
+    await this.#hints.close();
+    await Promise.all([this.#link.close(), this.#writeLink.close()]);
+  }
+}
+
+const noOptions: AppendOptions = {};
