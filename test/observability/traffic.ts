@@ -1,0 +1,76 @@
+/**
+ * Mixed traffic, of which it is known what the metrics have to say: every end that an attempt, a delivery and a publish
+ * request can have, on two servers as a deployment has several.
+ */
+import { Api, eventOf, expectStatus } from '../support/api.js';
+import { type ServerProcess, startServer } from '../support/server.js';
+import { startSink } from '../support/sink.js';
+import { temporaryDirectory } from '../support/teardown.js';
+
+/** Events for each subscription of `orders`. */
+export const ordersCount = 200;
+export const topic = 'orders';
+
+/** By name: how its endpoint answers each delivery of `orders`, and what becomes of it. */
+export const subscriptions = {
+  delivered: { status: 200 },
+  refused: { status: 400 },
+  failing: { status: 503 },
+  silent: 'silence',
+  discarded: { status: 400 },
+} as const;
+
+export interface Traffic {
+  readonly servers: readonly ServerProcess[];
+  /** Publishes what is known of; resolves when the publishers have their answers. */
+  run(): Promise<void>;
+}
+
+export async function prepareTraffic(): Promise<Traffic> {
+  const [orders, small] = await Promise.all([
+    startServer({ GRIDPOST_STORE: `lmdb:${temporaryDirectory()}` }),
+    // The smallest store there is, so that it fills up.
+    startServer({ GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`, GRIDPOST_STORE_BYTES_MAX: '16777216' }),
+  ]);
+  const sink = await startSink();
+  sink.reply(({ path }) => subscriptions[path.slice(1) as keyof typeof subscriptions]);
+  const api = new Api(orders.url);
+  await api.putTopic(topic);
+  await api.putTopic('unwatched');
+  for (const name of Object.keys(subscriptions)) {
+    await api.putSubscription(topic, name, {
+      url: sink.url(`/${name}`),
+      attemptTimeoutInSeconds: 1,
+      ...(name === 'discarded' ? { properties: { deadLettering: false } } : {}),
+    });
+  }
+  return {
+    servers: [orders, small],
+    async run() {
+      await Promise.all([publishOrders(api), fill(new Api(small.url), sink.url('/refused'))]);
+    },
+  };
+}
+
+async function publishOrders(api: Api): Promise<void> {
+  for (let sent = 0; sent < ordersCount; sent += 10) {
+    const batch = Array.from({ length: 10 }, () => eventOf());
+    expectStatus(await api.publishBatch(topic, batch), 200);
+  }
+  await api.accept('unwatched', eventOf());
+  expectStatus(await api.publish(topic, { ...eventOf(), specversion: '0.3' }), 400);
+}
+
+/** Dead letters until the oldest are dropped, then events that are kept until there is no room for more. */
+async function fill(api: Api, refusing: string): Promise<void> {
+  const large = (): unknown => eventOf({ data: 'x'.repeat(500_000) });
+  await api.putTopic('letters');
+  await api.putSubscription('letters', 'refused', { url: refusing });
+  for (let i = 0; i < 6; i++) await api.accept('letters', large());
+  await api.putTopic('kept', { eventRetentionInDays: 1 });
+  for (let i = 0; i < 60; i++) {
+    const { status } = await api.publish('kept', large());
+    if (status === 503) return;
+  }
+  throw new Error('a store of 16 MiB took 30 MB');
+}
