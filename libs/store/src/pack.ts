@@ -30,13 +30,14 @@ export function entriesOf(events: readonly PendingEvent[]): PendingEvent[][] {
   return runs;
 }
 
-export function packEntry(events: readonly PendingEvent[]): Buffer {
-  let size = headerBytes;
+/** `headRoom` bytes are left at the front for what the adapter stores before the entry. */
+export function packEntry(events: readonly PendingEvent[], headRoom = 0): Buffer {
+  let size = headRoom + headerBytes;
   for (const { topic, frame } of events) size += 5 + topic.length + frame.length;
   const packed = Buffer.allocUnsafe(size);
-  packed[0] = packVersion;
-  packed.writeUInt16LE(events.length, 1);
-  let cursor = headerBytes;
+  packed[headRoom] = packVersion;
+  packed.writeUInt16LE(events.length, headRoom + 1);
+  let cursor = headRoom + headerBytes;
   for (const { topic, frame } of events) {
     packed[cursor++] = topic.length;
     cursor += packed.write(topic, cursor, 'latin1');
@@ -45,6 +46,11 @@ export function packEntry(events: readonly PendingEvent[]): Buffer {
     cursor += frame.copy(packed, cursor);
   }
   return packed;
+}
+
+/** How many events a packed entry has; its first three bytes suffice. */
+export function packedEvents(packed: Buffer): number {
+  return packed.readUInt16LE(1);
 }
 
 /** The frames are views of `packed`, which must not be written to afterwards. */

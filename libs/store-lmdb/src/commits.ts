@@ -1,0 +1,162 @@
+/**
+ * One commit after another. Steps that arrive while a commit is under way go together into the next, so that many
+ * callers share one flush of the disk; each step's promise resolves when the commit that holds it is on disk.
+ *
+ * A commit is made in one of two ways. If no step has to read, all of it is queued as instructions that LMDB's writing
+ * thread carries out by itself. Otherwise the steps run here, inside the transaction, and read what the steps before
+ * them wrote; that costs two more hand-overs between threads. Both are all or nothing.
+ *
+ * A step that refuses (`Fenced`, or a catalogue error) does so before it writes anything; any other exception undoes the
+ * whole commit. Memory that steps change ahead of the commit belongs to a `Mirror`, which is told how it ended.
+ */
+import { GridpostError } from '@gridpost/model';
+import { Fenced } from '@gridpost/store';
+import type { RootDatabase } from 'lmdb';
+import { failureOf } from './failures.js';
+
+export interface Step {
+  /** Whether the step can run without reading from the store. Asked when its commit begins. */
+  blind(): boolean;
+  /** Makes the change. */
+  run(): void;
+  committed(): void;
+  failed(error: unknown): void;
+  /** Set for what publishers add: given up first when the disk is full, so that the rest can go through. */
+  readonly addsOnly?: boolean;
+}
+
+/** State in memory that follows the disk. */
+export interface Mirror {
+  /** In the transaction, after the steps, if that reads: what is written once for all of them. */
+  write?(): void;
+  committed(): void;
+  /** The commit changed nothing: back to what is on disk. */
+  undone(): void;
+}
+
+export class Commits {
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #timeoutMs: number;
+  #mirrors: readonly Mirror[] = [];
+  #queue: Step[] = [];
+  #busy = false;
+  #closed = false;
+  #idle: (() => void)[] = [];
+  #failure: GridpostError | undefined;
+
+  /** A commit that takes longer than `timeoutMs` is given up on by its callers, though it may still succeed. */
+  constructor(root: RootDatabase<Buffer, Buffer>, timeoutMs: number) {
+    this.#root = root;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Called once, before the first step. */
+  follow(mirrors: readonly Mirror[]): void {
+    this.#mirrors = mirrors;
+  }
+
+  /** What the last commit failed of, or hangs in; undefined once one has succeeded again. */
+  get failure(): GridpostError | undefined {
+    return this.#failure;
+  }
+
+  submit(step: Step): void {
+    if (this.#closed) step.failed(new GridpostError('StoreUnavailable', 'the store is closed'));
+    else if (this.#failure?.code === 'OutcomeUnknown' && this.#busy) {
+      step.failed(new GridpostError('StoreUnavailable', 'the disk does not answer'));
+    } else {
+      this.#queue.push(step);
+      if (!this.#busy) this.#begin();
+    }
+  }
+
+  /** A change that reads before it writes. Resolves with what `change` returned, when that is on disk. */
+  change<T>(change: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let result: T;
+      this.submit({
+        blind: () => false,
+        run: () => {
+          result = change();
+        },
+        committed: () => resolve(result),
+        failed: reject,
+      });
+    });
+  }
+
+  /** Refuses further steps and waits for those under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Lets the callers of this turn of the event loop, and those a commit has just answered, come along. */
+  #begin(): void {
+    this.#busy = true;
+    setImmediate(() => void this.#commit());
+  }
+
+  async #commit(): Promise<void> {
+    const steps = this.#queue;
+    this.#queue = [];
+    const overdue = setTimeout(() => this.#giveUp(steps), this.#timeoutMs);
+    overdue.unref();
+    await this.#attempt(steps);
+    clearTimeout(overdue);
+    if (this.#queue.length) this.#begin();
+    else {
+      this.#busy = false;
+      for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  async #attempt(steps: readonly Step[]): Promise<void> {
+    const applied: Step[] = [];
+    const apply = () => {
+      for (const step of steps) {
+        try {
+          step.run();
+          applied.push(step);
+        } catch (error) {
+          if (!(error instanceof Fenced) && !(error instanceof GridpostError)) throw error;
+          step.failed(error);
+        }
+      }
+    };
+    try {
+      if (steps.every((step) => step.blind())) await this.#root.batch(apply);
+      else {
+        await this.#root.childTransaction(() => {
+          apply();
+          for (const mirror of this.#mirrors) mirror.write?.();
+        });
+      }
+    } catch (error) {
+      const failure = await failureOf(error as Error);
+      for (const mirror of this.#mirrors) mirror.undone();
+      this.#failure = failure;
+      // What only adds is refused; the rest may still find room in the pages that are free.
+      const rest = failure.code === 'StoreFull' ? applied.filter((step) => !step.addsOnly) : [];
+      const again = rest.length < applied.length ? rest : [];
+      for (const step of steps) if (!again.includes(step)) step.failed(failure);
+      if (again.length) await this.#attempt(again);
+      return;
+    }
+    this.#failure = undefined;
+    for (const mirror of this.#mirrors) mirror.committed();
+    for (const step of applied) step.committed();
+  }
+
+  /** The disk does not answer: nobody waits for ever, and what has not begun does not begin. */
+  #giveUp(steps: readonly Step[]): void {
+    const unknown = new GridpostError(
+      'OutcomeUnknown',
+      `the disk did not answer within ${this.#timeoutMs} ms`,
+    );
+    this.#failure = unknown;
+    for (const step of steps) step.failed(unknown);
+    const waiting = new GridpostError('StoreUnavailable', unknown.message);
+    for (const step of this.#queue.splice(0)) step.failed(waiting);
+  }
+}

@@ -1,0 +1,104 @@
+/** Dead letters: paging, giving them another life, and forgetting what a deleted subscription held. */
+import type { Place } from '@gridpost/model';
+import type { DeadLetter, DeadLetterPage } from '@gridpost/store';
+import type { Deliveries } from './deliveries.js';
+import {
+  deadKey,
+  deadSince,
+  entryId,
+  entryNumber,
+  lineKey,
+  lineRange,
+  readDeadKey,
+  readOpenKey,
+  type Tables,
+  useKey,
+} from './layout.js';
+import type { Line } from './lines.js';
+import { unpackDead, unpackOpen } from './records.js';
+
+export class DeadLetters {
+  readonly #tables: Tables;
+  readonly #deliveries: Deliveries;
+
+  constructor(tables: Tables, deliveries: Deliveries) {
+    this.#tables = tables;
+    this.#deliveries = deliveries;
+  }
+
+  /** `next` is the last key given without its line, in hexadecimal. */
+  page(line: Line, from: string | undefined, max: number): DeadLetterPage {
+    const deadLetters: DeadLetter[] = [];
+    const { start, end } = lineRange(line.number);
+    const begin =
+      from === undefined ? start : Buffer.concat([lineKey(line.number), Buffer.from(from, 'hex')]);
+    let last = '';
+    const range = { start: begin, exclusiveStart: from !== undefined, end, limit: max + 1 };
+    for (const { key, value } of this.#tables.dead.getRange(range)) {
+      if (deadLetters.length === max) return { deadLetters, next: last };
+      const { deadAt, entry, index } = readDeadKey(key);
+      const { acceptedAt, reason, state } = unpackDead(value);
+      const { topic, frame } = this.#deliveries.payload({ entry, index });
+      deadLetters.push({
+        place: { partition: 0, entry: entryId(entry), index },
+        subscription: line.subscription,
+        topic,
+        acceptedAt,
+        deadLetteredAt: deadAt,
+        reason,
+        state,
+        frame,
+      });
+      last = key.toString('hex', 4);
+    }
+    return { deadLetters };
+  }
+
+  /** In a transaction. */
+  redrive(line: Line, which: { readonly places: readonly Place[] } | { readonly max: number }): number {
+    if ('places' in which) {
+      let count = 0;
+      for (const place of which.places) if (this.#redriveOne(line, place)) count++;
+      return count;
+    }
+    const oldest = [...this.#tables.dead.getRange({ ...lineRange(line.number), limit: which.max })];
+    for (const { key, value } of oldest) {
+      const { deadAt, entry, index } = readDeadKey(key);
+      this.#deliveries.revive({ line, entry, index }, deadAt, unpackDead(value));
+    }
+    return oldest.length;
+  }
+
+  /** In a transaction. Drops the oldest; returns how many, and the bytes they were charged. */
+  drop(line: Line, max: number): number {
+    const oldest = [...this.#tables.dead.getRange({ ...lineRange(line.number), limit: max })];
+    for (const { key, value } of oldest) {
+      const { deadAt, entry, index } = readDeadKey(key);
+      this.#deliveries.drop({ line, entry, index }, deadAt, unpackDead(value));
+    }
+    return oldest.length;
+  }
+
+  /** In a transaction. */
+  purge(line: Line, max: number): number {
+    const dropped = this.drop(line, max);
+    if (dropped === max) return dropped;
+    const open = [...this.#tables.open.getRange({ ...lineRange(line.number), limit: max - dropped })];
+    for (const { key, value } of open) {
+      this.#deliveries.dispose({ line, ...readOpenKey(key) }, unpackOpen(value), { kind: 'finished' });
+    }
+    return dropped + open.length;
+  }
+
+  #redriveOne(line: Line, { entry: id, index }: Place): boolean {
+    const entry = entryNumber(id);
+    if (Number.isNaN(entry) || index > 255) return false;
+    const use = this.#tables.uses.get(useKey(entry, index, line.number));
+    const deadAt = use && deadSince(use);
+    if (deadAt === undefined) return false;
+    const stored = this.#tables.dead.get(deadKey(line.number, deadAt, entry, index));
+    if (!stored) throw new Error(`a dead letter of entry ${id} is named but not there`);
+    this.#deliveries.revive({ line, entry, index }, deadAt, unpackDead(stored));
+    return true;
+  }
+}

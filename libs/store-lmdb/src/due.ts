@@ -1,0 +1,115 @@
+/**
+ * Which deliveries are due. Lines are looked at in the order of their next due instant, and each only as far as the next
+ * line's, so that the earliest come first over all subscriptions, at a cost that follows what is given out and not what
+ * waits.
+ *
+ * Hastening a line moves nothing: it begins a new generation, and what is of an older one is due since then, unless it
+ * is leased. So a line of a million deferred deliveries is hastened by one small write.
+ */
+import type { Clock } from '@gridpost/model';
+import type { DueAsk, DueResult, LeasedDelivery } from '@gridpost/store';
+import type { Deliveries } from './deliveries.js';
+import { type DuePlace, entryId, lineRange, openKey, readDueKey, type Tables } from './layout.js';
+import type { Line, Lines } from './lines.js';
+import { unpackOpen } from './records.js';
+
+/** Lines looked at in one ask without giving out anything, at most: the rest at the next, which is due at once. */
+const looksMax = 1_000;
+
+export class Due {
+  readonly #tables: Tables;
+  readonly #lines: Lines;
+  readonly #deliveries: Deliveries;
+  readonly #clock: Clock;
+  #tokens = 0;
+
+  constructor(tables: Tables, lines: Lines, deliveries: Deliveries, clock: Clock) {
+    this.#tables = tables;
+    this.#lines = lines;
+    this.#deliveries = deliveries;
+    this.#clock = clock;
+  }
+
+  /** In a transaction. */
+  lease(epoch: number, ask: DueAsk): DueResult {
+    const now = this.#clock.now();
+    const { byNext } = this.#lines;
+    for (const subscription of ask.parked) this.#park(this.#lines.find(subscription), now + ask.parkMs);
+    const deliveries: LeasedDelivery[] = [];
+    const given = new Map<Line, number>();
+    const roomless: Line[] = [];
+    for (let looks = 0; deliveries.length < ask.max && looks < looksMax; looks++) {
+      const line = byNext.first;
+      if (!line || line.order > now) break;
+      byNext.remove(line);
+      const room = (ask.rooms.get(line.subscription) ?? ask.room) - (given.get(line) ?? 0);
+      if (room <= 0) {
+        roomless.push(line);
+        continue;
+      }
+      const until = Math.min(now, byNext.first?.order ?? now);
+      const { places, next } = this.#look(line, now, until, Math.min(room, ask.max - deliveries.length));
+      if (next !== undefined) this.#lines.expect(line, next, true);
+      for (const place of places) deliveries.push(this.#give(line, place, epoch, ask));
+      if (places.length) looks = 0;
+      given.set(line, (given.get(line) ?? 0) + places.length);
+    }
+    for (const line of roomless) this.#lines.expect(line, line.dueAt, true);
+    const next = byNext.first?.order;
+    return { deliveries, now, nextInMs: next === undefined ? undefined : Math.max(0, next - now) };
+  }
+
+  /** In a transaction. */
+  hasten(line: Line): void {
+    line.generation++;
+    line.hastenedAt = this.#clock.now();
+    line.parkedUntil = 0;
+    this.#lines.touch(line);
+    if (line.deferred > 0) this.#lines.expect(line, line.hastenedAt);
+  }
+
+  #park(line: Line | undefined, until: number): void {
+    if (!line) return;
+    line.parkedUntil = until;
+    if (line.heapAt >= 0) this.#lines.expect(line, line.dueAt, true);
+  }
+
+  /** The first `max` due at `until`, and when the one after them is due: undefined if there is none. */
+  #look(
+    line: Line,
+    now: number,
+    until: number,
+    max: number,
+  ): { places: DuePlace[]; next: number | undefined } {
+    const places: DuePlace[] = [];
+    let next: number | undefined;
+    for (const { key, value } of this.#tables.due.getRange(lineRange(line.number))) {
+      const place = readDueKey(key);
+      const leased = value[0] === 1;
+      const old = place.generation < line.generation;
+      const dueAt = old && !leased ? Math.min(place.dueAt, line.hastenedAt) : place.dueAt;
+      if (dueAt <= until && places.length < max) {
+        places.push(place);
+        continue;
+      }
+      next = Math.min(next ?? dueAt, dueAt);
+      // Only running leases of an older generation are passed over: as many as there was room for.
+      if (!(old && leased && dueAt > now)) break;
+    }
+    return { places, next };
+  }
+
+  #give(line: Line, { entry, index }: DuePlace, epoch: number, ask: DueAsk): LeasedDelivery {
+    const stored = this.#tables.open.get(openKey(line.number, entry, index));
+    if (!stored) throw new Error(`a delivery of entry ${entryId(entry)} is due but not there`);
+    const record = unpackOpen(stored);
+    const { state, acceptedAt, leased: leaseExpired } = record;
+    const token = `${ask.token}${epoch.toString(36)}-${(++this.#tokens).toString(36)}`;
+    const spot = { line, entry, index };
+    this.#deliveries.dispose(spot, record, { kind: 'leased', leaseMs: ask.leaseMs, token, state });
+    const { topic, frame } = this.#deliveries.payload(spot);
+    const place = { partition: 0, entry: entryId(entry), index };
+    const { subscription } = line;
+    return { place, subscription, topic, acceptedAt, token, state, frame, leaseExpired };
+  }
+}

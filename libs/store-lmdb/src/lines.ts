@@ -1,0 +1,109 @@
+/**
+ * The line of each subscription that holds something: its counters, and a lower bound of when its next delivery is due,
+ * by which a heap orders the lines. The counters are on disk with what they count; the rest is found again by looking.
+ */
+import type { Incarnation } from '@gridpost/model';
+import { Heap, type Heaped } from './heap.js';
+import type { Mirror } from './commits.js';
+import { metaKey, type Tables } from './layout.js';
+import { type LineRecord, packLine, unpackLine } from './records.js';
+
+export interface Line extends Heaped {
+  readonly subscription: Incarnation;
+  readonly number: number;
+  generation: number;
+  hastenedAt: number;
+  deferred: number;
+  deferredBytes: number;
+  dead: number;
+  deadBytes: number;
+  /** No open delivery is due before. */
+  dueAt: number;
+  /** Not looked at before. In memory only: forgetting it costs one look. */
+  parkedUntil: number;
+  /** Place and acceptance of the oldest open delivery, once somebody has asked, until it goes. */
+  oldest: { readonly place: number; readonly acceptedAt: number } | undefined;
+}
+
+export class Lines implements Mirror {
+  /** Lines with open deliveries, by when to look at them next. */
+  readonly byNext = new Heap<Line>();
+  readonly #tables: Tables;
+  readonly #lines = new Map<Incarnation, Line>();
+  readonly #touched = new Set<Line>();
+  #next = 1;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+    this.undone();
+  }
+
+  [Symbol.iterator](): IterableIterator<Line> {
+    return this.#lines.values();
+  }
+
+  find(subscription: Incarnation): Line | undefined {
+    return this.#lines.get(subscription);
+  }
+
+  /** In a transaction. */
+  of(subscription: Incarnation): Line {
+    let line = this.#lines.get(subscription);
+    if (!line) {
+      line = newLine(subscription, {
+        number: this.#next++,
+        generation: 0,
+        hastenedAt: 0,
+        deferred: 0,
+        deferredBytes: 0,
+        dead: 0,
+        deadBytes: 0,
+      });
+      this.#lines.set(subscription, line);
+      this.#tables.meta.put(metaKey.lines, Buffer.from(String(this.#next)));
+    }
+    return line;
+  }
+
+  /** To be called for every change of what is on disk of a line, before the transaction ends. */
+  touch(line: Line): void {
+    this.#touched.add(line);
+  }
+
+  /** The line may have something due at this instant; or, with `exactly`, has nothing before it. */
+  expect(line: Line, dueAt: number, exactly = false): void {
+    line.dueAt = exactly || line.heapAt < 0 ? dueAt : Math.min(line.dueAt, dueAt);
+    this.byNext.place(line, Math.max(line.dueAt, line.parkedUntil));
+  }
+
+  write(): void {
+    for (const line of this.#touched) {
+      const key = Buffer.from(line.subscription);
+      if (line.deferred === 0) this.byNext.remove(line);
+      if (line.deferred + line.dead > 0) this.#tables.lines.put(key, packLine(line));
+      else {
+        this.#tables.lines.remove(key);
+        this.#lines.delete(line.subscription);
+      }
+    }
+    this.#touched.clear();
+  }
+
+  committed(): void {}
+
+  undone(): void {
+    this.byNext.clear();
+    this.#lines.clear();
+    this.#touched.clear();
+    this.#next = Number(this.#tables.meta.get(metaKey.lines) ?? 1);
+    for (const { key, value } of this.#tables.lines.getRange({ start: Buffer.from([0]) })) {
+      const line = newLine(key.toString(), unpackLine(value));
+      this.#lines.set(line.subscription, line);
+      if (line.deferred > 0) this.expect(line, 0);
+    }
+  }
+}
+
+function newLine(subscription: Incarnation, record: LineRecord): Line {
+  return { subscription, ...record, dueAt: 0, parkedUntil: 0, oldest: undefined, order: 0, heapAt: -1 };
+}

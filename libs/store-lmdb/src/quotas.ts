@@ -1,0 +1,88 @@
+/**
+ * Quotas of subscriptions, enforced with each settle for the lines it touched. What one settle leaves over because it is
+ * too much for one step is worked off by those that follow.
+ */
+import { chargedBytes, type Quota, type QuotaEffect } from '@gridpost/store';
+import type { Deliveries } from './deliveries.js';
+import { lineRange, readDeadKey, readOpenKey, type Tables } from './layout.js';
+import type { Line, Lines } from './lines.js';
+import { unpackDead, unpackOpen } from './records.js';
+
+/** Deliveries that one settle turns or drops per line at most: some 50 ms of work. */
+const stepMax = 5_000;
+
+export class Quotas {
+  readonly #tables: Tables;
+  readonly #deliveries: Deliveries;
+  readonly #quota: Quota;
+  /** Lines that may hold too much. */
+  #over = new Set<Line>();
+
+  constructor(tables: Tables, lines: Lines, deliveries: Deliveries, quota: Quota) {
+    this.#tables = tables;
+    this.#deliveries = deliveries;
+    this.#quota = quota;
+    // A quota may have been made smaller since the store was last open.
+    for (const line of lines) this.check(line);
+  }
+
+  /** Whether some line may hold too much, so that `enforce` has to read. */
+  get pending(): boolean {
+    return this.#over.size > 0;
+  }
+
+  /** To be called for every line that has been given something. */
+  check(line: Line): void {
+    const { deferredBytesMax, bytesMax } = this.#quota;
+    const { deferredBytes, deadBytes } = line;
+    if (deferredBytes > deferredBytesMax || deferredBytes + deadBytes > bytesMax) this.#over.add(line);
+  }
+
+  /** In a transaction. */
+  enforce(): QuotaEffect[] {
+    if (!this.#over.size) return [];
+    const effects: QuotaEffect[] = [];
+    for (const line of this.#over) {
+      const deadLettered = this.#turnOldest(line);
+      const dropped = this.#dropOldest(line);
+      const { subscription } = line;
+      if (deadLettered || dropped) effects.push({ subscription, deadLettered, dropped });
+      if (deadLettered < stepMax && dropped < stepMax) this.#over.delete(line);
+    }
+    return effects;
+  }
+
+  #turnOldest(line: Line): number {
+    let over = line.deferredBytes - this.#quota.deferredBytesMax;
+    if (over <= 0) return 0;
+    const chosen = [];
+    for (const { key, value } of this.#tables.open.getRange(lineRange(line.number))) {
+      const record = unpackOpen(value);
+      if (record.leased) continue;
+      chosen.push({ spot: { line, ...readOpenKey(key) }, record });
+      over -= chargedBytes(record.frameBytes);
+      if (over <= 0 || chosen.length === stepMax) break;
+    }
+    for (const { spot, record } of chosen) {
+      const { state } = record;
+      this.#deliveries.dispose(spot, record, { kind: 'deadLettered', reason: 'QuotaExceeded', state });
+    }
+    return chosen.length;
+  }
+
+  #dropOldest(line: Line): number {
+    let over = line.deferredBytes + line.deadBytes - this.#quota.bytesMax;
+    if (over <= 0) return 0;
+    const chosen = [];
+    for (const { key, value } of this.#tables.dead.getRange(lineRange(line.number))) {
+      const record = unpackDead(value);
+      chosen.push({ ...readDeadKey(key), record });
+      over -= chargedBytes(record.frameBytes);
+      if (over <= 0 || chosen.length === stepMax) break;
+    }
+    for (const { deadAt, entry, index, record } of chosen) {
+      this.#deliveries.drop({ line, entry, index }, deadAt, record);
+    }
+    return chosen.length;
+  }
+}

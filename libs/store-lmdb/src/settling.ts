@@ -1,0 +1,107 @@
+/** One settle as a step: entries out of the log, deferrals in, leases ended, quotas kept. */
+import type { EntryId } from '@gridpost/model';
+import type { LeaseOutcome, SettleBatch, SettledEntry, SettleResult } from '@gridpost/store';
+import type { Step } from './commits.js';
+import type { Deliveries } from './deliveries.js';
+import { entryNumber, openKey, type Tables } from './layout.js';
+import type { Lines } from './lines.js';
+import type { Log } from './log.js';
+import type { Notes } from './notes.js';
+import type { Ownership } from './ownership.js';
+import type { Quotas } from './quotas.js';
+import { unpackOpen } from './records.js';
+
+export interface SettlingOptions {
+  readonly tables: Tables;
+  readonly ownership: Ownership;
+  readonly log: Log;
+  readonly notes: Notes;
+  readonly lines: Lines;
+  readonly deliveries: Deliveries;
+  readonly quotas: Quotas;
+}
+
+export class Settling {
+  readonly #options: SettlingOptions;
+
+  constructor(options: SettlingOptions) {
+    this.#options = options;
+  }
+
+  /** Blind where all that happens is that known entries leave the log: the way of every event delivered in time. */
+  step(epoch: number, batch: SettleBatch): { step: Step; result: Promise<SettleResult> } {
+    const { promise, resolve, reject } = withResolvers<SettleResult>();
+    let result: SettleResult = { removed: 0, quotaEffects: [] };
+    const step: Step = {
+      blind: () =>
+        !batch.outcomes.length &&
+        !this.#options.quotas.pending &&
+        batch.entries.every((entry) => this.#isPlain(entry)),
+      run: () => {
+        result = this.#settle(epoch, batch);
+      },
+      committed: () => resolve(result),
+      failed: reject,
+    };
+    return { step, result: promise };
+  }
+
+  #isPlain({ id, deferrals }: SettledEntry): boolean {
+    const { log, notes } = this.#options;
+    return !deferrals.length && log.known(id) && !notes.has(entryNumber(id));
+  }
+
+  #settle(epoch: number, { entries, outcomes }: SettleBatch): SettleResult {
+    const { ownership, log, notes, quotas } = this.#options;
+    ownership.fence(epoch);
+    let removed = 0;
+    for (const entry of entries) {
+      if (!log.remove(entry.id)) continue;
+      removed++;
+      notes.forget(entryNumber(entry.id));
+      if (entry.deferrals.length) this.#defer(entry);
+    }
+    for (const outcome of outcomes) this.#conclude(outcome);
+    return { removed, quotaEffects: quotas.enforce() };
+  }
+
+  #defer({ id, acceptedAt, deferrals, events }: SettledEntry): void {
+    const { deliveries, lines, quotas } = this.#options;
+    const entry = entryNumber(id as EntryId);
+    const kept = new Set<number>();
+    for (const { index, subscription, disposition } of deferrals) {
+      const event = events.get(index);
+      if (!event) throw new RangeError(`the settled entry does not bring its event ${index}`);
+      if (!kept.has(index)) deliveries.keepPayload(entry, index, event);
+      kept.add(index);
+      const line = lines.of(subscription);
+      deliveries.hold({ line, entry, index }, acceptedAt, event.frame.length, disposition);
+      quotas.check(line);
+    }
+  }
+
+  #conclude({ entry: id, index, subscription, token, disposition }: LeaseOutcome): void {
+    const { tables, lines, deliveries, quotas } = this.#options;
+    const line = lines.find(subscription);
+    const entry = entryNumber(id);
+    if (!line || Number.isNaN(entry)) return;
+    const stored = tables.open.get(openKey(line.number, entry, index));
+    const record = stored && unpackOpen(stored);
+    if (!record?.leased || record.token !== token) return;
+    deliveries.dispose({ line, entry, index }, record, disposition);
+    quotas.check(line);
+  }
+}
+
+function withResolvers<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: unknown) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((...both) => {
+    [resolve, reject] = both;
+  });
+  return { promise, resolve, reject };
+}

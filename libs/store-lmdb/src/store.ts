@@ -1,0 +1,287 @@
+/** The store's calls, each handed to the file whose subject it is. One partition, numbered 0. */
+import { type Clock, GridpostError, type Incarnation, type Place } from '@gridpost/model';
+import {
+  type AppendOptions,
+  type AppendResult,
+  type Claim,
+  type DeadLetterPage,
+  type DueAsk,
+  type DueResult,
+  type HistoryPage,
+  type PartitionUsage,
+  type PendingEvent,
+  quotaOf,
+  type ReadLimits,
+  type ReadResult,
+  type SettleBatch,
+  type SettleResult,
+  type Store,
+  type StoreHealth,
+  type StoreInfo,
+  type StoreLimits,
+  type StoreSupports,
+} from '@gridpost/store';
+import type { RootDatabase } from 'lmdb';
+import { Commits } from './commits.js';
+import { DeadLetters } from './dead-letters.js';
+import { Deliveries } from './deliveries.js';
+import { Due } from './due.js';
+import { History } from './history.js';
+import { entryNumber, openTables } from './layout.js';
+import { Lines } from './lines.js';
+import { Log } from './log.js';
+import { Notes } from './notes.js';
+import type { OwnerLock } from './owner-lock.js';
+import { Ownership } from './ownership.js';
+import { Quotas } from './quotas.js';
+import { LmdbResources } from './resources.js';
+import { Settling } from './settling.js';
+import { Space } from './space.js';
+
+export interface StoreParts {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  readonly lock: OwnerLock;
+  readonly directory: string;
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+  readonly commitTimeoutMs: number;
+  readonly tailBytesMax: number;
+}
+
+export class LmdbStore implements Store {
+  readonly info: StoreInfo;
+  readonly supports: StoreSupports = { sharing: false };
+  readonly resources: LmdbResources;
+  readonly #parts: StoreParts;
+  readonly #commits: Commits;
+  readonly #ownership: Ownership;
+  readonly #notes: Notes;
+  readonly #log: Log;
+  readonly #history: History;
+  readonly #lines: Lines;
+  readonly #deliveries: Deliveries;
+  readonly #due: Due;
+  readonly #deadLetters: DeadLetters;
+  readonly #settling: Settling;
+  readonly #workers = new Map<string, number>();
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: StoreParts) {
+    const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
+    this.#parts = parts;
+    this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
+    const tables = openTables(root);
+    const space = new Space(root, tables, limits);
+    const commits = new Commits(root, commitTimeoutMs);
+    const resources = new LmdbResources(tables, commits);
+    const ownership = new Ownership(tables.meta, clock);
+    const notes = new Notes(tables.notes);
+    const history = new History(tables, clock, space);
+    const version = () => resources.version;
+    const log = new Log({ tables, commits, history, space, clock, version, tailBytesMax });
+    const lines = new Lines(tables);
+    const deliveries = new Deliveries(tables, lines, clock, space);
+    const quotas = new Quotas(tables, lines, deliveries, quotaOf(limits, 1));
+    commits.follow([resources, ownership, notes, log, lines]);
+    this.#commits = commits;
+    this.resources = resources;
+    this.#ownership = ownership;
+    this.#notes = notes;
+    this.#history = history;
+    this.#log = log;
+    this.#lines = lines;
+    this.#deliveries = deliveries;
+    this.#due = new Due(tables, lines, deliveries, clock);
+    this.#deadLetters = new DeadLetters(tables, deliveries);
+    this.#settling = new Settling({ tables, ownership, log, notes, lines, deliveries, quotas });
+  }
+
+  async health(): Promise<StoreHealth> {
+    if (this.#closing) return { ok: false, reason: 'the store is closed' };
+    const { failure } = this.#commits;
+    return failure ? { ok: false, reason: failure.message } : { ok: true };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  append(
+    partition: number,
+    events: readonly PendingEvent[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    const refusal = this.#refusal(partition);
+    return refusal ? Promise.reject(refusal) : this.#log.append(events, options);
+  }
+
+  onAppend(wake: (partition: number) => void): () => void {
+    return this.#log.onAppend(wake);
+  }
+
+  async announce(worker: string, ttlMs: number): Promise<string[]> {
+    const now = this.#parts.clock.elapsed();
+    this.#workers.set(worker, now + ttlMs);
+    for (const [name, until] of this.#workers) if (until <= now) this.#workers.delete(name);
+    return [...this.#workers.keys()].sort();
+  }
+
+  async withdraw(worker: string): Promise<void> {
+    this.#workers.delete(worker);
+  }
+
+  async claim(
+    partition: number,
+    worker: string,
+    leaseMs: number,
+    suspectEvents: number,
+  ): Promise<Claim | undefined> {
+    this.#check(partition);
+    return this.#commits.change(() => {
+      const claim = this.#ownership.claim(worker, leaseMs);
+      if (!claim) return undefined;
+      const { epoch, clean } = claim;
+      const suspectUpTo = clean ? undefined : this.#log.lastWithin(suspectEvents);
+      return suspectUpTo === undefined ? { epoch } : { epoch, suspectUpTo };
+    });
+  }
+
+  async renew(partition: number, worker: string, epoch: number, leaseMs: number): Promise<boolean> {
+    this.#check(partition);
+    return this.#ownership.renew(worker, epoch, leaseMs);
+  }
+
+  async release(partition: number, worker: string, epoch: number): Promise<void> {
+    this.#check(partition);
+    await this.#commits.change(() => this.#ownership.release(worker, epoch));
+  }
+
+  async read(
+    partition: number,
+    epoch: number,
+    after: string | undefined,
+    limits: ReadLimits,
+  ): Promise<ReadResult> {
+    this.#check(partition);
+    this.#ownership.fence(epoch);
+    const entries = this.#log.read(after, limits);
+    return { entries, version: this.resources.version, now: this.#parts.clock.now() };
+  }
+
+  async begin(partition: number, epoch: number, entry: string, index: number): Promise<number> {
+    this.#check(partition);
+    return this.#commits.change(() => {
+      this.#ownership.fence(epoch);
+      return this.#log.has(entry) ? this.#notes.begin(entryNumber(entry), index, epoch) : 0;
+    });
+  }
+
+  async settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
+    this.#check(partition);
+    const { step, result } = this.#settling.step(epoch, batch);
+    this.#commits.submit(step);
+    return result;
+  }
+
+  async due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult> {
+    this.#check(partition);
+    return this.#commits.change(() => {
+      this.#ownership.fence(epoch);
+      return this.#due.lease(epoch, ask);
+    });
+  }
+
+  async hasten(partition: number, subscription: Incarnation): Promise<void> {
+    this.#check(partition);
+    await this.#commits.change(() => {
+      const line = this.#lines.find(subscription);
+      if (line) this.#due.hasten(line);
+    });
+  }
+
+  async deadLetters(
+    partition: number,
+    subscription: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<DeadLetterPage> {
+    this.#check(partition);
+    const line = this.#lines.find(subscription);
+    return line ? this.#deadLetters.page(line, after, max) : { deadLetters: [] };
+  }
+
+  async redrive(
+    partition: number,
+    subscription: Incarnation,
+    which: { readonly places: readonly Place[] } | { readonly max: number },
+  ): Promise<number> {
+    this.#check(partition);
+    return this.#commits.change(() => {
+      const line = this.#lines.find(subscription);
+      return line ? this.#deadLetters.redrive(line, which) : 0;
+    });
+  }
+
+  async usage(partition: number): Promise<PartitionUsage> {
+    this.#check(partition);
+    const subscriptions = Array.from(this.#lines, (line) => ({
+      subscription: line.subscription,
+      deferred: line.deferred,
+      deferredBytes: line.deferredBytes,
+      deadLettered: line.dead,
+      deadLetteredBytes: line.deadBytes,
+      oldestAcceptedAt: this.#deliveries.oldestAcceptedAt(line),
+    }));
+    return { subscriptions, logEntries: this.#log.entries, now: this.#parts.clock.now() };
+  }
+
+  async purge(partition: number, subscription: Incarnation, max: number): Promise<number> {
+    this.#check(partition);
+    return this.#commits.change(() => {
+      const line = this.#lines.find(subscription);
+      return line ? this.#deadLetters.purge(line, max) : 0;
+    });
+  }
+
+  async history(
+    partition: number,
+    topic: Incarnation,
+    after: string | undefined,
+    max: number,
+  ): Promise<HistoryPage> {
+    this.#check(partition);
+    return this.#history.page(topic, after, max);
+  }
+
+  async histories(partition: number): Promise<Incarnation[]> {
+    this.#check(partition);
+    return this.#history.topics();
+  }
+
+  async trimHistory(
+    partition: number,
+    topic: Incarnation,
+    olderThanMs: number,
+    max: number,
+  ): Promise<number> {
+    this.#check(partition);
+    return this.#commits.change(() => this.#history.trim(topic, olderThanMs, max));
+  }
+
+  async #end(): Promise<void> {
+    await this.#commits.close();
+    await this.#parts.root.close();
+    await this.#parts.lock.release();
+  }
+
+  #check(partition: number): void {
+    const refusal = this.#refusal(partition);
+    if (refusal) throw refusal;
+  }
+
+  #refusal(partition: number): Error | undefined {
+    if (this.#closing) return new GridpostError('StoreUnavailable', 'the store is closed');
+    return partition === 0 ? undefined : new RangeError(`there is no partition ${partition}`);
+  }
+}
