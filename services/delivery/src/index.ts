@@ -1,1 +1,4 @@
-export {};
+/** Delivers the events of the log to the subscriptions' endpoints. */
+export { type Connector, plainConnector } from './connections.js';
+export { createDelivery, type Delivery, type DeliveryOptions } from './delivery.js';
+export { type DeliverySettings, defaultSettings } from './settings.js';

@@ -1,0 +1,233 @@
+/** Puts the delivery worker together: who knows whom, and what is done at which beat. The rules stand elsewhere. */
+import { performance } from 'node:perf_hooks';
+import type { Clock, Log, Random, Timer } from '@gridpost/model';
+import type { Metrics } from '@gridpost/metrics';
+import type { Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
+import { Connections, type Connector, plainConnector } from './connections.js';
+import { disable } from './disabling.js';
+import { Lanes } from './lanes.js';
+import { Matching } from './matching.js';
+import { Partition } from './partition.js';
+import { Pipeline } from './pipeline.js';
+import { type DeliverySettings, settingsOf } from './settings.js';
+import { Upkeep } from './upkeep.js';
+import { Worker } from './worker.js';
+
+export interface DeliveryOptions {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Name of this worker among all of the deployment: `[A-Za-z0-9-]`, fresh at each start. */
+  readonly worker: string;
+  readonly settings?: Partial<DeliverySettings>;
+  /** How connections are made. Default: as the system does, certificates verified. */
+  readonly connector?: Connector;
+}
+
+export interface Delivery {
+  /** Begins to claim partitions and to deliver. Waits for nothing; an unreachable store is tried again for ever. */
+  start(): void;
+  /**
+   * Takes no more, gives attempts under way `deadlineMs` to end (default: the longest attempt timeout and 5 s), writes
+   * everything and hands the partitions over. Resolves with the number of attempts that had to be cut, whose endpoints
+   * may see them again. If the store cannot be reached it gives up 5 s after the deadline, and what it could not write
+   * is found by the next owner. May be called again, also to shorten the deadline. Never rejects.
+   */
+  drain(deadlineMs?: number): Promise<{ readonly cut: number }>;
+  /** Ends at once and frees everything. Without a `drain` before it that is as after a crash. Safe to call twice. */
+  close(): Promise<void>;
+  /** Whether this worker does its part, in one phrase, for readiness. */
+  status(): { readonly ok: boolean; readonly detail: string };
+}
+
+/** Deadlines, settle windows and stalls are looked at this often. */
+const sweepMs = 100;
+const upkeepMs = 10_000;
+const expiryMs = 1_000;
+/** What a drain adds to the longest attempt, and allows for writing when the deadline has passed. */
+const drainMarginMs = 5_000;
+/** Share of a sweep's time in which the event loop did not wait, from which on the process counts as saturated. */
+const saturation = 0.9;
+
+/** Throws `InvalidParameter` for settings that are out of range. */
+export function createDelivery(options: DeliveryOptions): Delivery {
+  return new Service(options);
+}
+
+class Service implements Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #settings: DeliverySettings;
+  readonly #connections: Connections;
+  readonly #pipeline: Pipeline;
+  readonly #lanes: Lanes;
+  readonly #worker: Worker;
+  readonly #upkeep: Upkeep;
+  readonly #timers: Timer[] = [];
+  readonly #cutTimers: Timer[] = [];
+  readonly #underWay = new Map<string, Promise<void>>();
+  #stopListening: (() => void) | undefined;
+  #draining: Promise<{ cut: number }> | undefined;
+  #cutting = false;
+  #cut = 0;
+  #loop = performance.eventLoopUtilization();
+  #saturated = false;
+  #closed = false;
+
+  constructor(options: DeliveryOptions) {
+    const { store, registry, metrics, clock, random, log } = options;
+    const settings = settingsOf(options.settings);
+    this.#options = options;
+    this.#settings = settings;
+    this.#connections = new Connections({
+      connectionsPerOrigin: settings.connectionsPerOrigin,
+      connector: options.connector ?? plainConnector(settings.connectTimeoutMs),
+    });
+    this.#pipeline = new Pipeline({
+      clock,
+      random,
+      log,
+      metrics,
+      finalStatuses: settings.finalStatuses,
+      onGone: (delivery) =>
+        this.#once(`disabling ${delivery.subscription}`, () =>
+          disable(delivery, { store, registry, clock, log, lanes }),
+        ),
+    });
+    const lanes = new Lanes({
+      settings,
+      clock,
+      registry,
+      metrics,
+      connections: this.#connections,
+      start: (delivery, now) => this.#pipeline.start(delivery, now),
+      saturated: () => this.#saturated,
+    });
+    this.#lanes = lanes;
+    const matching = new Matching(registry, metrics, log);
+    const partitionsOwned = metrics.partitionsOwned.with();
+    this.#worker = new Worker({
+      store,
+      clock,
+      log,
+      worker: options.worker,
+      settings,
+      take: (partition, claim, ownedUntil, onLost) =>
+        new Partition({ ...options, settings, lanes, matching, partition, claim, ownedUntil, onLost }),
+      onOwned: (count) => {
+        partitionsOwned.set(count);
+        lanes.setOwned(count, store.info.partitions);
+      },
+    });
+    this.#upkeep = new Upkeep({
+      store,
+      registry,
+      metrics,
+      clock,
+      log,
+      lanes,
+      partitions: () => this.#worker.owned(),
+    });
+  }
+
+  start(): void {
+    if (this.#timers.length > 0 || this.#draining || this.#closed) return;
+    const { store, clock } = this.#options;
+    this.#stopListening = store.onAppend((partition) => this.#worker.at(partition)?.wake());
+    this.#timers.push(
+      clock.every(sweepMs, () => this.#sweep()),
+      clock.every(this.#settings.beatMs, () => this.#confirm()),
+      clock.every(upkeepMs, () => this.#keepUp()),
+      clock.every(expiryMs, () => this.#expire()),
+    );
+    this.#worker.start();
+  }
+
+  drain(deadlineMs = this.#lanes.longestTimeoutMs + drainMarginMs): Promise<{ cut: number }> {
+    const { clock } = this.#options;
+    if (!this.#closed) {
+      this.#cutTimers.push(
+        clock.after(deadlineMs, () => this.#cutAll()),
+        clock.after(deadlineMs + drainMarginMs, () => this.#worker.close()),
+      );
+    }
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#stopListening?.();
+    this.#upkeep.close();
+    this.#worker.close();
+    await this.#draining;
+    this.#pipeline.abort(() => true);
+    this.#lanes.close();
+    this.#connections.close();
+    await Promise.all(this.#underWay.values());
+  }
+
+  status(): { ok: boolean; detail: string } {
+    return this.#worker.status();
+  }
+
+  async #drain(): Promise<{ cut: number }> {
+    await this.#worker.drain();
+    for (const timer of this.#cutTimers.splice(0)) timer.cancel();
+    if (this.#cut > 0)
+      this.#options.log.warn({ cut: this.#cut }, 'attempts were cut, their endpoints may see them again');
+    return { cut: this.#cut };
+  }
+
+  /** From the deadline of a drain on: also what has started since. */
+  #cutAll(): void {
+    this.#cutting = true;
+    this.#cut += this.#pipeline.abort(() => true);
+  }
+
+  #sweep(): void {
+    const now = this.#options.clock.elapsed();
+    const loop = performance.eventLoopUtilization();
+    this.#saturated = performance.eventLoopUtilization(loop, this.#loop).utilization >= saturation;
+    this.#loop = loop;
+    this.#pipeline.sweep(now);
+    this.#lanes.sweep(now);
+    for (const partition of this.#worker.owned()) partition.tick(now);
+    if (this.#cutting) this.#cutAll();
+  }
+
+  /** Where no partition reads, for lack of room, something else has to find out whether the configuration is current. */
+  #confirm(): void {
+    const { registry, clock } = this.#options;
+    if (this.#worker.owned().length === 0) return;
+    if (clock.elapsed() - registry.confirmedAt < 2 * this.#settings.beatMs) return;
+    this.#once('confirming', async () => {
+      await registry.refresh();
+      this.#lanes.reopen(clock.elapsed());
+    });
+  }
+
+  #keepUp(): void {
+    this.#connections.sweep();
+    this.#once('upkeep', () => this.#upkeep.runOnce());
+  }
+
+  #expire(): void {
+    if (this.#worker.at(0)?.state === 'owned') this.#once('expiry', () => this.#upkeep.removeExpired());
+  }
+
+  /** Does what is not under way already, and lets `close` wait for it. What fails is done again at its next beat. */
+  #once(what: string, work: () => Promise<void>): void {
+    if (this.#underWay.has(what)) return;
+    const running = work()
+      .catch((error: unknown) => {
+        this.#options.log.warn({ what, error: String(error) }, 'upkeep failed, will be repeated');
+      })
+      .finally(() => this.#underWay.delete(what));
+    this.#underWay.set(what, running);
+  }
+}

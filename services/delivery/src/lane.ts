@@ -1,0 +1,280 @@
+/**
+ * The way of one subscription's deliveries to its endpoint, shared by all partitions that this worker owns: how many
+ * attempts run at once, what waits in memory for room, and whose turn it is. What is to be done when it is full is
+ * `lanes.ts`'s business, because that depends on the others.
+ *
+ * Two lines wait: *fresh* deliveries, read from the log, and *leased* ones, from the subscription's queue. While the
+ * queue is known to hold more that is due, at least half of the room is for leased ones; room that one line cannot use
+ * goes to the other.
+ *
+ * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
+ * could start at once and nothing waits. It is *stopped* when its subscription is gone or disabled: what waits is let go
+ * of, what runs is left to end.
+ */
+import type { Incarnation } from '@gridpost/model';
+import type { RegisteredSubscription } from '@gridpost/registry';
+import { defer, drop } from './endings.js';
+import { Fifo } from './fifo.js';
+import type { OpenDelivery, Passage } from './open-delivery.js';
+import type { DeliverySeries } from './series.js';
+import type { DeliverySettings } from './settings.js';
+import type { Target } from './target.js';
+
+/** What a lane needs around it; `lanes.ts` provides it. */
+export interface Surroundings {
+  readonly settings: DeliverySettings;
+  /** How many lanes are hungry. Kept by the lanes themselves. */
+  hungry: number;
+  elapsed(): number;
+  /** Whether attempts may start at all; if not, all lanes are pumped again when they may. */
+  mayStart(now: number): boolean;
+  /** Starts an attempt and returns true, or concludes the delivery without one. The attempt may end before it returns. */
+  start(delivery: OpenDelivery, now: number): boolean;
+  /** A lane that was full has room again. */
+  roomAgain(): void;
+}
+
+/** A partition's queue, as far as a lane wakes it. */
+export interface Backlog {
+  /** There is room for what is due. */
+  soon(): void;
+}
+
+/** Wait of the first in line from which on a lane counts as full, as a share of the settle window. */
+const waitShare = 0.5;
+/** How long a disabled subscription's deliveries are put off. Enabling it makes them due at once. */
+export const disabledMs = 30_000;
+
+class Line {
+  readonly #line = new Fifo<OpenDelivery>();
+  count = 0;
+  bytes = 0;
+
+  get first(): OpenDelivery | undefined {
+    // What was withdrawn leaves when it comes to the front.
+    while (this.#line.first && !this.#line.first.inLine) this.#line.shift();
+    return this.#line.first;
+  }
+
+  push(delivery: OpenDelivery): void {
+    delivery.inLine = true;
+    this.#line.push(delivery);
+    this.count++;
+    this.bytes += delivery.event.frame.length;
+  }
+
+  remove(delivery: OpenDelivery): void {
+    delivery.inLine = false;
+    this.count--;
+    this.bytes -= delivery.event.frame.length;
+    void this.first;
+  }
+}
+
+export class Lane implements Passage {
+  readonly id: Incarnation;
+  registered: RegisteredSubscription;
+  target: Target;
+  series: DeliverySeries;
+  stop: 'gone' | 'disabled' | undefined;
+  /** Something was offered within the last second; kept by `lanes.ts`. */
+  active = false;
+  /** Reading waits for room here; kept by `lanes.ts`, cleared when there is some. */
+  blocks = false;
+  stalled = false;
+  /** When a fresh delivery was last offered, and when a delivery of any kind was. Kept by `lanes.ts`. */
+  offeredAt = 0;
+  usedAt = 0;
+  readonly #around: Surroundings;
+  readonly #fresh = new Line();
+  readonly #leased = new Line();
+  /** Partitions whose queues hold more for this subscription that is due. */
+  readonly #backlogs = new Set<Backlog>();
+  #limit = 1;
+  #running = 0;
+  #freshRunning = 0;
+  /** When an attempt last ended, or the first of those running started: whichever is later. */
+  #movedAt = 0;
+  #hungry = false;
+  #pumping = false;
+  readonly #pumpAgain = (): void => this.pump(this.#around.elapsed());
+
+  constructor(
+    around: Surroundings,
+    registered: RegisteredSubscription,
+    target: Target,
+    series: DeliverySeries,
+    limit: number,
+  ) {
+    this.#around = around;
+    this.id = registered.subscription.incarnation;
+    this.registered = registered;
+    this.target = target;
+    this.series = series;
+    this.#limit = limit;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get idle(): boolean {
+    return this.#running === 0 && this.#fresh.count === 0 && this.#leased.count === 0;
+  }
+
+  get hungry(): boolean {
+    return this.#hungry;
+  }
+
+  /** Leased deliveries that could start now. */
+  get leaseRoom(): number {
+    return Math.max(0, this.#limit - this.#running - this.#leased.count);
+  }
+
+  set limit(limit: number) {
+    this.#limit = limit;
+    this.pump(this.#around.elapsed());
+  }
+
+  /** Whether a fresh delivery would wait longer than is good for its log entry. */
+  full(now: number): boolean {
+    const { count, bytes, first } = this.#fresh;
+    if (first === undefined) return false;
+    const { lineEventsMax, lineBytesMax, settleWindowMs } = this.#around.settings;
+    return count >= lineEventsMax || bytes >= lineBytesMax || now - first.since >= settleWindowMs * waitShare;
+  }
+
+  /** How long the first fresh delivery in line has been waiting. */
+  waited(now: number): number {
+    const { first } = this.#fresh;
+    return first === undefined ? 0 : now - first.since;
+  }
+
+  /** Takes a delivery into its line, and starts what can start. */
+  accept(delivery: OpenDelivery, now: number): void {
+    delivery.since = now;
+    (delivery.fresh ? this.#fresh : this.#leased).push(delivery);
+    this.pump(now);
+  }
+
+  withdraw(delivery: OpenDelivery): void {
+    if (!delivery.inLine) return;
+    (delivery.fresh ? this.#fresh : this.#leased).remove(delivery);
+    this.#relieve();
+  }
+
+  /** Tells whether a partition's queue holds more that is due. */
+  setBacklog(backlog: Backlog, more: boolean): void {
+    if (more) this.#backlogs.add(backlog);
+    else this.#backlogs.delete(backlog);
+  }
+
+  /** Starts attempts while there is room. */
+  pump(now: number): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#running < this.#limit) {
+      const delivery = this.#next();
+      if (delivery === undefined || !this.#around.mayStart(now)) break;
+      if (!this.target.origin.offers(this.#running)) {
+        this.target.origin.whenFree(this.#pumpAgain);
+        break;
+      }
+      (delivery.fresh ? this.#fresh : this.#leased).remove(delivery);
+      this.#begin(delivery, now);
+    }
+    this.#pumping = false;
+    this.#appraise();
+  }
+
+  ended(delivery: OpenDelivery, now: number): void {
+    this.#leave(delivery);
+    this.#movedAt = now;
+    this.stalled = false;
+    this.pump(now);
+    this.#relieve();
+    if (this.#backlogs.size > 0 && this.leaseRoom > 0) for (const backlog of this.#backlogs) backlog.soon();
+  }
+
+  /** Looks whether attempts still end. */
+  checkStall(now: number): void {
+    this.stalled = this.#running > 0 && now - this.#movedAt >= this.#around.settings.settleWindowMs;
+    this.#appraise();
+    if (this.blocks && this.stalled) this.#unblock();
+  }
+
+  setActive(active: boolean): void {
+    this.active = active;
+    this.#appraise();
+  }
+
+  /** Stops the lane, or lets it go on. */
+  setStop(stop: 'gone' | 'disabled' | undefined): void {
+    if (stop === this.stop) return;
+    this.stop = stop;
+    if (stop !== undefined) for (const line of [this.#fresh, this.#leased]) this.#letGo(line);
+    this.#appraise();
+    this.#relieve();
+  }
+
+  /** Concludes a delivery that a stopped lane does not take. */
+  refuse(delivery: OpenDelivery): void {
+    if (this.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
+    else defer(delivery, 'disabled', disabledMs);
+  }
+
+  #next(): OpenDelivery | undefined {
+    const fresh = this.#fresh.first;
+    const leased = this.#leased.first;
+    if (leased === undefined && this.#backlogs.size === 0) return fresh;
+    const half = Math.ceil(this.#limit / 2);
+    const freshMayStart = fresh !== undefined && this.#freshRunning < this.#limit - half;
+    if (leased !== undefined && (!freshMayStart || this.#running - this.#freshRunning < half)) return leased;
+    return freshMayStart ? fresh : undefined;
+  }
+
+  #begin(delivery: OpenDelivery, now: number): void {
+    // Another worker may own the partition by now: what has not started is left to whoever does.
+    if (delivery.holder.ownedUntil < now) {
+      defer(delivery, 'busy', 0);
+      return;
+    }
+    if (this.#running++ === 0) this.#movedAt = now;
+    if (delivery.fresh) this.#freshRunning++;
+    if (!this.#around.start(delivery, now)) this.#leave(delivery);
+  }
+
+  #leave(delivery: OpenDelivery): void {
+    this.#running--;
+    if (delivery.fresh) this.#freshRunning--;
+  }
+
+  #letGo(line: Line): void {
+    for (let delivery = line.first; delivery; delivery = line.first) {
+      line.remove(delivery);
+      this.refuse(delivery);
+    }
+  }
+
+  #appraise(): void {
+    const hungry =
+      this.active &&
+      !this.stalled &&
+      this.stop === undefined &&
+      this.#running < this.#limit &&
+      this.#fresh.count === 0;
+    if (hungry === this.#hungry) return;
+    this.#hungry = hungry;
+    this.#around.hungry += hungry ? 1 : -1;
+  }
+
+  /** Lets reading go on once half the line is free: going on at each free place would be once per event. */
+  #relieve(): void {
+    if (this.blocks && this.#fresh.count * 2 <= this.#around.settings.lineEventsMax) this.#unblock();
+  }
+
+  #unblock(): void {
+    this.blocks = false;
+    this.#around.roomAgain();
+  }
+}

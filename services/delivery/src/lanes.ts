@@ -1,0 +1,250 @@
+/**
+ * All lanes of a worker, and the rules that need to see more than one: what happens to a delivery whose lane is full,
+ * when attempts may start at all, and each lane's share of its subscription's concurrency.
+ *
+ * A full lane should make its own deliveries wait and nobody else's. They can wait in the log, which costs nothing, but
+ * then everything behind them waits as well; or in their queue, which costs a write and a read each. So:
+ *
+ * - Where the first in line waited less than 50 ms the lane moves on quickly, and reading waits for it.
+ * - Otherwise, if another lane is hungry, the delivery is deferred, so that reading can go on and find work for it.
+ * - The same if reading lags by more than a second and there are subscriptions that were offered nothing for a second,
+ *   whose events may stand further behind; but only while the process has time to spare, since writing what cannot be
+ *   sent would make a saturated worker slower for everybody.
+ * - Otherwise nobody would gain: reading waits.
+ *
+ * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
+ */
+import { type Clock, type Incarnation, limits } from '@gridpost/model';
+import type { Metrics } from '@gridpost/metrics';
+import type { RegisteredSubscription, Registry } from '@gridpost/registry';
+import type { Connections } from './connections.js';
+import { defer } from './endings.js';
+import { Lane, type Surroundings } from './lane.js';
+import type { OpenDelivery } from './open-delivery.js';
+import { DeliverySeries } from './series.js';
+import type { DeliverySettings } from './settings.js';
+import { Target } from './target.js';
+
+/** A lane that moves on within this is waited for. */
+const patienceMs = 50;
+/** A subscription that was offered nothing for this long is quiet, and reading lags when it is this far behind. */
+const quietMs = 1_000;
+/** A lane without work is forgotten after this. */
+const idleMs = 60_000;
+/** Attempt timeout of a subscription that says nothing else. */
+const usualTimeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
+
+export interface LanesOptions {
+  readonly settings: DeliverySettings;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly connections: Connections;
+  /** Starts an attempt and returns true, or concludes the delivery without one. */
+  readonly start: (delivery: OpenDelivery, now: number) => boolean;
+  /** Whether the process has no time to spare. */
+  readonly saturated: () => boolean;
+}
+
+export class Lanes implements Surroundings {
+  readonly settings: DeliverySettings;
+  hungry = 0;
+  readonly #options: LanesOptions;
+  readonly #lanes = new Map<Incarnation, Lane>();
+  readonly #readers = new Set<() => void>();
+  readonly #stopWatching: () => void;
+  #active = 0;
+  #subscriptions: number | undefined;
+  #share = 1;
+  #shut = false;
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+    this.settings = options.settings;
+    this.#stopWatching = options.registry.onChange(() => this.#refresh());
+  }
+
+  /** The subscription's lane, made if there is none. */
+  of(registered: RegisteredSubscription): Lane {
+    const { subscription } = registered;
+    const known = this.#lanes.get(subscription.incarnation);
+    if (known) return known;
+    const { metrics, connections } = this.#options;
+    const lane = new Lane(
+      this,
+      registered,
+      new Target(subscription, connections, this.settings.userAgent),
+      new DeliverySeries(metrics, subscription.topic, subscription.name),
+      this.share,
+    );
+    lane.setStop(this.#stopOf(subscription.incarnation));
+    lane.usedAt = this.elapsed();
+    this.#lanes.set(subscription.incarnation, lane);
+    return lane;
+  }
+
+  find(subscription: Incarnation): Lane | undefined {
+    return this.#lanes.get(subscription);
+  }
+
+  all(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** This worker's part of a subscription's concurrency. */
+  get share(): number {
+    return Math.max(1, Math.ceil(this.settings.concurrency * this.#share));
+  }
+
+  /** The longest attempt timeout among the lanes; the usual one where there is none. */
+  get longestTimeoutMs(): number {
+    let longest = usualTimeoutMs;
+    for (const { target } of this.#lanes.values()) longest = Math.max(longest, target.timeoutMs);
+    return longest;
+  }
+
+  /** A worker's part of a subscription's concurrency is that of the partitions it owns. */
+  setOwned(owned: number, partitions: number): void {
+    this.#share = owned / partitions;
+    for (const lane of this.#lanes.values()) lane.limit = this.share;
+  }
+
+  /**
+   * Takes a fresh delivery, or defers it because its lane is busy or stopped. False if it did neither because reading
+   * is to wait; `whenRoom` tells when to offer it again. `lagMs`: how far reading is behind. `force`: rather defer.
+   */
+  offer(delivery: OpenDelivery, now: number, lagMs: number, force: boolean): boolean {
+    const lane = delivery.lane as Lane;
+    lane.offeredAt = now;
+    lane.usedAt = now;
+    if (!lane.active) this.#setActive(lane, true);
+    if (lane.stop !== undefined) lane.refuse(delivery);
+    else if (lane.stalled) defer(delivery, 'busy', 0);
+    else if (!lane.full(now)) lane.accept(delivery, now);
+    else if (force || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
+    else {
+      lane.blocks = true;
+      return false;
+    }
+    return true;
+  }
+
+  /** Takes a delivery that was leased from its queue. */
+  accept(delivery: OpenDelivery, now: number): void {
+    const lane = delivery.lane as Lane;
+    lane.usedAt = now;
+    if (lane.stop !== undefined) lane.refuse(delivery);
+    else lane.accept(delivery, now);
+  }
+
+  /** Calls when a lane that made reading wait has room again; returns how to stop. */
+  whenRoom(call: () => void): () => void {
+    this.#readers.add(call);
+    return () => void this.#readers.delete(call);
+  }
+
+  /** Stops a lane before its subscription's new state has come through the registry. */
+  disable(subscription: Incarnation): void {
+    this.#lanes.get(subscription)?.setStop('disabled');
+  }
+
+  /** Undoes `disable` where it did not hold. */
+  reconsider(subscription: Incarnation): void {
+    const lane = this.#lanes.get(subscription);
+    if (lane) this.#update(lane);
+  }
+
+  /** To be called about every 100 ms. */
+  sweep(now: number): void {
+    for (const lane of this.#lanes.values()) {
+      lane.checkStall(now);
+      if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
+      if (lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+    }
+    this.reopen(now);
+  }
+
+  /** Whether attempts may start: only while the configuration is known to be current (DESIGN §4). */
+  open(now: number): boolean {
+    return now - this.#options.registry.confirmedAt <= this.settings.confirmWithinMs;
+  }
+
+  /** Lets lanes go on that found attempts forbidden, if they no longer are. */
+  reopen(now: number): void {
+    if (!this.#shut || !this.open(now)) return;
+    this.#shut = false;
+    for (const lane of this.#lanes.values()) lane.pump(now);
+  }
+
+  close(): void {
+    this.#stopWatching();
+    for (const lane of [...this.#lanes.values()]) this.#forget(lane);
+  }
+
+  elapsed(): number {
+    return this.#options.clock.elapsed();
+  }
+
+  mayStart(now: number): boolean {
+    if (this.open(now)) return true;
+    this.#shut = true;
+    return false;
+  }
+
+  start(delivery: OpenDelivery, now: number): boolean {
+    return this.#options.start(delivery, now);
+  }
+
+  roomAgain(): void {
+    for (const call of this.#readers) call();
+  }
+
+  #overflows(lane: Lane, now: number, lagMs: number): boolean {
+    if (lane.waited(now) < patienceMs) return false;
+    if (this.hungry > 0) return true;
+    return lagMs > quietMs && this.#active < this.#subscriptionCount() && !this.#options.saturated();
+  }
+
+  #subscriptionCount(): number {
+    if (this.#subscriptions === undefined) {
+      this.#subscriptions = 0;
+      for (const { subscriptions } of this.#options.registry.topics())
+        this.#subscriptions += subscriptions.size;
+    }
+    return this.#subscriptions;
+  }
+
+  #setActive(lane: Lane, active: boolean): void {
+    this.#active += active ? 1 : -1;
+    lane.setActive(active);
+  }
+
+  #refresh(): void {
+    this.#subscriptions = undefined;
+    for (const lane of this.#lanes.values()) this.#update(lane);
+  }
+
+  #update(lane: Lane): void {
+    const registered = this.#options.registry.subscription(lane.id);
+    if (registered && registered !== lane.registered) {
+      const { subscription } = registered;
+      lane.target.leave();
+      lane.registered = registered;
+      lane.target = new Target(subscription, this.#options.connections, this.settings.userAgent);
+    }
+    lane.setStop(this.#stopOf(lane.id));
+  }
+
+  #stopOf(subscription: Incarnation): 'gone' | 'disabled' | undefined {
+    // What was matched a while ago may be gone by now.
+    const registered = this.#options.registry.subscription(subscription);
+    if (!registered) return 'gone';
+    return registered.subscription.status.state === 'Disabled' ? 'disabled' : undefined;
+  }
+
+  #forget(lane: Lane): void {
+    if (lane.active) this.#setActive(lane, false);
+    lane.target.leave();
+    this.#lanes.delete(lane.id);
+  }
+}

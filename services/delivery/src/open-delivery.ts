@@ -1,0 +1,117 @@
+/**
+ * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
+ * needs of those it stands between, the partition that holds it and the lane it goes through.
+ */
+import type { Event, Incarnation } from '@gridpost/model';
+import type { RegisteredSubscription } from '@gridpost/registry';
+import type { DeliveryState, Disposition } from '@gridpost/store';
+import type { DeliverySeries } from './series.js';
+import type { Target } from './target.js';
+
+/** Delivered, or dropped: nothing of the delivery is kept. */
+export const finished = { kind: 'finished' } as const;
+export type Conclusion = Disposition | typeof finished;
+
+/** The partition side. */
+export interface Holder {
+  readonly partition: number;
+  /** `clock.elapsed()` up to which the ownership is sure. Past it another worker may have taken over. */
+  readonly ownedUntil: number;
+  /** The store's clock at `clock.elapsed()`. */
+  storeNow(elapsed: number): number;
+  /** Takes note of what became of a delivery. Ignored where that is settled already, or the partition is lost. */
+  conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
+  /** An attempt begins, an attempt has ended: a partition is handed over when none runs. */
+  began(): void;
+  ended(): void;
+}
+
+/** The subscription side. */
+export interface Passage {
+  readonly registered: RegisteredSubscription;
+  readonly target: Target;
+  readonly series: DeliverySeries;
+  /** `gone`: deleted or expired; `disabled`: wants nothing for now. No attempt is started for either. */
+  readonly stop: 'gone' | 'disabled' | undefined;
+  /** Takes a waiting delivery out of line. */
+  withdraw(delivery: OpenDelivery): void;
+  /** An attempt has ended, and its room is free. */
+  ended(delivery: OpenDelivery, now: number): void;
+}
+
+/** Where an event stands, and whose it is. */
+export interface Origination {
+  readonly holder: Holder;
+  readonly entry: string;
+  readonly index: number;
+  readonly event: Event;
+  readonly acceptedAt: number;
+}
+
+/** What a delivery that was leased from its queue brings along. */
+export interface LeaseFacts {
+  readonly token: string;
+  readonly state: DeliveryState;
+  /** `clock.elapsed()` when the lease ends. */
+  readonly until: number;
+}
+
+export class OpenDelivery {
+  readonly lane: Passage;
+  readonly holder: Holder;
+  readonly entry: string;
+  readonly index: number;
+  readonly event: Event;
+  readonly acceptedAt: number;
+  /** From the log, not from the queue. Stays true when its entry is settled while an attempt runs. */
+  readonly fresh: boolean;
+  /** `clock.elapsed()` when the lease that it came with ends; infinite for a fresh one. */
+  readonly leaseUntil: number;
+  /** What earlier attempts left; undefined before the first. */
+  readonly state: DeliveryState | undefined;
+  /** The stored lease's token: its conclusion goes there instead of into the settling of its entry. */
+  token: string | undefined;
+  /** Why the endpoint may have seen it before although no attempt was counted. */
+  redelivery: 'crash' | 'lease' | 'drain' | undefined;
+  stage: 'waiting' | 'running' | 'concluded' = 'waiting';
+  /** Kept by its lane. */
+  inLine = false;
+  /** `clock.elapsed()` when it joined its line. */
+  since = 0;
+  /** `clock.elapsed()` when the attempt under way started, and when it will be over. */
+  startedAt = 0;
+  deadline = 0;
+
+  constructor(lane: Passage, origin: Origination, lease?: LeaseFacts) {
+    this.lane = lane;
+    this.holder = origin.holder;
+    this.entry = origin.entry;
+    this.index = origin.index;
+    this.event = origin.event;
+    this.acceptedAt = origin.acceptedAt;
+    this.fresh = lease === undefined;
+    this.leaseUntil = lease === undefined ? Number.POSITIVE_INFINITY : lease.until;
+    this.state = lease?.state;
+    this.token = lease?.token;
+    this.redelivery = undefined;
+  }
+
+  get subscription(): Incarnation {
+    return this.lane.registered.subscription.incarnation;
+  }
+
+  /** Attempts made before the one under way. */
+  get attempts(): number {
+    return this.state === undefined ? 0 : this.state.attempts;
+  }
+
+  /** Instant of the store's clock from which the time to live counts. */
+  get liveFrom(): number {
+    return this.state === undefined ? this.acceptedAt : this.state.liveFrom;
+  }
+
+  /** As it stands, for a delivery that goes back to its queue without an attempt. */
+  get ownState(): DeliveryState {
+    return this.state ?? { attempts: 0, liveFrom: this.acceptedAt };
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * One partition that this worker owns: what it has in hand, and the three parts that move it (`reader.ts` takes in,
+ * `due.ts` takes back up, `settling.ts` writes).
+ *
+ *     owned ──leave()──► leaving ──► released
+ *       └────fenced, renewal refused, close()────► lost ◄──┘
+ *
+ * - *owned*: reads, delivers, settles.
+ * - *leaving*: takes nothing in; what waits goes back to its queue, what runs is left to end, everything is written.
+ *   Then the ownership is released, and the next owner repeats nothing.
+ * - *lost*: another worker may own it already. What waits is forgotten at once, what runs is left to end unheard; the
+ *   new owner finds all of it in the log or under an ended lease.
+ *
+ * A delivery in hand either belongs to an unsettled entry, or has a lease in the store. When an entry's settle window
+ * ends, what waits of it is deferred and what runs gets a lease, in the settle that removes the entry.
+ */
+import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
+import { type Metrics, otherLabel } from '@gridpost/metrics';
+import type { Registry } from '@gridpost/registry';
+import type {
+  Claim,
+  Disposition,
+  LeasedDelivery,
+  LogEntry,
+  SettledEntry,
+  SettleResult,
+  Store,
+} from '@gridpost/store';
+import { Due, type DueSite } from './due.js';
+import { defer } from './endings.js';
+import { OpenEntry } from './entry.js';
+import type { Lanes } from './lanes.js';
+import type { Matching } from './matching.js';
+import { type Conclusion, finished, type OpenDelivery } from './open-delivery.js';
+import { Reader } from './reader.js';
+import type { DeliverySettings } from './settings.js';
+import { type Batch, Settling } from './settling.js';
+
+export interface PartitionOptions {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lanes: Lanes;
+  readonly matching: Matching;
+  readonly settings: DeliverySettings;
+  readonly partition: number;
+  readonly claim: Claim;
+  /** `clock.elapsed()` up to which the claim is sure. */
+  readonly ownedUntil: number;
+  /** The ownership was lost. Called once. */
+  readonly onLost: () => void;
+}
+
+/** What a lease given by the settle window lasts beyond its attempt's deadline: time to write the outcome. */
+const leaseMarginMs = 5_000;
+
+export class Partition implements DueSite {
+  readonly partition: number;
+  readonly epoch: number;
+  ownedUntil: number;
+  state: 'owned' | 'leaving' | 'released' | 'lost' = 'owned';
+  readonly #options: PartitionOptions;
+  readonly #settling: Settling;
+  readonly #reader: Reader;
+  readonly #due: Due;
+  /** In the order of the log. */
+  readonly #entries = new Map<EntryId, OpenEntry>();
+  readonly #leased = new Set<OpenDelivery>();
+  readonly #stopRoom: () => void;
+  readonly #pauses = new Set<() => void>();
+  #unsettledEvents = 0;
+  #unsettledBytes = 0;
+  #running = 0;
+  #tokens = 0;
+  #leaving: Promise<void> | undefined;
+  #quiet: (() => void) | undefined;
+  /** The store's clock minus ours. */
+  #storeAhead: number;
+
+  constructor(options: PartitionOptions) {
+    const { store, clock, log, lanes, settings, partition, claim } = options;
+    this.#options = options;
+    this.partition = partition;
+    this.epoch = claim.epoch;
+    this.ownedUntil = options.ownedUntil;
+    this.#storeAhead = clock.now() - clock.elapsed();
+    this.#settling = new Settling({
+      store,
+      clock,
+      log,
+      partition,
+      epoch: claim.epoch,
+      expecting: () => this.#running > 0,
+      onSettled: (batch, result) => this.#onSettled(batch, result),
+      onFenced: () => this.fenced(),
+    });
+    this.#reader = new Reader({ ...options, site: this, beatMs: settings.beatMs, claim });
+    this.#due = new Due({ ...options, site: this });
+    this.#stopRoom = lanes.whenRoom(() => this.#reader.resume());
+  }
+
+  get lost(): boolean {
+    return this.state === 'lost';
+  }
+
+  get hasRoom(): boolean {
+    const { unsettledEventsMax, unsettledBytesMax } = this.#options.settings;
+    return this.#unsettledEvents < unsettledEventsMax && this.#unsettledBytes < unsettledBytesMax;
+  }
+
+  get settlingFails(): boolean {
+    return this.#settling.failing;
+  }
+
+  /** Deliveries in hand that belong to unsettled entries, by subscription, with the oldest's acceptance. */
+  pending(): Map<string, { count: number; oldestAt: number }> {
+    const pending = new Map<string, { count: number; oldestAt: number }>();
+    for (const { deliveries, acceptedAt } of this.#entries.values()) {
+      for (const { stage, token, subscription } of deliveries) {
+        if (stage === 'concluded' || token !== undefined) continue;
+        const known = pending.get(subscription);
+        if (known) known.count++;
+        else pending.set(subscription, { count: 1, oldestAt: acceptedAt });
+      }
+    }
+    return pending;
+  }
+
+  start(): void {
+    this.#reader.wake();
+    this.#due.start();
+  }
+
+  /** The log may have got entries. */
+  wake(): void {
+    this.#reader.wake();
+  }
+
+  /** To be called about every 100 ms. */
+  tick(now: number): void {
+    const { settleWindowMs } = this.#options.settings;
+    for (const entry of this.#entries.values()) {
+      if (entry.begunAt === undefined) continue;
+      if (now - entry.begunAt < settleWindowMs) break;
+      this.#reader.force(entry);
+      this.#release(entry, now);
+    }
+    if (this.state === 'owned') this.#reader.tick(now);
+  }
+
+  /** Hands the partition over. Resolves when everything is written, or it is lost. May be called more than once. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  /** Drops everything. Safe to call at any time. */
+  lose(): void {
+    if (this.state === 'lost' || this.state === 'released') return;
+    this.#end('lost');
+    for (const entry of this.#entries.values()) this.#forgetWaiting(entry.deliveries);
+    this.#forgetWaiting(this.#leased);
+    void this.#reader.stop();
+    void this.#due.stop();
+    this.#quiet?.();
+    this.#options.onLost();
+  }
+
+  storeNow(elapsed: number): number {
+    return elapsed + this.#storeAhead;
+  }
+
+  noteStoreNow(storeNow: number): void {
+    this.#storeAhead = storeNow - this.#options.clock.elapsed();
+  }
+
+  fenced(): void {
+    this.lose();
+  }
+
+  open(log: LogEntry): OpenEntry {
+    const entry = new OpenEntry(log);
+    this.#entries.set(log.id, entry);
+    this.#unsettledEvents += log.events.length;
+    this.#unsettledBytes += log.bytes;
+    return entry;
+  }
+
+  offered(entry: OpenEntry): void {
+    entry.begunAt ??= this.#options.clock.elapsed();
+    if (entry.offered()) this.#complete(entry);
+  }
+
+  hold(delivery: OpenDelivery): void {
+    this.#leased.add(delivery);
+  }
+
+  forget({ place, subscription, token, topic }: LeasedDelivery): void {
+    const { registry, lanes, metrics } = this.#options;
+    const known = lanes.find(subscription)?.registered.subscription;
+    const topicName = known?.topic ?? registry.topicById(topic)?.topic.name ?? otherLabel;
+    metrics.dropped.with(topicName, known?.name ?? otherLabel, 'SubscriptionDeleted').add();
+    const { entry, index } = place;
+    this.#settling.addOutcome({ entry, index, subscription, token, disposition: finished });
+  }
+
+  conclude(delivery: OpenDelivery, conclusion: Conclusion): void {
+    if (delivery.stage === 'concluded') return;
+    delivery.stage = 'concluded';
+    if (this.lost) return;
+    const { token, entry: id, index, subscription } = delivery;
+    if (token !== undefined) {
+      this.#leased.delete(delivery);
+      this.#settling.addOutcome({ entry: id, index, subscription, token, disposition: conclusion });
+      return;
+    }
+    const entry = this.#entries.get(id)!;
+    if (entry.conclude(delivery, conclusion)) this.#complete(entry);
+  }
+
+  began(): void {
+    this.#running++;
+  }
+
+  ended(): void {
+    if (--this.#running === 0) this.#quiet?.();
+  }
+
+  settled(): Promise<void> {
+    return this.#settling.idle();
+  }
+
+  pause(ms: number, over?: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const end = (): void => {
+        timer?.cancel();
+        this.#pauses.delete(end);
+        resolve();
+      };
+      timer = this.#options.clock.after(ms, end);
+      this.#pauses.add(end);
+      void over?.then(end);
+    });
+  }
+
+  async #leave(): Promise<void> {
+    if (this.state !== 'owned') return;
+    this.state = 'leaving';
+    await Promise.all([this.#reader.stop(), this.#due.stop()]);
+    for (const entry of this.#entries.values()) this.#giveBack(entry.deliveries);
+    this.#giveBack(this.#leased);
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#quiet = resolve;
+      });
+    }
+    await this.#settling.idle();
+    if (this.lost) return;
+    this.#end('released');
+  }
+
+  #end(state: 'released' | 'lost'): void {
+    this.state = state;
+    this.#settling.stop();
+    this.#stopRoom();
+    for (const end of this.#pauses) end();
+  }
+
+  #complete(entry: OpenEntry): void {
+    this.#entries.delete(entry.id);
+    this.#settling.addEntry(entry);
+  }
+
+  /** Lets an entry go whose settle window has ended. */
+  #release(entry: OpenEntry, now: number): void {
+    for (const delivery of entry.deliveries) {
+      if (delivery.stage === 'waiting') {
+        delivery.lane.withdraw(delivery);
+        defer(delivery, 'busy', 0);
+      } else if (delivery.stage === 'running') this.#lease(entry, delivery, now);
+    }
+  }
+
+  /** Gives a running attempt of an unsettled entry a lease, so that the entry can go. */
+  #lease(entry: OpenEntry, delivery: OpenDelivery, now: number): void {
+    const token = `e${this.epoch}.w${++this.#tokens}`;
+    const disposition: Disposition = {
+      kind: 'leased',
+      leaseMs: Math.max(0, Math.ceil(delivery.deadline - now)) + leaseMarginMs,
+      token,
+      // If the outcome never comes, the attempt was made all the same.
+      state: { ...delivery.ownState, attempts: delivery.attempts + 1 },
+    };
+    delivery.token = token;
+    this.#leased.add(delivery);
+    delivery.lane.series.deferred('running');
+    if (entry.conclude(delivery, disposition)) this.#complete(entry);
+  }
+
+  #giveBack(deliveries: Iterable<OpenDelivery>): void {
+    for (const delivery of deliveries) {
+      if (delivery.stage !== 'waiting') continue;
+      delivery.lane.withdraw(delivery);
+      defer(delivery, 'drain', 0);
+    }
+  }
+
+  #forgetWaiting(deliveries: Iterable<OpenDelivery>): void {
+    for (const delivery of deliveries) {
+      if (delivery.stage !== 'waiting') continue;
+      delivery.lane.withdraw(delivery);
+      delivery.stage = 'concluded';
+    }
+  }
+
+  #onSettled({ entries, outcomes }: Batch, { quotaEffects }: SettleResult): void {
+    for (const { log, deferrals } of entries) {
+      this.#unsettledEvents -= log.events.length;
+      this.#unsettledBytes -= log.bytes;
+      for (const { subscription, disposition } of deferrals) this.#expect(subscription, disposition);
+    }
+    for (const { subscription, disposition } of outcomes)
+      if (disposition.kind !== 'finished') this.#expect(subscription, disposition);
+    for (const { subscription, deadLettered, dropped } of quotaEffects) {
+      const registered = this.#options.registry.subscription(subscription);
+      if (!registered) continue;
+      const { series } = this.#options.lanes.of(registered);
+      if (deadLettered > 0) series.deadLettered('QuotaExceeded', deadLettered);
+      if (dropped > 0) series.dropped('DeadLetterQuotaExceeded', dropped);
+    }
+    if (this.state === 'owned') this.#reader.resume();
+  }
+
+  /** Notes when what was written is due. */
+  #expect(subscription: string, disposition: SettledEntry['deferrals'][number]['disposition']): void {
+    if (disposition.kind !== 'deferred') return;
+    if (disposition.dueInMs === 0)
+      this.#options.lanes.find(subscription)?.setBacklog(this.#due, this.state === 'owned');
+    this.#due.expect(disposition.dueInMs);
+  }
+}

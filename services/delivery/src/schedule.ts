@@ -1,0 +1,69 @@
+/** When a failed delivery is tried again: pure functions of what happened and of a random number given. */
+import type { Random } from '@gridpost/model';
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+/** Gap before the second attempt, the third, and so on; the last one repeats (AZURE §1.5, read as gaps). */
+const gapsMs = [
+  10 * second,
+  30 * second,
+  minute,
+  5 * minute,
+  10 * minute,
+  30 * minute,
+  hour,
+  3 * hour,
+  6 * hour,
+  12 * hour,
+];
+
+/** Share of the gap by which it may be shorter or longer, so that what failed together does not return together. */
+const jitter = 0.1;
+
+/** The least wait after a status (AZURE §1.5); `otherFloorMs` where it is not named, also without a response. */
+const floorsMs: ReadonlyMap<number, number> = new Map([
+  [408, 2 * minute],
+  [503, 30 * second],
+  [404, 5 * minute],
+]);
+const otherFloorMs = 10 * second;
+
+/** Longest wait that an endpoint can ask for: the longest time to live. */
+export const retryAfterMsMax = 24 * hour;
+
+export interface Failure {
+  /** Attempts made so far, this one included: 1 or more. */
+  readonly attempts: number;
+  /** HTTP status, if there was a response. */
+  readonly status: number | undefined;
+  /** What the endpoint asked for, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/**
+ * Milliseconds until the next attempt: the schedule's gap, the status's floor or the endpoint's wish, whichever is the
+ * longest, within 10% of it. Never less than the floor and the wish: what the jitter would take from those it adds.
+ */
+export function retryDelayMs({ attempts, status, retryAfterMs = 0 }: Failure, random: Random): number {
+  const floorMs = (status === undefined ? undefined : floorsMs.get(status)) ?? otherFloorMs;
+  const leastMs = Math.max(floorMs, Math.min(retryAfterMs, retryAfterMsMax));
+  const gapMs = gapsMs[Math.min(attempts, gapsMs.length) - 1]!;
+  const delayMs = Math.max(gapMs, leastMs) * (1 - jitter + 2 * jitter * random());
+  return Math.round(delayMs < leastMs ? 2 * leastMs - delayMs : delayMs);
+}
+
+/**
+ * A `Retry-After` header as milliseconds from `now`: seconds or an HTTP date (RFC 9110 §10.2.3), at most 24 hours.
+ * Undefined where it is neither; 0 for a date that has passed.
+ */
+export function parseRetryAfter(value: string, now: number): number | undefined {
+  const text = value.trim();
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * second, retryAfterMsMax);
+  // Date.parse accepts much that is no HTTP date, bare numbers among it; all three HTTP forms begin with a weekday.
+  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
+  const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`);
+  if (Number.isNaN(at)) return undefined;
+  return Math.min(Math.max(at - now, 0), retryAfterMsMax);
+}

@@ -1,0 +1,42 @@
+/** The metrics of one subscription's deliveries. Those of the happy path are resolved once, the others when they occur. */
+import type { AttemptClass, DeadLetterReason, DropReason } from '@gridpost/model';
+import type { Counter, Histogram, Metrics } from '@gridpost/metrics';
+
+/** Why a delivery was written to its queue; the label of `deliveriesDeferred`. */
+export const deferReasons = ['busy', 'failed', 'running', 'disabled', 'drain'] as const;
+export type DeferReason = (typeof deferReasons)[number];
+
+export class DeliverySeries {
+  readonly succeeded: Counter;
+  readonly successDuration: Histogram;
+  readonly lag: Histogram;
+  readonly #metrics: Metrics;
+  readonly #topic: string;
+  readonly #subscription: string;
+
+  constructor(metrics: Metrics, topic: string, subscription: string) {
+    this.#metrics = metrics;
+    this.#topic = topic;
+    this.#subscription = subscription;
+    this.succeeded = metrics.deliveryAttempts.with(topic, subscription, 'success');
+    this.successDuration = metrics.deliveryDuration.with(topic, 'success');
+    this.lag = metrics.deliveryLag.with(topic);
+  }
+
+  failed(outcome: AttemptClass, seconds: number): void {
+    this.#metrics.deliveryAttempts.with(this.#topic, this.#subscription, outcome).add();
+    this.#metrics.deliveryDuration.with(this.#topic, outcome).observe(seconds);
+  }
+
+  deferred(reason: DeferReason): void {
+    this.#metrics.deliveriesDeferred.with(this.#topic, this.#subscription, reason).add();
+  }
+
+  deadLettered(reason: DeadLetterReason, count = 1): void {
+    this.#metrics.deadLettered.with(this.#topic, this.#subscription, reason).add(count);
+  }
+
+  dropped(reason: DropReason, count = 1): void {
+    this.#metrics.dropped.with(this.#topic, this.#subscription, reason).add(count);
+  }
+}

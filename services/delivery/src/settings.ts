@@ -1,0 +1,82 @@
+/**
+ * What a deployment may change about delivering, with the defaults. The numbers' reasons stand in `../DESIGN.md`; the
+ * constants of single files, which nobody needs to change, stand in those files.
+ */
+import { GridpostError } from '@gridpost/model';
+
+export interface DeliverySettings {
+  /**
+   * Longest time in milliseconds that a log entry stays unsettled once one of its deliveries is in hand; what is
+   * running then is written as leased, what is waiting as deferred. Default 1,000, at least 50.
+   */
+  readonly settleWindowMs: number;
+  /** Events in unsettled entries of one partition from which on reading stops. Default 1,024. Also the most suspects. */
+  readonly unsettledEventsMax: number;
+  /** Bytes of unsettled entries of one partition from which on reading stops. Default 16 MiB. */
+  readonly unsettledBytesMax: number;
+  /** Attempts of one subscription that may run at once, over the whole deployment. Default 64. */
+  readonly concurrency: number;
+  /** Deliveries of one subscription that may wait in memory for room. Default 256. */
+  readonly lineEventsMax: number;
+  /** Bytes of events that may wait in memory for room, per subscription. Default 4 MiB; a larger event waits alone. */
+  readonly lineBytesMax: number;
+  /** Lease of a partition's ownership, and life of a worker's announcement. Default 10,000 ms. */
+  readonly ownershipMs: number;
+  /** How often an owned partition's lease is renewed. Default 3,000 ms; at most half of `ownershipMs`. */
+  readonly renewEveryMs: number;
+  /** How often a worker looks which workers live. Default 1,000 ms. */
+  readonly lookEveryMs: number;
+  /** How often the log is read where nothing hints at new entries, and a partition wanted is asked for. Default 500 ms. */
+  readonly beatMs: number;
+  /** No attempt starts when the configuration was last known to be current longer ago than this. Default 2,000 ms. */
+  readonly confirmWithinMs: number;
+  /** Statuses after which a delivery is not tried again. Default 400, 401, 403, 413 (AZURE §1.5). */
+  readonly finalStatuses: readonly number[];
+  /**
+   * Connections to one origin in use at once by this process. Subscriptions that share an origin share them; each may
+   * always have its even share, and at least one. Default 256.
+   */
+  readonly connectionsPerOrigin: number;
+  /** Longest time in milliseconds for DNS, TCP and TLS together; an attempt's own deadline may be shorter. Default 10,000. */
+  readonly connectTimeoutMs: number;
+  /** `user-agent` of deliveries. Default `gridpost`. */
+  readonly userAgent: string;
+}
+
+export const defaultSettings: DeliverySettings = {
+  settleWindowMs: 1_000,
+  unsettledEventsMax: 1_024,
+  unsettledBytesMax: 16 * 1024 * 1024,
+  concurrency: 64,
+  lineEventsMax: 256,
+  lineBytesMax: 4 * 1024 * 1024,
+  ownershipMs: 10_000,
+  renewEveryMs: 3_000,
+  lookEveryMs: 1_000,
+  beatMs: 500,
+  confirmWithinMs: 2_000,
+  finalStatuses: [400, 401, 403, 413],
+  connectionsPerOrigin: 256,
+  connectTimeoutMs: 10_000,
+  userAgent: 'gridpost',
+};
+
+/** Fills in the defaults. Throws `InvalidParameter` for a setting out of range or at odds with another. */
+export function settingsOf(given: Partial<DeliverySettings> = {}): DeliverySettings {
+  const settings = { ...defaultSettings, ...given };
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value === 'number' && !(value >= 1 && Number.isFinite(value)))
+      throw new GridpostError('InvalidParameter', `${name} must be at least 1, got ${value}`);
+  }
+  if (settings.settleWindowMs < 50)
+    throw new GridpostError(
+      'InvalidParameter',
+      `settleWindowMs must be at least 50, got ${settings.settleWindowMs}`,
+    );
+  if (settings.renewEveryMs > settings.ownershipMs / 2)
+    throw new GridpostError(
+      'InvalidParameter',
+      `renewEveryMs (${settings.renewEveryMs}) must be at most half of ownershipMs (${settings.ownershipMs}), so that one lost renewal loses no partition`,
+    );
+  return settings;
+}

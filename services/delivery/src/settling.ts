@@ -1,0 +1,149 @@
+/**
+ * Writes what became of things: the settled entries and the ended leases of one partition. One store call is under way
+ * at a time; what is concluded meanwhile goes into the next. While more is about to be concluded a call waits for it a
+ * moment, so that a busy partition settles by the dozen and not one by one.
+ *
+ * A call that fails is repeated unchanged until it succeeds, which the store makes harmless. What waits behind it is
+ * bounded by what the partition may have in hand.
+ */
+import type { Clock, Log, Timer } from '@gridpost/model';
+import { Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
+import { Backoff } from './backoff.js';
+import type { OpenEntry } from './entry.js';
+
+export interface SettlingOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly partition: number;
+  readonly epoch: number;
+  /** Whether attempts run whose ends are worth waiting for. */
+  readonly expecting: () => boolean;
+  readonly onSettled: (batch: Batch, result: SettleResult) => void;
+  readonly onFenced: () => void;
+}
+
+export interface Batch {
+  readonly entries: readonly OpenEntry[];
+  readonly outcomes: readonly LeaseOutcome[];
+}
+
+/** How long a call waits for more to write, in milliseconds, and how much is enough not to wait. */
+const gatherMs = 2;
+const enough = 64;
+/** Most entries and outcomes of one call, and about how many bytes of held payloads: a store's step must stay short. */
+const batchItemsMax = 512;
+const batchHeldBytesMax = 4 * 1024 * 1024;
+
+export class Settling {
+  readonly #options: SettlingOptions;
+  readonly #backoff = new Backoff();
+  #entries: OpenEntry[] = [];
+  #outcomes: LeaseOutcome[] = [];
+  #batch: Batch | undefined;
+  #scheduled = false;
+  #stopped = false;
+  #timer: Timer | undefined;
+  #failing = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: SettlingOptions) {
+    this.#options = options;
+  }
+
+  /** The last call failed and is being repeated. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  addEntry(entry: OpenEntry): void {
+    this.#entries.push(entry);
+    this.#schedule();
+  }
+
+  addOutcome(outcome: LeaseOutcome): void {
+    this.#outcomes.push(outcome);
+    this.#schedule();
+  }
+
+  /** Resolves when everything is written, or nothing will be any more. */
+  async idle(): Promise<void> {
+    if (this.#stopped || (!this.#batch && this.#entries.length + this.#outcomes.length === 0)) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Writes nothing any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#wakeIdle();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#batch || this.#stopped) return;
+    this.#scheduled = true;
+    // What else is concluded in this turn of the event loop costs no waiting.
+    setImmediate(this.#gather);
+  }
+
+  readonly #gather = (): void => {
+    if (this.#stopped) return;
+    if (this.#entries.length + this.#outcomes.length < enough && this.#options.expecting())
+      this.#timer = this.#options.clock.after(gatherMs, this.#write);
+    else this.#write();
+  };
+
+  readonly #write = (): void => {
+    this.#scheduled = false;
+    this.#batch ??= this.#take();
+    void this.#call(this.#batch);
+  };
+
+  async #call(batch: Batch): Promise<void> {
+    const { store, partition, epoch, log } = this.#options;
+    let result: SettleResult;
+    try {
+      result = await store.settle(partition, epoch, batch);
+    } catch (error) {
+      if (this.#stopped) return;
+      if (error instanceof Fenced) this.#options.onFenced();
+      else this.#repeat(error);
+      return;
+    }
+    if (this.#stopped) return;
+    this.#failing = false;
+    if (this.#backoff.reset()) log.info({ partition }, 'settling works again');
+    this.#batch = undefined;
+    this.#options.onSettled(batch, result);
+    if (this.#entries.length + this.#outcomes.length > 0) this.#schedule();
+    else this.#wakeIdle();
+  }
+
+  #repeat(error: unknown): void {
+    const { log, partition, clock } = this.#options;
+    if (!this.#failing) log.warn({ partition, error: String(error) }, 'settling fails, will be repeated');
+    this.#failing = true;
+    this.#timer = clock.after(this.#backoff.next(), this.#write);
+  }
+
+  #take(): Batch {
+    let held = 0;
+    let count = 0;
+    for (const { events } of this.#entries) {
+      for (const { frame } of events.values()) held += frame.length;
+      if (count > 0 && (held > batchHeldBytesMax || count >= batchItemsMax)) break;
+      count++;
+    }
+    const entries = this.#entries;
+    this.#entries = entries.splice(count);
+    // The outcome of a lease must not be written before the entry that brings the lease: it would find no token.
+    if (this.#entries.length > 0) return { entries, outcomes: [] };
+    const outcomes = this.#outcomes;
+    this.#outcomes = outcomes.splice(batchItemsMax);
+    return { entries, outcomes };
+  }
+
+  #wakeIdle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

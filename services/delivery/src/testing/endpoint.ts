@@ -1,0 +1,94 @@
+/** A real HTTP endpoint on a free port that records requests and answers as it is told. */
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+export interface Received {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** The `id` of the event in the body, if it is a structured one. */
+  readonly id: string | undefined;
+}
+
+export type Answer = (request: Received, response: ServerResponse) => void;
+
+export const answer =
+  (status: number, headers: Record<string, string> = {}, body = ''): Answer =>
+  (_, response) => {
+    response.writeHead(status, headers);
+    response.end(body);
+  };
+
+export class Endpoint {
+  readonly received: Received[] = [];
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #waiting = new Set<() => void>();
+  #answer: Answer = answer(200);
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('error', () => undefined);
+      request.on('end', () => {
+        const body = Buffer.concat(chunks).toString();
+        const id = body.startsWith('{') ? (JSON.parse(body) as { id: string }).id : undefined;
+        const received = { path: request.url!, headers: request.headers, body, id };
+        this.received.push(received);
+        this.#answer(received, response);
+        for (const check of this.#waiting) check();
+      });
+    });
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        for (const check of this.#waiting) check();
+      });
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Connections open to it. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async listen(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return this;
+  }
+
+  /** How requests are answered from now on; 200 at first. */
+  reply(answer: Answer): void {
+    this.#answer = answer;
+  }
+
+  /** Paths and ids of what was received. */
+  ids(path?: string): string[] {
+    return this.received.filter((each) => path === undefined || each.path === path).map(({ id }) => id!);
+  }
+
+  /** Resolves as soon as `condition` holds; it is looked at after each request and each closed connection. */
+  async until(condition: (received: readonly Received[]) => boolean): Promise<void> {
+    if (condition(this.received)) return;
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        if (!condition(this.received)) return;
+        this.#waiting.delete(check);
+        resolve();
+      };
+      this.#waiting.add(check);
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

@@ -1,0 +1,57 @@
+import type { Clock, Timer } from '@gridpost/model';
+import { FakeClock } from '@gridpost/model/testing';
+
+const stepMs = 2;
+
+/**
+ * A clock that runs by itself, so that real sockets and fake time get along, and can be made to run ahead. Its timers
+ * are the fake clock's, so that a test sees whether any is left.
+ */
+export class LiveClock implements Clock {
+  readonly #fake = new FakeClock();
+  readonly #ticking: NodeJS.Timeout;
+  #last = performance.now();
+  #moving: Promise<void> = Promise.resolve();
+
+  constructor() {
+    this.#ticking = setInterval(() => {
+      const now = performance.now();
+      void this.#move(now - this.#last);
+      this.#last = now;
+    }, stepMs);
+  }
+
+  now(): number {
+    return this.#fake.now();
+  }
+
+  elapsed(): number {
+    return this.#fake.elapsed();
+  }
+
+  after(delayMs: number, call: () => void): Timer {
+    return this.#fake.after(delayMs, call);
+  }
+
+  every(periodMs: number, call: () => void): Timer {
+    return this.#fake.every(periodMs, call);
+  }
+
+  get pending(): number {
+    return this.#fake.pending;
+  }
+
+  /** Runs ahead by `ms`, firing what falls due on the way. */
+  skip(ms: number): Promise<void> {
+    return this.#move(ms);
+  }
+
+  stop(): void {
+    clearInterval(this.#ticking);
+  }
+
+  #move(ms: number): Promise<void> {
+    this.#moving = this.#moving.then(() => this.#fake.advance(ms));
+    return this.#moving;
+  }
+}

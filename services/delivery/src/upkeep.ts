@@ -1,0 +1,208 @@
+/**
+ * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
+ * left, trims histories, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
+ *
+ * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
+ * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
+ */
+import {
+  type Clock,
+  deadLetterReasons,
+  dropReasons,
+  type Incarnation,
+  type Log,
+  attemptClasses,
+  subscriptionPath,
+} from '@gridpost/model';
+import { type Metrics, otherLabel } from '@gridpost/metrics';
+import type { RegisteredSubscription, Registry } from '@gridpost/registry';
+import type { Store, Usage } from '@gridpost/store';
+import type { Lanes } from './lanes.js';
+import { deferReasons } from './series.js';
+
+export interface Pending {
+  readonly count: number;
+  /** Acceptance of the oldest. */
+  readonly oldestAt: number;
+}
+
+/** What upkeep sees of an owned partition. */
+export interface KeptPartition {
+  readonly partition: number;
+  /** What is in hand from unsettled entries, by subscription. */
+  pending(): ReadonlyMap<Incarnation, Pending>;
+  storeNow(elapsed: number): number;
+}
+
+export interface UpkeepOptions {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lanes: Lanes;
+  /** Those owned at the moment. */
+  readonly partitions: () => readonly KeptPartition[];
+}
+
+/** Records removed by one store call, and calls per partition and pass. */
+const stepMax = 1_000;
+const stepsMax = 20;
+const dayMs = 86_400_000;
+
+interface Held {
+  backlog: number;
+  deadLetters: number;
+  oldestAt: number;
+}
+
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  /** Names of the subscriptions that have gauges. */
+  readonly #named = new Map<Incarnation, { readonly topic: string; readonly name: string }>();
+  #expiring: RegisteredSubscription[] | undefined;
+  readonly #stopWatching: () => void;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+    this.#stopWatching = options.registry.onChange(() => {
+      this.#expiring = undefined;
+    });
+  }
+
+  close(): void {
+    this.#stopWatching();
+  }
+
+  /** Gauges, leftovers and histories of all owned partitions. Rejects as the store does; the next pass goes on. */
+  async runOnce(): Promise<void> {
+    const { store, registry, metrics, clock } = this.#options;
+    const held = new Map<Incarnation, Held>();
+    const leftovers: { partition: number; subscription: Incarnation }[] = [];
+    let logEntries = 0;
+    const of = (subscription: Incarnation): Held => {
+      let known = held.get(subscription);
+      if (!known) {
+        known = { backlog: 0, deadLetters: 0, oldestAt: Number.POSITIVE_INFINITY };
+        held.set(subscription, known);
+      }
+      return known;
+    };
+    const partitions = this.#options.partitions();
+    for (const { partition } of partitions) {
+      const usage = await store.usage(partition);
+      logEntries += usage.logEntries;
+      for (const each of usage.subscriptions) {
+        add(of(each.subscription), each);
+        leftovers.push({ partition, subscription: each.subscription });
+      }
+      await this.#trimHistories(partition);
+    }
+    for (const partition of partitions) {
+      for (const [subscription, { count, oldestAt }] of partition.pending()) {
+        const sum = of(subscription);
+        sum.backlog += count;
+        sum.oldestAt = Math.min(sum.oldestAt, oldestAt);
+      }
+    }
+    metrics.logEntries.with().set(logEntries);
+    await registry.refresh();
+    const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
+    this.#show(held, storeNow);
+    for (const { partition, subscription } of leftovers)
+      if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
+  }
+
+  /** Removes the subscriptions whose time has come. Rejects as the store does. */
+  async removeExpired(): Promise<void> {
+    const { store, registry, clock, log } = this.#options;
+    this.#expiring ??= expiring(registry);
+    const now = clock.now();
+    let removed = false;
+    for (const { subscription, expiresAt, etag } of this.#expiring) {
+      if (expiresAt! > now) continue;
+      const { topic, name } = subscription;
+      // Only as it was seen: it may just have been given more time.
+      const result = await store.resources.remove(subscriptionPath(topic, name), { ifMatch: etag });
+      if (result === 'removed') log.info({ topic, subscription: name }, 'subscription expired');
+      removed = true;
+    }
+    if (removed) await registry.refresh();
+  }
+
+  #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
+    const { registry, metrics } = this.#options;
+    for (const [subscription, { backlog, deadLetters, oldestAt }] of held) {
+      const registered = registry.subscription(subscription);
+      if (!registered) continue;
+      const { topic, name } = registered.subscription;
+      this.#named.set(subscription, { topic, name });
+      metrics.backlog.with(topic, name).set(backlog);
+      metrics.deadLetters.with(topic, name).set(deadLetters);
+      metrics.oldestAge.with(topic, name).set(Math.max(0, storeNow - Math.min(storeNow, oldestAt)) / 1_000);
+    }
+    for (const [subscription, { topic, name }] of this.#named) {
+      if (held.has(subscription) && registry.subscription(subscription)) continue;
+      if (registry.subscription(subscription)) {
+        metrics.backlog.with(topic, name).set(0);
+        metrics.deadLetters.with(topic, name).set(0);
+        metrics.oldestAge.with(topic, name).set(0);
+        continue;
+      }
+      this.#named.delete(subscription);
+      // The name may be in use again by another.
+      if (!registry.topic(topic)?.subscriptions.has(name)) this.#forgetSeries(topic, name);
+    }
+  }
+
+  /** Frees the places that a deleted subscription's name holds under the cap on labels. */
+  #forgetSeries(topic: string, name: string): void {
+    const { metrics } = this.#options;
+    for (const gauge of [metrics.backlog, metrics.deadLetters, metrics.oldestAge]) gauge.forget(topic, name);
+    for (const outcome of attemptClasses) metrics.deliveryAttempts.forget(topic, name, outcome);
+    for (const reason of deferReasons) metrics.deliveriesDeferred.forget(topic, name, reason);
+    for (const reason of deadLetterReasons) metrics.deadLettered.forget(topic, name, reason);
+    for (const reason of dropReasons) metrics.dropped.forget(topic, name, reason);
+  }
+
+  async #purge(partition: number, subscription: Incarnation): Promise<void> {
+    const { store, metrics, lanes } = this.#options;
+    const known = lanes.find(subscription)?.registered.subscription;
+    const dropped = metrics.dropped.with(
+      known?.topic ?? otherLabel,
+      known?.name ?? otherLabel,
+      'SubscriptionDeleted',
+    );
+    for (let step = 0; step < stepsMax; step++) {
+      const count = await store.purge(partition, subscription, stepMax);
+      dropped.add(count);
+      if (count < stepMax) return;
+    }
+  }
+
+  async #trimHistories(partition: number): Promise<void> {
+    const { store, registry } = this.#options;
+    const topics = await store.histories(partition);
+    if (topics.length === 0) return;
+    await registry.refresh();
+    for (const topic of topics) {
+      const days = registry.topicById(topic)?.topic.properties.eventRetentionInDays ?? 0;
+      for (let step = 0; step < stepsMax; step++)
+        if ((await store.trimHistory(partition, topic, days * dayMs, stepMax)) < stepMax) break;
+    }
+  }
+}
+
+function add(sum: Held, { deferred, deadLettered, oldestAcceptedAt }: Usage): void {
+  sum.backlog += deferred;
+  sum.deadLetters += deadLettered;
+  if (oldestAcceptedAt !== undefined) sum.oldestAt = Math.min(sum.oldestAt, oldestAcceptedAt);
+}
+
+function expiring(registry: Registry): RegisteredSubscription[] {
+  const found: RegisteredSubscription[] = [];
+  for (const { subscriptions } of registry.topics())
+    for (const registered of subscriptions.values())
+      if (registered.expiresAt !== undefined) found.push(registered);
+  return found;
+}
