@@ -1,1 +1,3 @@
-export {};
+/** The HTTP surface: publishing, management, and what operators' machines ask. */
+export { createGateway, type Gateway, type GatewayOptions } from './gateway.js';
+export type { Check } from './ops.js';

@@ -1,0 +1,27 @@
+/** What the management routes work with. */
+import type { Clock, Log } from '@gridpost/model';
+import type { Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
+import type { TopicKeys } from './keys.js';
+import type { Paging } from './paging.js';
+
+export interface Context {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly keys: TopicKeys;
+  readonly paging: Paging;
+}
+
+/**
+ * Lets this process see a change it has just written before the change is answered. If the store is gone by then, the
+ * change is made all the same, and this process learns of it as it learns of the changes of others.
+ */
+export async function catchUp({ registry, log }: Context): Promise<void> {
+  try {
+    await registry.refresh();
+  } catch (error) {
+    log.warn({ error: (error as Error).message }, 'a change was written but could not be read back yet');
+  }
+}

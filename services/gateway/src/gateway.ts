@@ -1,0 +1,153 @@
+/**
+ * The gateway's life: one server whose requests go to the publish route or to the Express application, from listening
+ * to the end of its drain. What it is made of comes in as options.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Publisher } from '@gridpost/ingest';
+import type { Metrics } from '@gridpost/metrics';
+import type { Clock, Log } from '@gridpost/model';
+import type { Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
+import { Access } from './auth.js';
+import type { Context } from './context.js';
+import { createHttpServer } from './http-server.js';
+import { TopicKeys } from './keys.js';
+import { createManagement } from './management.js';
+import { type Check, type OpsOptions, opsRoutes } from './ops.js';
+import { Paging } from './paging.js';
+import { PublishCounts } from './publish-counts.js';
+import { PublishRoute } from './publish-route.js';
+import { gatewayRoutes } from './routes.js';
+import { TopicLookup } from './topic-lookup.js';
+import { Traffic } from './traffic.js';
+
+export interface GatewayOptions {
+  readonly store: Store;
+  /** Kept current by its owner; the gateway refreshes it only around its own writes and for unknown topics. */
+  readonly registry: Registry;
+  readonly publisher: Publisher;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Topic keys are derived from it: every gateway of a deployment has the same. */
+  readonly rootKey: Buffer;
+  /** Undefined: open mode (DESIGN §7). */
+  readonly adminKey: string | undefined;
+  /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
+  readonly serveApi: boolean;
+  /** What readiness depends on, the store included. */
+  readonly checks: () => Promise<Record<string, Check>>;
+  readonly version: string;
+}
+
+export interface Gateway {
+  /** Resolves with the port, which is a free one if 0 was given. Rejects if it cannot be bound. */
+  listen(host: string, port: number): Promise<{ port: number }>;
+  /**
+   * Ends without losing a request: readiness goes off, new publishes are refused with `Draining`, the requests under
+   * way are answered and their events durable; then the connections and the server are closed. Safe to call twice.
+   */
+  drain(): Promise<void>;
+  /** Ends at once, cutting what is under way. Safe to call twice, after a drain, and without having listened. */
+  close(): Promise<void>;
+}
+
+/** How long requests that came during a drain, all short, may take to be answered. */
+const lateMs = 2_000;
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { store, registry, publisher, metrics, clock, log, rootKey, serveApi } = options;
+  const keys = new TopicKeys(rootKey);
+  const access = new Access(keys, options.adminKey);
+  const traffic = new Traffic();
+  let isDraining = false;
+  const draining = (): boolean => isDraining;
+
+  const ops: OpsOptions = {
+    metrics,
+    checks: options.checks,
+    draining,
+    store: store.info,
+    version: options.version,
+  };
+  const context: Context = { store, registry, clock, log, keys, paging: new Paging(rootKey) };
+  const management = createManagement({
+    routes: serveApi ? gatewayRoutes(context, ops) : opsRoutes(ops),
+    access,
+    registry,
+    metrics,
+    clock,
+    log,
+  });
+  const publish = new PublishRoute({
+    topics: new TopicLookup(registry, clock),
+    access,
+    publisher,
+    counts: new PublishCounts(metrics, registry),
+    metrics,
+    clock,
+    log,
+    draining,
+  });
+
+  const server = createHttpServer();
+  // Those that wait for `100 Continue` are treated alike; whoever reads the body asks for it first.
+  server.on('request', serve);
+  server.on('checkContinue', serve);
+
+  function serve(req: IncomingMessage, res: ServerResponse): void {
+    traffic.enter(res);
+    if (isDraining) res.shouldKeepAlive = false;
+    if (!req.url!.startsWith('/')) req.url = originForm(req.url!);
+    const topic = serveApi ? publish.nameIn(req.url!) : undefined;
+    if (topic === undefined) management(req, res);
+    else publish.serve(req, res, topic);
+  }
+
+  async function drainOnce(): Promise<void> {
+    isDraining = true;
+    await traffic.settled();
+    await publisher.drained();
+    const closed = closeServer();
+    // Every answer since the drain began closes its connection; what is left then has asked nothing.
+    const late = clock.after(lateMs, () => server.closeAllConnections());
+    await traffic.settled();
+    late.cancel();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  function closeServer(): Promise<void> {
+    return new Promise((resolve) => {
+      if (server.listening) server.close(() => resolve());
+      else resolve();
+    });
+  }
+
+  let drained: Promise<void> | undefined;
+  return {
+    listen(host, port) {
+      return new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve({ port: (server.address() as AddressInfo).port });
+        });
+      });
+    },
+    drain: () => (drained ??= drainOnce()),
+    async close() {
+      const closed = closeServer();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** A request target may be a whole URL (RFC 9112 §3.2.2); what stands before the path is as good as a Host header. */
+function originForm(target: string): string {
+  if (!URL.canParse(target)) return target;
+  const { pathname, search } = new URL(target);
+  return pathname + search;
+}

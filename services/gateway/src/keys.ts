@@ -1,0 +1,46 @@
+/**
+ * The two access keys of each topic. They are derived, not stored: whoever reads a dump of the store finds none, and
+ * regenerating one is an increment. Who may do what with which credential is `auth.ts`'s business.
+ */
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import type { KeyName, Topic } from '@gridpost/model';
+
+/** SHA-256. Secrets are compared by digest: equal lengths, and no secret in a heap dump of the cache (PITFALLS S6). */
+export function digestOf(secret: string | Buffer): Buffer {
+  return hash('sha256', secret, 'buffer');
+}
+
+export class TopicKeys {
+  readonly #rootKey: Buffer;
+  /** Digests by the topic's document: a change of the topic is a new object, so nothing here can be stale. */
+  readonly #digests = new WeakMap<Topic, readonly [Buffer, Buffer]>();
+
+  constructor(rootKey: Buffer) {
+    this.#rootKey = rootKey;
+  }
+
+  /** The keys as they are given to users: 44 characters of base64, 256 bits each. */
+  keysOf(topic: Topic): Record<KeyName, string> {
+    return { key1: this.#derive(topic, 'key1'), key2: this.#derive(topic, 'key2') };
+  }
+
+  /** Whether `presented` is one of the topic's keys. Takes the same time whichever it is, and if it is none. */
+  isKeyOf(topic: Topic, presented: string): boolean {
+    let digests = this.#digests.get(topic);
+    if (!digests) {
+      const { key1, key2 } = this.keysOf(topic);
+      digests = [digestOf(key1), digestOf(key2)];
+      this.#digests.set(topic, digests);
+    }
+    const digest = digestOf(presented);
+    const first = timingSafeEqual(digest, digests[0]);
+    const second = timingSafeEqual(digest, digests[1]);
+    return first || second;
+  }
+
+  #derive({ incarnation, keys }: Topic, name: KeyName): string {
+    return createHmac('sha256', this.#rootKey)
+      .update(`topic-key/${incarnation}/${name}/${keys[name]}`)
+      .digest('base64');
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The Express application: everything but publishing. It gives each request an id, checks who asks, finds the route,
+ * and turns whatever is thrown into an answer; what a route does stands in its own file.
+ *
+ * Express matches the paths, strictly: letters by case, no trailing slash, nothing collapsed. A path is a pattern of
+ * literals and whole segments only, so matching takes time in the path's length (PITFALLS S14).
+ */
+import { randomUUID } from 'node:crypto';
+import { type Clock, GridpostError, type Log } from '@gridpost/model';
+import type { Metrics } from '@gridpost/metrics';
+import type { Registry } from '@gridpost/registry';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import { answerError } from './answer.js';
+import type { Access } from './auth.js';
+import { jsonBody } from './json-body.js';
+import { catalogued, problemAnswer, requestIdHeader } from './problem.js';
+import { parameter, type Route } from './route.js';
+import { RouteTimes, unmatchedRoute } from './route-times.js';
+
+export interface ManagementOptions {
+  readonly routes: readonly Route[];
+  readonly access: Access;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is noted of a request for its log line and its metrics. */
+interface Notes {
+  readonly requestId: string;
+  readonly began: number;
+  route: string;
+  parameters: Request['params'];
+}
+
+export function createManagement(options: ManagementOptions): Express {
+  const { access, registry, clock } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  // Entity tags are the store's; Express would hash bodies for others that mean nothing in If-Match.
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+  app.set('query parser', 'simple');
+
+  app.use((req: Request, res: Response, next: NextFunction) => {
+    const notes: Notes = {
+      requestId: randomUUID(),
+      began: clock.elapsed(),
+      route: unmatchedRoute,
+      parameters: {},
+    };
+    res.locals.notes = notes;
+    res.set(requestIdHeader, notes.requestId).set('x-content-type-options', 'nosniff');
+    res.on('finish', () => conclude(req, res, options));
+    next();
+  });
+
+  const body = jsonBody();
+  for (const [path, routes] of byPath(options.routes)) {
+    const matched = app.route(expressPath(path));
+    matched.all((req, res, next) => {
+      Object.assign(notesOf(res), { route: path, parameters: req.params });
+      if (!routes[0]!.open) {
+        access.checkManage(req.headers, registry.topic(parameter(req, 'topic') ?? '')?.topic);
+        checkOrigin(req);
+      }
+      next();
+    });
+    for (const { method, handle } of routes) {
+      if (method === 'GET') matched.get(handle);
+      else if (method === 'DELETE') matched.delete(handle);
+      else if (method === 'PUT') matched.put(body, handle);
+      else matched.post(body, handle);
+    }
+    const allow = allowedMethods(routes);
+    matched.all((req, _res, next) => next(noMethod(req, allow)));
+  }
+
+  app.use((req: Request, _res: Response, next: NextFunction) => {
+    access.checkManage(req.headers, undefined);
+    next(
+      new GridpostError(
+        'RouteNotFound',
+        'there is nothing at this path; GET /openapi.json lists what there is',
+      ),
+    );
+  });
+  // Express knows error handlers by their four parameters.
+  app.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
+    if (res.headersSent) next(error);
+    else refuse(error, req, res, options);
+  });
+  return app;
+}
+
+/** Paths with an operation first: `/topics/{topic}` would match `/topics/x:operation` as well. */
+function byPath(routes: readonly Route[]): [string, Route[]][] {
+  const paths = new Map<string, Route[]>();
+  for (const route of routes) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
+  return [...paths].sort(([a], [b]) => Number(b.includes(':')) - Number(a.includes(':')));
+}
+
+/** `/topics/{topic}:regenerateKey` → `/topics/:topic\:regenerateKey`. */
+function expressPath(template: string): string {
+  return template.replaceAll(':', '\\:').replace(/\{(\w+)\}/g, ':$1');
+}
+
+/** Express answers HEAD with what GET would. */
+function allowedMethods(routes: readonly Route[]): string[] {
+  return routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+}
+
+function noMethod({ method, params }: Request, allow: readonly string[]): GridpostError {
+  // What matched as a name may have been meant as an operation that does not exist.
+  if (Object.values(params).some((value) => String(value).includes(':'))) {
+    return new GridpostError(
+      'RouteNotFound',
+      'there is no such operation; GET /openapi.json lists what there is',
+    );
+  }
+  return new GridpostError('MethodNotAllowed', `${method} is not supported here; use ${allow.join(', ')}`, {
+    allow,
+  });
+}
+
+/**
+ * Refuses what a browser sends on behalf of a page from elsewhere. Without an admin key nothing else would keep a page
+ * that somebody happens to visit from changing what runs on their machine (PITFALLS S17).
+ */
+function checkOrigin({ method, headers }: Request): void {
+  const { origin, host } = headers;
+  if (origin === undefined || method === 'GET' || method === 'HEAD') return;
+  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  throw new GridpostError('Forbidden', 'the request comes from a web page of another origin');
+}
+
+function notesOf(res: Response): Notes {
+  return res.locals.notes as Notes;
+}
+
+function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: ManagementOptions): void {
+  const { requestId, route } = notesOf(res);
+  const error = isBadEscape(thrown)
+    ? new GridpostError('InvalidName', 'the path has a broken percent escape')
+    : catalogued(thrown);
+  if (error.code === 'Internal') {
+    const cause = error.cause instanceof Error ? error.cause : error;
+    log.error({ requestId, method: req.method, route, error: cause.stack }, 'request failed');
+  }
+  answerError(req, res, clock, problemAnswer(error, requestId));
+}
+
+/** Express's router decodes parameters, and marks what it cannot decode as the client's fault. */
+function isBadEscape(thrown: unknown): boolean {
+  return thrown instanceof URIError && (thrown as { status?: number }).status === 400;
+}
+
+/** Once the answer is out: its metrics, and a line for what may have changed something. */
+function conclude(req: Request, res: Response, { metrics, clock, log }: ManagementOptions): void {
+  const { requestId, began, route, parameters } = notesOf(res);
+  const elapsedMs = clock.elapsed() - began;
+  new RouteTimes(metrics, req.method, route).observe(res.statusCode, elapsedMs);
+  if (req.method === 'GET' || req.method === 'HEAD' || route === unmatchedRoute) return;
+  const { topic, name } = parameters;
+  log.info(
+    { requestId, method: req.method, route, topic, subscription: name, status: res.statusCode, elapsedMs },
+    'management request',
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * Errors as HTTP answers: RFC 9457 problem details on the management API, Event Grid's envelope on the publish route,
+ * whose SDKs read `error.code` (AZURE §1.2, §2.2). What goes wrong and with which status is the catalogue's business;
+ * putting the bytes on the connection is `answer.ts`'s.
+ */
+import { GridpostError } from '@gridpost/model';
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** The header that carries a request's id, named as Event Grid names it. */
+export const requestIdHeader = 'x-ms-request-id';
+
+const unexpectedDetail =
+  'something failed in Gridpost; whoever runs it finds the cause in its log by the request id';
+
+/** What was thrown, as an error a client may see. Anything that is not from the catalogue becomes `Internal`. */
+export function catalogued(error: unknown): GridpostError {
+  return error instanceof GridpostError
+    ? error
+    : new GridpostError('Internal', unexpectedDetail, { cause: error });
+}
+
+/** RFC 9457. `type` is relative to the documentation: its page on errors has a section per code. */
+export function problemAnswer(error: GridpostError, requestId: string): ErrorAnswer {
+  const { code, status, errors, retryAfterSeconds } = error;
+  const body = {
+    type: `/errors/${code}`,
+    title: error.entry.title,
+    status,
+    detail: detailOf(error),
+    instance: requestId,
+    code,
+    ...(errors.length ? { errors } : {}),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfter: retryAfterSeconds }),
+  };
+  return {
+    status,
+    headers: headersOf(error, requestId, 'application/problem+json', 'Bearer realm="gridpost"'),
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** Event Grid's envelope. Both messages are the same and, except for 413, end in a sentence with the request's id. */
+export function envelopeAnswer(error: GridpostError, requestId: string): ErrorAnswer {
+  const { code, status } = error;
+  const [outer, inner] = error.entry.envelope ?? [code, code];
+  const detail = detailOf(error);
+  const message =
+    status === 413
+      ? detail
+      : `${detail}. Report '${requestId}' to whoever runs this Gridpost if you need help.`;
+  const body = { error: { code: outer, message, details: [{ code: inner, message }] } };
+  return {
+    status,
+    headers: headersOf(
+      error,
+      requestId,
+      'application/json; charset=utf-8',
+      'SharedAccessKey realm="gridpost", Bearer realm="gridpost"',
+    ),
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** What happened this time. Of our own failures clients learn nothing but that they happened. */
+function detailOf(error: GridpostError): string {
+  return error.code === 'Internal' ? unexpectedDetail : error.message;
+}
+
+function headersOf(
+  { status, allow, retryAfterSeconds }: GridpostError,
+  requestId: string,
+  contentType: string,
+  challenge: string,
+): Record<string, string> {
+  return {
+    'content-type': contentType,
+    [requestIdHeader]: requestId,
+    'x-content-type-options': 'nosniff',
+    ...(allow ? { allow: allow.join(', ') } : {}),
+    ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+    ...(status === 401 ? { 'www-authenticate': challenge } : {}),
+  };
+}

@@ -1,0 +1,26 @@
+/** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
+import type { Context } from './context.js';
+import { deadLetterRoutes } from './dead-letters.js';
+import { openApiDocument } from './openapi.js';
+import { type OpsOptions, opsRoutes } from './ops.js';
+import type { Route } from './route.js';
+import { subscriptionRoutes } from './subscriptions.js';
+import { topicRoutes } from './topics.js';
+
+/** What a gateway serves. */
+export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
+  const document = openApiDocument(ops.version);
+  return [
+    ...topicRoutes(context),
+    ...subscriptionRoutes(context),
+    ...deadLetterRoutes(context),
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      async handle(_req, res) {
+        res.json(document);
+      },
+    },
+    ...opsRoutes(ops),
+  ];
+}

@@ -1,0 +1,162 @@
+/** Subscriptions over HTTP: created, read, listed and deleted. Their shape is `subscription-resource.ts`'s business. */
+import {
+  GridpostError,
+  limits,
+  newIncarnation,
+  type Subscription,
+  subscriptionPath,
+  topicPath,
+} from '@gridpost/model';
+import type { Request, Response } from 'express';
+import { type Context, catchUp } from './context.js';
+import { pageBytesMax } from './paging.js';
+import { changing, checkPreconditions, entityTag } from './preconditions.js';
+import { parameter, type Route } from './route.js';
+import { checkSubscriptionName, findSubscription, getSubscription, getTopic, type Stored } from './stored.js';
+import { propertiesOf, subscriptionView } from './subscription-resource.js';
+
+/** Documents of one call to the store while a page is gathered. */
+const listStep = 100;
+
+interface Change {
+  readonly before: Subscription | undefined;
+  readonly after: Stored<Subscription>;
+}
+
+export function subscriptionRoutes(context: Context): Route[] {
+  const { store, registry, clock, paging } = context;
+  const { resources } = store;
+
+  /**
+   * Creates or replaces: 201, 200. A replaced subscription keeps its incarnation, and with it its backlog and its dead
+   * letters; a disabled one becomes active. Where deliveries were waiting for just this change, they are due at once.
+   */
+  async function put(req: Request, res: Response): Promise<void> {
+    const topicName = parameter(req, 'topic');
+    const name = parameter(req, 'name');
+    checkSubscriptionName(name);
+    const properties = propertiesOf(req.body, clock.now());
+    const { before, after } = await changing(() => write(req, topicName, name, properties));
+    await catchUp(context);
+    if (before && mendsDelivery(before, after.value)) {
+      const { partitions } = store.info;
+      await Promise.all(
+        Array.from({ length: partitions }, (_, partition) => store.hasten(partition, before.incarnation)),
+      );
+    }
+    res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
+    res.json(subscriptionView(after));
+  }
+
+  async function write(
+    req: Request,
+    topicName: string,
+    name: string,
+    properties: Subscription['properties'],
+  ): Promise<Change | undefined> {
+    const topic = await getTopic(resources, topicName);
+    const before = await findSubscription(resources, topicName, name);
+    checkPreconditions(req.headers, before?.etag);
+    if (!before) await checkRoom(topicName);
+    const now = clock.now();
+    const value: Subscription = {
+      topic: topicName,
+      topicIncarnation: topic.value.incarnation,
+      name,
+      incarnation: before?.value.incarnation ?? newIncarnation(),
+      properties,
+      status: { state: 'Active' },
+      createdAt: before?.value.createdAt ?? now,
+      updatedAt: now,
+    };
+    const result = await resources.put(subscriptionPath(topicName, name), value, {
+      ...(before ? { ifMatch: before.etag } : { ifNoneMatch: '*' }),
+      // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
+      requires: { path: topicPath(topicName), etag: topic.etag },
+    });
+    return 'etag' in result ? { before: before?.value, after: { etag: result.etag, value } } : undefined;
+  }
+
+  /** Gateways that create at the same moment may pass the bound by one subscription each. */
+  async function checkRoom(topic: string): Promise<void> {
+    await registry.refresh();
+    const count = registry.topic(topic)?.subscriptions.size ?? 0;
+    if (count >= limits.subscriptionsPerTopicMax) {
+      throw new GridpostError(
+        'TooManyResources',
+        `the topic has ${limits.subscriptionsPerTopicMax} subscriptions, the most there can be`,
+      );
+    }
+  }
+
+  async function get(req: Request, res: Response): Promise<void> {
+    const stored = await getSubscription(resources, parameter(req, 'topic'), parameter(req, 'name'));
+    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
+  }
+
+  async function getFullUrl(req: Request, res: Response): Promise<void> {
+    const { value } = await getSubscription(resources, parameter(req, 'topic'), parameter(req, 'name'));
+    res.set('cache-control', 'no-store');
+    res.json({ endpointUrl: value.properties.destination.properties.endpointUrl });
+  }
+
+  async function list(req: Request, res: Response): Promise<void> {
+    const topic = parameter(req, 'topic');
+    const ask = paging.ask(req);
+    await getTopic(resources, topic);
+    const below = subscriptionPath(topic, '');
+    const value: object[] = [];
+    let bytes = 0;
+    let last = ask.after;
+    for (;;) {
+      const documents = await resources.list(below, last === undefined ? undefined : below + last, listStep);
+      for (const { etag, value: stored } of documents) {
+        if (value.length === ask.max || bytes >= pageBytesMax) {
+          res.json({ value, nextLink: paging.nextLink(req, ask, last!) });
+          return;
+        }
+        const subscription = stored as Subscription;
+        const view = subscriptionView({ etag, value: subscription });
+        value.push(view);
+        bytes += JSON.stringify(view).length;
+        last = subscription.name;
+      }
+      if (documents.length < listStep) break;
+    }
+    res.json({ value });
+  }
+
+  /** 204, also if there is none. No attempt of its deliveries starts later than 2 s after the answer. */
+  async function remove(req: Request, res: Response): Promise<void> {
+    const topic = parameter(req, 'topic');
+    const name = parameter(req, 'name');
+    await changing(async () => {
+      const before = await findSubscription(resources, topic, name);
+      checkPreconditions(req.headers, before?.etag);
+      if (!before) return true;
+      const result = await resources.remove(subscriptionPath(topic, name), { ifMatch: before.etag });
+      return result === 'preconditionFailed' ? undefined : true;
+    });
+    await catchUp(context);
+    res.status(204).end();
+  }
+
+  const all = '/topics/{topic}/eventsubscriptions';
+  const one = `${all}/{name}`;
+  return [
+    { method: 'GET', path: all, handle: list },
+    { method: 'PUT', path: one, handle: put },
+    { method: 'GET', path: one, handle: get },
+    { method: 'DELETE', path: one, handle: remove },
+    { method: 'POST', path: `${one}:getFullUrl`, handle: getFullUrl },
+  ];
+}
+
+/** Whether the change may cure what kept deliveries waiting: a disabled subscription, or a wrong address. */
+function mendsDelivery(before: Subscription, after: Subscription): boolean {
+  return (
+    before.status.state === 'Disabled' ||
+    before.properties.destination.properties.endpointUrl !==
+      after.properties.destination.properties.endpointUrl
+  );
+}

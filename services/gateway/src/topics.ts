@@ -1,0 +1,174 @@
+/** Topics over HTTP: created, read, listed and deleted; and their access keys. */
+import {
+  GridpostError,
+  type InputSchema,
+  type KeyName,
+  limits,
+  newIncarnation,
+  type Topic,
+  topicPath,
+} from '@gridpost/model';
+import type { Request, Response } from 'express';
+import { type Context, catchUp } from './context.js';
+import { changing, checkPreconditions, entityTag } from './preconditions.js';
+import { baseUrl, parameter, type Route } from './route.js';
+import { findTopic, getTopic, type Stored } from './stored.js';
+import { schemaCheck } from './validation.js';
+
+interface WrittenProperties {
+  readonly inputSchema?: InputSchema | null;
+  readonly eventRetentionInDays?: number | null;
+}
+
+const checkWhole = schemaCheck<{ readonly properties: WrittenProperties }>('topic.json');
+const checkProperties = schemaCheck<WrittenProperties>('topic.json#/$defs/TopicProperties');
+const checkRegenerate = schemaCheck<{ readonly keyName: KeyName }>('regenerate-key.json');
+
+export function topicRoutes(context: Context): Route[] {
+  const { registry, clock, keys, paging } = context;
+  const { resources } = context.store;
+
+  /** Creates or replaces: 201, 200. Idempotent. */
+  async function put(req: Request, res: Response): Promise<void> {
+    const name = parameter(req, 'topic');
+    const properties = propertiesOf(req.body);
+    const { created, stored } = await changing(async () => {
+      const before = await findTopic(resources, name);
+      checkPreconditions(req.headers, before?.etag);
+      if (!before) await checkRoom();
+      const now = clock.now();
+      const topic: Topic = before
+        ? { ...before.value, properties, updatedAt: now }
+        : {
+            name,
+            incarnation: newIncarnation(),
+            properties,
+            keys: { key1: 1, key2: 1 },
+            createdAt: now,
+            updatedAt: now,
+          };
+      const result = await resources.put(
+        topicPath(name),
+        topic,
+        before ? { ifMatch: before.etag } : { ifNoneMatch: '*' },
+      );
+      if (!('etag' in result)) return undefined;
+      return { created: result.kind === 'created', stored: { etag: result.etag, value: topic } };
+    });
+    await catchUp(context);
+    res.status(created ? 201 : 200).set('etag', entityTag(stored.etag));
+    res.json(view(stored, req));
+  }
+
+  /** Gateways that create at the same moment may pass the bound by one topic each; it guards memory, it sells nothing. */
+  async function checkRoom(): Promise<void> {
+    await registry.refresh();
+    if ([...registry.topics()].length >= limits.topicsMax) {
+      throw new GridpostError(
+        'TooManyResources',
+        `there are ${limits.topicsMax} topics, the most there can be`,
+      );
+    }
+  }
+
+  async function get(req: Request, res: Response): Promise<void> {
+    const stored = await getTopic(resources, parameter(req, 'topic'));
+    res.set('etag', entityTag(stored.etag)).json(view(stored, req));
+  }
+
+  /** From the registry, which keeps topics apart from their many subscriptions; the store's order has them mixed. */
+  async function list(req: Request, res: Response): Promise<void> {
+    const ask = paging.ask(req);
+    const { after } = ask;
+    await registry.refresh();
+    const names: string[] = [];
+    for (const { topic } of registry.topics()) {
+      if (after === undefined || topic.name > after) names.push(topic.name);
+    }
+    names.sort();
+    const page = names.slice(0, ask.max);
+    const value = page.map((name) => {
+      const { topic, etag } = registry.topic(name)!;
+      return view({ etag, value: topic }, req);
+    });
+    const more = names.length > page.length;
+    res.json({ value, ...(more ? { nextLink: paging.nextLink(req, ask, page.at(-1)!) } : {}) });
+  }
+
+  /** Removes the topic with its subscriptions and all they hold: 204, also if there is none, as often as it is asked. */
+  async function remove(req: Request, res: Response): Promise<void> {
+    const name = parameter(req, 'topic');
+    await changing(async () => {
+      const before = await findTopic(resources, name);
+      checkPreconditions(req.headers, before?.etag);
+      if (!before) return true;
+      const result = await resources.remove(topicPath(name), { ifMatch: before.etag });
+      return result === 'preconditionFailed' ? undefined : true;
+    });
+    await catchUp(context);
+    res.status(204).end();
+  }
+
+  async function listKeys(req: Request, res: Response): Promise<void> {
+    const { value } = await getTopic(resources, parameter(req, 'topic'));
+    res.set('cache-control', 'no-store').json(keys.keysOf(value));
+  }
+
+  /** Replaces one key by a new one and answers both. The old one is refused as soon as a gateway has noticed. */
+  async function regenerateKey(req: Request, res: Response): Promise<void> {
+    const name = parameter(req, 'topic');
+    const { keyName } = checkRegenerate(req.body ?? {});
+    const topic = await changing(async () => {
+      const { etag, value } = await getTopic(resources, name);
+      checkPreconditions(req.headers, etag);
+      const changed: Topic = {
+        ...value,
+        keys: { ...value.keys, [keyName]: value.keys[keyName] + 1 },
+        updatedAt: clock.now(),
+      };
+      const result = await resources.put(topicPath(name), changed, { ifMatch: etag });
+      return 'etag' in result ? changed : undefined;
+    });
+    await catchUp(context);
+    res.set('cache-control', 'no-store').json(keys.keysOf(topic));
+  }
+
+  const topic = '/topics/{topic}';
+  return [
+    { method: 'GET', path: '/topics', handle: list },
+    { method: 'PUT', path: topic, handle: put },
+    { method: 'GET', path: topic, handle: get },
+    { method: 'DELETE', path: topic, handle: remove },
+    { method: 'GET', path: `${topic}/keys`, handle: listKeys },
+    { method: 'POST', path: `${topic}:regenerateKey`, handle: regenerateKey },
+  ];
+}
+
+/** The properties of a body with or without the outer `properties`; none at all means the defaults. */
+function propertiesOf(body: unknown = {}): Topic['properties'] {
+  const outer = typeof body === 'object' && body !== null && Object.hasOwn(body, 'properties');
+  const { inputSchema, eventRetentionInDays } = outer ? checkWhole(body).properties : checkProperties(body);
+  return {
+    inputSchema: inputSchema ?? 'CloudEventSchemaV1_0',
+    eventRetentionInDays: eventRetentionInDays ?? limits.retentionDays.default,
+  };
+}
+
+function view({ etag, value }: Stored<Topic>, req: Request): object {
+  const id = `/topics/${value.name}`;
+  return {
+    id,
+    name: value.name,
+    type: 'Gridpost/topics',
+    etag: entityTag(etag),
+    properties: {
+      ...value.properties,
+      endpoint: `${baseUrl(req)}${id}:publish`,
+      provisioningState: 'Succeeded',
+    },
+    systemData: {
+      createdAt: new Date(value.createdAt).toISOString(),
+      lastModifiedAt: new Date(value.updatedAt).toISOString(),
+    },
+  };
+}
