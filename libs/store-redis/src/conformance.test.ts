@@ -1,7 +1,8 @@
 /** The suite of the store port on one server, as a user with no more rights than documented, and on a cluster. */
-import { afterAll, beforeAll, describe, jest } from '@jest/globals';
+
 import type { StoreLimits } from '@gridpost/store';
 import { describeStore, type OpenedStore } from '@gridpost/store/suite';
+import { afterAll, beforeAll, describe, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore } from './index.js';
 import {

@@ -63,7 +63,8 @@ export class Link {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#judge = judge;
-    this.#turnsMax = Math.max(1, Math.floor(timeoutMs / watchMs) - 1);
+    // A call is given up between 100 and 200 ms before its time, so that timers that come late do not make it late.
+    this.#turnsMax = Math.max(1, Math.floor(timeoutMs / watchMs) - 2);
     const note = (error: Error & { code?: string }) => {
       this.#lastError = error.message || error.code || String(error);
     };

@@ -85,7 +85,8 @@ export function shortfall(offer: Offer, durability: Durability, cluster: boolean
 
 function diskShortfall(offer: Offer, durability: Durability): string | undefined {
   const { fsync, syncsDuringRewrite } = offer;
-  if (fsync !== 'always' && !offer.waitsForDisk) {
+  // WAITAOF waits for the next sync; with `no` there is none.
+  if (fsync !== 'always' && (!offer.waitsForDisk || fsync === 'no')) {
     return fsync === undefined
       ? `durability ${durability} cannot be checked: allow the user CONFIG GET (ACL +config|get)`
       : `durability ${durability} needs every write on disk: set appendfsync always (it is ${fsync}), or use Redis 7.2 or later`;

@@ -1,10 +1,12 @@
 /** A TCP proxy before a server, to lose replies and freeze links. For tests. */
-import { createServer, connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number;
   /** Relays the request that contains the text, and nothing of what is answered from then on; cuts when an answer came. */
   loseReplyTo(text: string): void;
+  /** Sends another request in place of every one like this: what a later version would answer, for instance. */
+  replace(request: readonly string[], by: readonly string[]): void;
   /** Stops relaying in both directions, with connections open and new ones accepted. */
   freeze(): void;
   /** Relays again, also what came meanwhile. */
@@ -14,10 +16,14 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
+export async function startProxy(target: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let frozen = false;
   let losing: Buffer | undefined;
+  const replaced = new Map<string, string>();
 
   const server = createServer((client) => {
     const upstream = connect(target.port, target.host);
@@ -39,7 +45,7 @@ export async function startProxy(target: { readonly host: string; readonly port:
         deaf = true;
         losing = undefined;
       }
-      upstream.write(chunk);
+      upstream.write(replaced.size ? replacedIn(chunk as Buffer, replaced) : chunk);
     });
     upstream.on('data', (chunk) => {
       if (deaf) client.destroy();
@@ -55,6 +61,9 @@ export async function startProxy(target: { readonly host: string; readonly port:
     loseReplyTo(text) {
       losing = Buffer.from(text);
     },
+    replace(request, by) {
+      replaced.set(wire(request), wire(by));
+    },
     freeze() {
       frozen = true;
       for (const socket of sockets) socket.pause();
@@ -69,4 +78,14 @@ export async function startProxy(target: { readonly host: string; readonly port:
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** As clients send it. */
+const wire = (words: readonly string[]): string =>
+  `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+
+function replacedIn(chunk: Buffer, replaced: ReadonlyMap<string, string>): Buffer {
+  let text = chunk.toString('latin1');
+  for (const [from, by] of replaced) text = text.replaceAll(from, by);
+  return Buffer.from(text, 'latin1');
 }

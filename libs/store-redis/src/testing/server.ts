@@ -13,8 +13,6 @@ export interface RedisServerOptions {
   readonly appendFsync?: 'always' | 'everysec' | 'no';
   /** Further settings, as in redis.conf: `{ maxmemory: '100mb' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Command line in place of the settings: the first word may be a configuration file. */
-  readonly arguments?: readonly string[];
 }
 
 export interface RedisServer {
@@ -37,11 +35,18 @@ const startMs = 10_000;
 /** Signals after which the process is still there. */
 const survived = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
 
-export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+/** Writes what the server needs into its directory, and returns its command line. */
+export type CommandLine = (dir: string, port: number, options: RedisServerOptions) => Promise<string[]>;
+
+export function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  return startServer(settingsLine, options);
+}
+
+export async function startServer(line: CommandLine, options: RedisServerOptions): Promise<RedisServer> {
   const dir = await mkdtemp(join(tmpdir(), 'gridpost-redis-'));
   const port = await freePort();
   let current = options;
-  let child = await launch(dir, port, current);
+  let child = await launch(await line(dir, port, current), port);
   return {
     url: `redis://${host}:${port}`,
     host,
@@ -57,7 +62,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     async restart(changed) {
       await end(child, 'SIGTERM');
       current = changed ?? current;
-      child = await launch(dir, port, current);
+      child = await launch(await line(dir, port, current), port);
     },
     async stop() {
       await end(child, 'SIGKILL');
@@ -75,8 +80,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-async function launch(dir: string, port: number, options: RedisServerOptions): Promise<ChildProcess> {
-  const child = spawn('redis-server', commandLine(dir, port, options), { stdio: ['ignore', 'pipe', 'pipe'] });
+async function launch(line: readonly string[], port: number): Promise<ChildProcess> {
+  const child = spawn('redis-server', line, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.on('data', (chunk) => {
@@ -99,20 +104,18 @@ async function launch(dir: string, port: number, options: RedisServerOptions): P
   return child;
 }
 
-function commandLine(dir: string, port: number, options: RedisServerOptions): string[] {
-  if (options.arguments) return [...options.arguments];
-  const { appendFsync } = options;
-  const settings: Record<string, string> = {
+const settingsLine: CommandLine = async (dir, port, { appendFsync, settings }) => {
+  const all: Record<string, string> = {
     port: String(port),
     bind: host,
     dir,
     save: '',
     appendonly: appendFsync ? 'yes' : 'no',
     ...(appendFsync ? { appendfsync: appendFsync } : {}),
-    ...options.settings,
+    ...settings,
   };
-  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-}
+  return Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...value.split(' ')]);
+};
 
 /** Whether a server on the port serves commands: it may also want a password first, but not be loading its data. */
 function answers(port: number): Promise<boolean> {

@@ -1,0 +1,27 @@
+/** Waiting for what another process does, which gives no signal. For tests. */
+
+/** Asks again every few milliseconds until there is an answer; rejects after `ms`. An ask that rejects is no answer. */
+export async function until<T>(ask: () => Promise<T | undefined | false>, ms = 10_000): Promise<T> {
+  const patience = AbortSignal.timeout(ms);
+  let last: unknown;
+  while (!patience.aborted) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`what is waited for did not come about in ${ms} ms`, { cause: last });
+}
+
+/** How long a promise takes to settle, in ms, and the code of the error it rejects with. */
+export async function timed(promise: Promise<unknown>): Promise<{ ms: number; code: string | undefined }> {
+  const from = performance.now();
+  const code = await promise.then(
+    () => undefined,
+    (error: { code?: string }) => error.code ?? String(error),
+  );
+  return { ms: performance.now() - from, code };
+}
