@@ -12,7 +12,7 @@ export function openStore(configuration: Configuration): Promise<Store> {
   };
   const { store, durability, partitions } = configuration;
   if (store.startsWith('lmdb:')) {
-    return openLmdbStore({ directory: store.slice('lmdb:'.length), durability, limits });
+    return openLmdbStore({ directory: store.slice('lmdb:'.length), durability, limits, partitions: 1 });
   }
   return openRedisStore({
     url: store,
