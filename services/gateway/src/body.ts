@@ -1,4 +1,4 @@
-/** Reads a publish request's body into memory, within a bound. What the bytes mean is the codec's business. */
+/** Reads a request's body into memory, within a bound. What the bytes mean is decided elsewhere. */
 import type { IncomingMessage } from 'node:http';
 
 /**

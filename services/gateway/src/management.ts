@@ -57,7 +57,6 @@ export function createManagement(options: ManagementOptions): Express {
     next();
   });
 
-  const body = jsonBody();
   for (const [path, routes] of byPath(options.routes)) {
     const matched = app.route(expressPath(path));
     matched.all((req, res, next) => {
@@ -71,8 +70,8 @@ export function createManagement(options: ManagementOptions): Express {
     for (const { method, handle } of routes) {
       if (method === 'GET') matched.get(handle);
       else if (method === 'DELETE') matched.delete(handle);
-      else if (method === 'PUT') matched.put(body, handle);
-      else matched.post(body, handle);
+      else if (method === 'PUT') matched.put(jsonBody, handle);
+      else matched.post(jsonBody, handle);
     }
     const allow = allowedMethods(routes);
     matched.all((req, _res, next) => next(noMethod(req, allow)));

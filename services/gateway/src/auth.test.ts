@@ -1,0 +1,257 @@
+import { expect, test } from '@jest/globals';
+import { publishPath } from './publish-route.js';
+import { gatewayRoutes } from './routes.js';
+import { adminKey, eventOf, serve, type Served } from './testing/serve.js';
+
+const hook = {
+  destination: {
+    endpointType: 'WebHook',
+    properties: { endpointUrl: 'https://example.com/?code=hidden-code' },
+  },
+};
+
+interface Keys {
+  readonly own: string;
+  readonly other: string;
+}
+
+async function serveTwoTopics(options: Parameters<typeof serve>[0] = {}): Promise<Served & { keys: Keys }> {
+  const served = await serve(options);
+  const { admin } = served;
+  await admin('PUT', '/topics/orders');
+  await admin('PUT', '/topics/others');
+  await admin('PUT', '/topics/orders/eventsubscriptions/billing', hook);
+  const own = (await admin('GET', '/topics/orders/keys')).json.key1;
+  const other = (await admin('GET', '/topics/others/keys')).json.key2;
+  return { ...served, keys: { own, other } };
+}
+
+/** Every route, in an order in which none takes away what a later one needs. */
+const routes: [string, string, unknown, number][] = [
+  ['GET', '/topics', undefined, 200],
+  ['PUT', '/topics/orders', {}, 200],
+  ['GET', '/topics/orders', undefined, 200],
+  ['GET', '/topics/orders/keys', undefined, 200],
+  ['GET', '/topics/orders/eventsubscriptions', undefined, 200],
+  ['PUT', '/topics/orders/eventsubscriptions/billing', hook, 200],
+  ['GET', '/topics/orders/eventsubscriptions/billing', undefined, 200],
+  ['POST', '/topics/orders/eventsubscriptions/billing:getFullUrl', undefined, 200],
+  ['GET', '/topics/orders/eventsubscriptions/billing/deadletters', undefined, 200],
+  ['POST', '/topics/orders/eventsubscriptions/billing/deadletters:redrive', {}, 200],
+  ['GET', '/openapi.json', undefined, 200],
+  ['DELETE', '/topics/orders/eventsubscriptions/billing', undefined, 204],
+  ['POST', '/topics/orders:regenerateKey', { keyName: 'key2' }, 200],
+  ['DELETE', '/topics/orders', undefined, 204],
+];
+const openRoutes = ['/metrics', '/livez', '/readyz', '/healthz'];
+/** Routes whose path names no topic: no topic key can be right for them. */
+const topicless = new Set(['/topics', '/openapi.json']);
+
+const roles: [string, (keys: Keys) => Record<string, string>, 'all' | 401 | 403][] = [
+  ['nobody', () => ({}), 401],
+  ['the admin', () => ({ authorization: `Bearer ${adminKey}` }), 'all'],
+  ['the admin, the scheme in lower case', () => ({ authorization: `bearer ${adminKey}` }), 'all'],
+  ['a wrong admin', () => ({ authorization: `Bearer ${adminKey}x` }), 401],
+  ['the beginning of an admin', () => ({ authorization: `Bearer ${adminKey.slice(0, -1)}` }), 401],
+  ['an empty bearer', () => ({ authorization: 'Bearer ' }), 401],
+  [
+    'another scheme',
+    () => ({ authorization: `Basic ${Buffer.from(`a:${adminKey}`).toString('base64')}` }),
+    401,
+  ],
+  ['the admin key as a topic key', () => ({ 'aeg-sas-key': adminKey }), 401],
+  ["the topic's key", ({ own }) => ({ 'aeg-sas-key': own }), 403],
+  ["the topic's key in Authorization", ({ own }) => ({ authorization: `SharedAccessKey ${own}` }), 403],
+  ["the topic's key as a bearer", ({ own }) => ({ authorization: `Bearer ${own}` }), 401],
+  ["another topic's key", ({ other }) => ({ 'aeg-sas-key': other }), 401],
+];
+
+test('the matrix has every route', () => {
+  const listed = new Set(routes.map(([method, path]) => `${method} ${path}`));
+  const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never)
+    .filter(({ open }) => !open)
+    .map(({ method, path }) => `${method} ${path.replace('{topic}', 'orders').replace('{name}', 'billing')}`);
+  expect([...listed].sort()).toEqual(served.sort());
+});
+
+test.each(roles)('managing as %s', async (_, headersOf, allowed) => {
+  const { call, keys } = await serveTwoTopics();
+  for (const [method, path, body, status] of routes) {
+    const answer = await call(method, path, { body, headers: headersOf(keys) });
+    const expected = allowed === 'all' ? status : allowed === 403 && topicless.has(path) ? 401 : allowed;
+    expect([method, path, answer.status]).toEqual([method, path, expected]);
+    if (expected === 401) {
+      expect(answer.headers['www-authenticate']).toBe('Bearer realm="gridpost"');
+      expect(answer.json.code).toBe('Unauthorized');
+    }
+    if (expected === 403) expect(answer.json.code).toBe('Forbidden');
+  }
+});
+
+test.each(roles)('probes and metrics are open, also to %s', async (_, headersOf) => {
+  const { call, keys } = await serveTwoTopics();
+  for (const path of openRoutes) {
+    expect((await call('GET', path, { headers: headersOf(keys) })).status).toBe(200);
+  }
+});
+
+test.each<[string, (keys: Keys) => Record<string, string>, number]>([
+  ['nobody', () => ({}), 401],
+  ['the admin', () => ({ authorization: `Bearer ${adminKey}` }), 200],
+  ['a wrong admin', () => ({ authorization: `Bearer ${adminKey}x` }), 401],
+  ["the topic's key", ({ own }) => ({ 'aeg-sas-key': own }), 200],
+  ["the topic's key in Authorization", ({ own }) => ({ authorization: `SharedAccessKey ${own}` }), 200],
+  [
+    "the topic's key, the scheme in capitals",
+    ({ own }) => ({ authorization: `SHAREDACCESSKEY ${own}` }),
+    200,
+  ],
+  ["the topic's key as a bearer", ({ own }) => ({ authorization: `Bearer ${own}` }), 401],
+  ["another topic's key", ({ other }) => ({ 'aeg-sas-key': other }), 401],
+  ['an empty key', () => ({ 'aeg-sas-key': '' }), 401],
+  ['a short key', ({ own }) => ({ 'aeg-sas-key': own.slice(0, -1) }), 401],
+  ['a long key', ({ own }) => ({ 'aeg-sas-key': `${own}=` }), 401],
+  ['a key of other bytes', () => ({ 'aeg-sas-key': '\u00e9'.repeat(44) }), 401],
+  [
+    'a wrong key beside the admin',
+    () => ({ 'aeg-sas-key': 'wrong', authorization: `Bearer ${adminKey}` }),
+    401,
+  ],
+  ['another scheme', () => ({ authorization: 'SharedAccessSignature r=x&e=y&s=z' }), 401],
+])('publishing as %s', async (_, headersOf, status) => {
+  const { call, keys } = await serveTwoTopics();
+  const answer = await call('POST', '/topics/orders:publish', {
+    body: JSON.stringify(eventOf()),
+    headers: { 'content-type': 'application/cloudevents+json', ...headersOf(keys) },
+  });
+  expect(answer.status).toBe(status);
+  if (status === 401) {
+    expect(answer.headers['www-authenticate']).toBe(
+      'SharedAccessKey realm="gridpost", Bearer realm="gridpost"',
+    );
+    expect(answer.json.error).toMatchObject({ code: 'Unauthorized', details: [{ code: 'Unauthorized' }] });
+  }
+});
+
+test('a key that is sent twice is none', async () => {
+  const { call, keys } = await serveTwoTopics();
+  const { status } = await call('POST', '/topics/orders:publish', {
+    body: JSON.stringify(eventOf()),
+    headers: { 'content-type': 'application/cloudevents+json', 'aeg-sas-key': [keys.own, keys.own] },
+  });
+  expect(status).toBe(401);
+});
+
+test('strangers learn nothing of what exists', async () => {
+  const { call, store } = await serveTwoTopics();
+  let looks = 0;
+  const { changes } = store.resources;
+  store.resources.changes = (version) => {
+    looks++;
+    return changes.call(store.resources, version);
+  };
+  const answers = [
+    await call('POST', '/topics/orders:publish', { body: '{}' }),
+    await call('POST', '/topics/nowhere:publish', { body: '{}' }),
+    await call('GET', '/topics/orders'),
+    await call('GET', '/topics/nowhere'),
+    await call('GET', '/nowhere'),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401]);
+  expect(looks).toBe(0);
+});
+
+test('an open gateway needs no credential and refuses wrong ones', async () => {
+  const { call, keys } = await serveTwoTopics({ open: true });
+  const cases: [Record<string, string>, number, number][] = [
+    [{}, 200, 200],
+    [{ 'aeg-sas-key': keys.own }, 200, 403],
+    [{ 'aeg-sas-key': keys.other }, 401, 401],
+    [{ authorization: `SharedAccessKey ${keys.own}` }, 200, 403],
+    [{ authorization: `Bearer ${adminKey}` }, 401, 401],
+    [{ authorization: 'Bearer undefined' }, 401, 401],
+    [{ authorization: 'Basic YTpi' }, 401, 401],
+  ];
+  for (const [headers, publishing, managing] of cases) {
+    const published = await call('POST', '/topics/orders:publish', {
+      body: JSON.stringify(eventOf()),
+      headers: { 'content-type': 'application/cloudevents+json', ...headers },
+    });
+    const managed = await call('GET', '/topics/orders', { headers });
+    expect([headers, published.status, managed.status]).toEqual([headers, publishing, managing]);
+  }
+});
+
+test('a page of another origin cannot change what runs here', async () => {
+  const { admin, port } = await serveTwoTopics({ open: true });
+  const redrive = '/topics/orders/eventsubscriptions/billing/deadletters:redrive';
+  const from = async (origin: string): Promise<number> =>
+    (await admin('POST', redrive, undefined, { origin })).status;
+  expect(await from('https://evil.example')).toBe(403);
+  expect(await from('null')).toBe(403);
+  expect(await from(`http://127.0.0.1:${port}`)).toBe(200);
+  expect((await admin('GET', '/topics', undefined, { origin: 'https://evil.example' })).status).toBe(200);
+});
+
+test('an admin key need not be ASCII', async () => {
+  const { call } = await serve({ adminKey: 'schlüssel-0123456789' });
+  const headers = { authorization: Buffer.from('Bearer schlüssel-0123456789').toString('latin1') };
+  expect((await call('GET', '/topics', { headers })).status).toBe(200);
+});
+
+test('no log line and no refusal holds a key or the query of an endpoint', async () => {
+  const { call, admin, store, keys, lines } = await serveTwoTopics();
+  const answers = [];
+  for (const credential of [
+    { authorization: `Bearer ${adminKey}` },
+    { authorization: `SharedAccessKey ${keys.own}` },
+    { 'aeg-sas-key': keys.own },
+    { 'aeg-sas-key': `${keys.other}x` },
+  ]) {
+    for (const path of ['/topics/orders:publish', '/topics/nowhere:publish', '/topics/orders', '/nowhere']) {
+      answers.push(
+        await call('POST', path, {
+          body: '{',
+          headers: { 'content-type': 'application/json', ...credential },
+        }),
+      );
+    }
+  }
+  answers.push(
+    await admin('PUT', '/topics/orders/eventsubscriptions/billing', {
+      destination: { endpointType: 'WebHook', properties: { endpointUrl: 'ftp://x/?code=hidden-code' } },
+    }),
+  );
+  store.append = () => Promise.reject(new Error('broken'));
+  answers.push(
+    await call('POST', '/topics/orders:publish', {
+      body: JSON.stringify(eventOf()),
+      headers: { 'content-type': 'application/cloudevents+json', 'aeg-sas-key': keys.own },
+    }),
+  );
+  const said = [...lines, ...answers.map(({ text, headers }) => text + JSON.stringify(headers))].join('\n');
+  for (const secret of [adminKey, keys.own, keys.other, 'hidden-code']) expect(said).not.toContain(secret);
+  expect(lines.some((line) => line.includes('broken'))).toBe(true);
+});
+
+test('what may have changed something is logged, in one line, under the id of its answer', async () => {
+  const { admin, lines } = await serve();
+  const answer = await admin('PUT', '/topics/orders');
+  await admin('GET', '/topics/orders');
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    {
+      level: 'info',
+      message: 'management request',
+      requestId: answer.headers['x-ms-request-id'],
+      method: 'PUT',
+      route: '/topics/{topic}',
+      topic: 'orders',
+      status: 201,
+      elapsedMs: expect.any(Number),
+    },
+  ]);
+});
+
+test('the publish route stands apart from the others', () => {
+  expect(publishPath).toBe('/topics/{topic}:publish');
+});

@@ -1,0 +1,190 @@
+import { expect, test } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import ajvFormats from 'ajv-formats';
+import { attemptOutcomes, deadLetterReasons, durabilityClasses } from '@gridpost/model';
+import { openApiDocument } from './openapi.js';
+import { publishPath } from './publish-route.js';
+import { gatewayRoutes } from './routes.js';
+import { type JsonObject, readSchema } from './schemas.js';
+import { eventOf, serve } from './testing/serve.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: the test walks a document of every shape
+type Any = any;
+
+const document = openApiDocument('1.2.3') as Any;
+const verbs = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'];
+
+/** A check against any schema of the document. */
+const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true, allErrors: true });
+ajvFormats.default(ajv, ['date-time', 'uuid']);
+ajv.addVocabulary(['openapi', 'info', 'servers', 'security', 'tags', 'paths', 'components']);
+ajv.addSchema({ $id: 'openapi', ...document });
+
+function faults(schema: object, value: unknown): unknown {
+  const local = JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi#/'));
+  const validate = ajv.compile(local);
+  return validate(value) ? [] : validate.errors;
+}
+
+function* operations(): Generator<[string, string, Any]> {
+  for (const [path, item] of Object.entries<Any>(document.paths)) {
+    for (const verb of verbs) if (item[verb]) yield [verb.toUpperCase(), path, item[verb]];
+  }
+}
+
+const resolved = (value: Any): Any =>
+  value.$ref === undefined
+    ? value
+    : (value.$ref as string)
+        .slice(2)
+        .split('/')
+        .reduce((at: Any, name) => at[name], document);
+
+test('the document has every route, and every route is served', () => {
+  const described = [...operations()].map(([method, path]) => `${method} ${path}`);
+  const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never).map(
+    ({ method, path }) => `${method} ${path}`,
+  );
+  expect(described.sort()).toEqual([...served, `POST ${publishPath}`].sort());
+});
+
+test('routes that need no credential say so, and only they', () => {
+  const open = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never)
+    .filter((route) => route.open)
+    .map(({ path }) => path);
+  const described = [...operations()]
+    .filter(([, , { security }]) => security?.length === 0)
+    .map(([, path]) => path);
+  expect(described.sort()).toEqual(open.sort());
+});
+
+test('operations have distinct ids, declared tags, and declare the parameters of their path', () => {
+  const ids = [...operations()].map(([, , { operationId }]) => operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+  const tags = document.tags.map(({ name }: { name: string }) => name);
+  for (const [, path, operation] of operations()) {
+    for (const tag of operation.tags) expect(tags).toContain(tag);
+    const declared = [...(document.paths[path].parameters ?? []), ...(operation.parameters ?? [])]
+      .map(resolved)
+      .filter((parameter) => parameter.in === 'path')
+      .map(({ name }) => name);
+    expect(declared).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]));
+  }
+});
+
+test('every reference leads somewhere', () => {
+  const walk = (value: Any): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (typeof value.$ref === 'string') {
+      expect(value.$ref).toMatch(/^#\//);
+      expect([value.$ref, typeof resolved(value)]).toEqual([value.$ref, 'object']);
+    }
+    for (const member of Object.values(value)) walk(member);
+  };
+  walk(document);
+});
+
+test('every example is valid', () => {
+  let examples = 0;
+  const check = (schema: object, example: unknown): void => {
+    examples++;
+    expect([example, faults(schema, example)]).toEqual([example, []]);
+  };
+  for (const [, , { requestBody, responses }] of operations()) {
+    for (const part of [requestBody ?? {}, ...Object.values<Any>(responses)].map(resolved)) {
+      for (const { schema, example } of Object.values<Any>(part.content ?? {})) {
+        if (example !== undefined) check(schema, example);
+      }
+    }
+  }
+  for (const { schema, example } of Object.values<Any>(document.components.parameters)) {
+    if (example !== undefined) check(schema, example);
+  }
+  for (const [name, schema] of Object.entries<Any>(document.components.schemas)) {
+    for (const example of schema.examples ?? []) check({ $ref: `#/components/schemas/${name}` }, example);
+  }
+  expect(examples).toBeGreaterThan(30);
+});
+
+test('every request schema has an example that is valid', () => {
+  for (const file of ['topic.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json']) {
+    const schema = readSchema(file) as JsonObject & { examples: unknown[] };
+    const validate = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false }).compile(
+      schema,
+    );
+    expect(schema.examples.length).toBeGreaterThan(0);
+    for (const example of schema.examples) expect([validate(example), validate.errors]).toEqual([true, null]);
+  }
+});
+
+test('closed sets are the same as in the model', () => {
+  const { DeadLetter, Health } = document.components.schemas;
+  expect(DeadLetter.properties.lastOutcome.properties.outcome.enum).toEqual([...attemptOutcomes]);
+  expect(DeadLetter.properties.deadLetterReason.enum).toEqual([...deadLetterReasons]);
+  expect(Health.properties.store.properties.durability.enum).toEqual([...durabilityClasses]);
+});
+
+test('the document is served whole, with the version that serves it', async () => {
+  const { admin } = await serve();
+  const { status, json } = await admin('GET', '/openapi.json');
+  expect([status, json.info.version]).toEqual([200, '1.2.3']);
+  expect(json).toEqual(document);
+});
+
+test('what is answered is what the document says', async () => {
+  const { admin, publish } = await serve();
+  const hook = {
+    destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/?x' } },
+  };
+  const subscription = '/topics/orders/eventsubscriptions/billing';
+  const calls: [string, string, unknown?][] = [
+    ['PUT', '/topics/orders'],
+    ['PUT', '/topics/orders', { eventRetentionInDays: 1 }],
+    ['PUT', '/topics/orders', { wrong: 1 }],
+    ['PUT', '/topics/other'],
+    ['GET', '/topics?$top=1'],
+    ['GET', '/topics/orders'],
+    ['GET', '/topics/nowhere'],
+    ['GET', '/topics/orders/keys'],
+    ['POST', '/topics/orders:regenerateKey', { keyName: 'key1' }],
+    ['PUT', subscription, { properties: { ...hook, expirationTimeUtc: '2099-01-01T00:00:00Z' } }],
+    ['PUT', subscription, hook],
+    ['GET', subscription],
+    ['GET', '/topics/orders/eventsubscriptions'],
+    ['POST', `${subscription}:getFullUrl`],
+    ['GET', `${subscription}/deadletters`],
+    ['POST', `${subscription}/deadletters:redrive`, {}],
+    ['GET', '/livez'],
+    ['GET', '/readyz?verbose'],
+    ['DELETE', subscription],
+    ['DELETE', '/topics/orders'],
+  ];
+  const template = (path: string): string =>
+    path
+      .replace(/\?.*/, '')
+      .replace(/^\/topics\/[a-z]+/, '/topics/{topic}')
+      .replace('/billing', '/{name}');
+  const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
+    const described = resolved(
+      document.paths[path][method.toLowerCase()].responses[String(answer.status)] ?? {},
+    );
+    expect([method, path, answer.status, described.description]).toEqual([
+      method,
+      path,
+      answer.status,
+      expect.any(String),
+    ]);
+    if (!described.content) {
+      expect(answer.text).toBe('');
+      return;
+    }
+    const type = answer.headers['content-type']!.split(';')[0]!;
+    expect(Object.keys(described.content)).toContain(type);
+    expect([path, faults(described.content[type].schema, answer.json)]).toEqual([path, []]);
+  };
+  for (const [method, path, body] of calls) check(method, template(path), await admin(method, path, body));
+  await admin('PUT', '/topics/orders');
+  check('POST', publishPath, await publish('orders', eventOf()));
+  check('POST', publishPath, await publish('orders', {}));
+  check('POST', publishPath, await publish('nowhere', eventOf()));
+});
