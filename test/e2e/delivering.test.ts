@@ -40,12 +40,12 @@ describeTopologies('delivering', (topology) => {
     'a structured event arrives in %s mode, bytes and all',
     async (contentMode) => {
       const { api, topic, received } = await setup({ contentMode });
-      const sent = `{"specversion":"1.0","id":"s-1","source":"/s?q=é","type":"a.b","ext1":"x y","extnum":7,"extflag":true,"data":${oddData}}`;
+      const sent = `{"specversion":"1.0","id":"s-1","source":"/s?q=%C3%A9","type":"a.b","ext1":"x é % \\u20ac","extnum":7,"extflag":true,"data":${oddData}}`;
       expectStatus(await api.publish(topic, sent), 200);
       const [receipt] = await received();
       const { attributes, data } = receipt!.event;
       expect(data!.toString()).toBe(oddData);
-      expect(attributes).toMatchObject({ id: 's-1', source: '/s?q=é', type: 'a.b', ext1: 'x y' });
+      expect(attributes).toMatchObject({ id: 's-1', source: '/s?q=%C3%A9', type: 'a.b', ext1: 'x é % €' });
       // Header values are text: in binary mode integers and booleans come back as their spelling.
       expect([String(attributes.extnum), String(attributes.extflag)]).toEqual(['7', 'true']);
       if (contentMode === 'structured') expect(receipt!.body.toString()).toBe(sent);
@@ -125,7 +125,10 @@ describeTopologies('delivering', (topology) => {
         headers: receipt!.headers as Record<string, string>,
         body: receipt!.body.toString(),
       }) as CloudEvent<unknown>;
-      expect(read.toJSON()).toMatchObject(event.toJSON());
+      const { datacontenttype, ...sent } = event.toJSON();
+      expect(read.toJSON()).toMatchObject(sent);
+      // In binary mode the SDK itself says what the body is.
+      if (mode === 'structured') expect(read.datacontenttype).toBe(datacontenttype);
     },
   );
 

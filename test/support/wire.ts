@@ -25,11 +25,9 @@ export function readDelivery(headers: IncomingHttpHeaders, body: Buffer): Delive
 }
 
 function readStructured(body: Buffer): Delivered {
-  const {
-    data,
-    data_base64: encoded,
-    ...attributes
-  } = JSON.parse(body.toString()) as Record<string, unknown>;
+  const { data, data_base64: encoded, ...members } = JSON.parse(body.toString()) as Record<string, unknown>;
+  // A null attribute is an absent one (JSON format §2.2).
+  const attributes = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
   if (encoded !== undefined) return { attributes, data: Buffer.from(encoded as string, 'base64') };
   return { attributes, data: data === undefined ? undefined : memberBytes(body, 'data') };
 }
