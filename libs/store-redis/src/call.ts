@@ -46,8 +46,8 @@ const ping = '*1\r\n$4\r\nPING\r\n';
 export class Call extends Command {
   /** The connection the call was last written to. */
   socket: Socket | undefined;
-  /** Turn of the watch in which it was made (`link.ts`). */
-  turn = 0;
+  /** When it was made, on the watch of its link (`link.ts`), in ms. */
+  madeAt = 0;
   readonly #key: string;
   readonly #head: string;
   readonly #headWords: number;

@@ -3,10 +3,10 @@
  * answered, and knows what each server it speaks to offers.
  *
  * Every call settles. ioredis rejects what is under way when a connection ends; the watch sees to the rest: a frozen
- * server, a link that swallows, a command that a cluster's queue holds back. It looks every 100 ms for calls that are
- * older than the timeout, rejects them and cuts their connections, since replies come in order and nothing later on them
- * will be answered sooner. Age is counted in looks, not in time, so that a process that stood still does not take its own
- * pause for the server's.
+ * server, a link that swallows, a command that a cluster's queue holds back. It looks every 50 ms for calls near their
+ * timeout, rejects them and cuts their connections, since replies come in order and nothing later on them will be answered
+ * sooner. A pause between two looks counts as no more than two of them, so that a process that stood still does not take
+ * its own pause for the server's.
  */
 import type { Socket } from 'node:net';
 import { type Clock, GridpostError, type Timer } from '@gridpost/model';
@@ -18,7 +18,9 @@ import type { Key } from './keys.js';
 import { type Offer, offerOf } from './offer.js';
 import type { Target } from './url.js';
 
-const watchMs = 100;
+const watchMs = 50;
+/** How long before its time a call is given up, so that a look that comes late does not make it late. */
+const marginMs = 3 * watchMs;
 
 export interface LinkOptions {
   readonly target: Target;
@@ -47,13 +49,14 @@ export class Link {
   readonly #place: string;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #turnsMax: number;
   readonly #judge: LinkOptions['judge'];
   readonly #watch: Timer;
   /** In the order they were made. */
   readonly #unanswered = new Set<Call>();
   readonly #standings = new WeakMap<Socket, Standing>();
-  #turn = 0;
+  /** Time that has passed under watch, in ms. */
+  #watched = 0;
+  #lookedAt: number;
   #lastError = '';
   #closed = false;
 
@@ -63,14 +66,13 @@ export class Link {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#judge = judge;
-    // A call is given up between 100 and 200 ms before its time, so that timers that come late do not make it late.
-    this.#turnsMax = Math.max(1, Math.floor(timeoutMs / watchMs) - 2);
     const note = (error: Error & { code?: string }) => {
       this.#lastError = error.message || error.code || String(error);
     };
     this.#client.on('error', note);
     this.#client.on('node error', note);
     this.#client.on('sentinelError', note);
+    this.#lookedAt = clock.elapsed();
     this.#watch = clock.every(watchMs, () => this.#look());
   }
 
@@ -140,6 +142,17 @@ export class Link {
     return this.#standings.get(socket);
   }
 
+  /** Asks, on every connection, until the answer on this one is there. Rejects if it does not come: it is gone. */
+  async standingOf(socket: Socket): Promise<Standing> {
+    const looks = primariesOf(this.#client).map(async (node) => {
+      await this.#assess(node);
+      const standing = this.#standings.get(socket);
+      if (!standing) throw new Error('this was another connection');
+      return standing;
+    });
+    return Promise.any(looks);
+  }
+
   /** A connection for listening, not watched by this link. */
   companion(turn: number): Redis | undefined {
     return companionOf(this.#client, turn);
@@ -160,7 +173,7 @@ export class Link {
 
   async #send(call: Call, node: Client): Promise<unknown> {
     if (this.#closed) throw new Error('the store is closed');
-    call.turn = this.#turn;
+    call.madeAt = this.#watched;
     this.#unanswered.add(call);
     try {
       return await node.sendCommand(call);
@@ -196,9 +209,11 @@ export class Link {
   }
 
   #look(): void {
-    this.#turn++;
+    const at = this.#clock.elapsed();
+    this.#watched += Math.min(at - this.#lookedAt, 2 * watchMs);
+    this.#lookedAt = at;
     for (const call of this.#unanswered) {
-      if (this.#turn - call.turn <= this.#turnsMax) break;
+      if (this.#watched - call.madeAt < this.#timeoutMs - marginMs) break;
       call.giveUp(new Error(`no answer in ${this.#timeoutMs} ms`));
     }
   }

@@ -55,15 +55,11 @@ export class Writer {
 
   /** Looks at a connection that is new. */
   async #standing(socket: Socket): Promise<Standing> {
-    let reason = 'the connection is lost';
     try {
-      await this.#link.assess();
-    } catch (error) {
-      reason = (error as Error).message;
+      return await this.#link.standingOf(socket);
+    } catch {
+      throw unknown('the connection was lost before the server had described itself');
     }
-    const standing = this.#link.standing(socket);
-    if (!standing) throw unknown(reason);
-    return standing;
   }
 
   #within(ms: number, socket: Socket): Promise<void> {
