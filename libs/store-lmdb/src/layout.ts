@@ -69,7 +69,7 @@ export function openTables(root: RootDatabase<Buffer, Buffer>): Tables {
 export const metaKey = {
   /** `{ format, partitions }`, written once. */
   store: Buffer.from('store'),
-  /** `{ epoch, released }` of the partition's last owner. */
+  /** `{ epoch, released, worker }` of the partition's last owner. */
   owner: Buffer.from('owner'),
   /** First entry number that no process has reserved. */
   entries: Buffer.from('entries'),

@@ -1,6 +1,6 @@
 /**
- * Who owns the partition. The epoch and whether its owner released it are on disk; the lease is in memory only, since
- * an owner lives in this process or not at all.
+ * Who owns the partition. The epoch, its owner and whether that released it are on disk; the lease is in memory only,
+ * since an owner lives in this process or not at all.
  */
 import type { Clock } from '@gridpost/model';
 import { Fenced } from '@gridpost/store';
@@ -26,7 +26,7 @@ export class Ownership implements Mirror {
     this.#clock = clock;
     const stored = meta.get(metaKey.owner);
     const owner = stored ? JSON.parse(stored.toString()) : { epoch: 0, released: true };
-    this.#stored = { ...owner, worker: undefined, leaseUntil: 0 };
+    this.#stored = { worker: undefined, ...owner, leaseUntil: 0 };
     this.#current = this.#stored;
   }
 
@@ -69,7 +69,7 @@ export class Ownership implements Mirror {
 
   #become(owner: Owner): void {
     this.#current = owner;
-    const { epoch, released } = owner;
-    this.#meta.put(metaKey.owner, Buffer.from(JSON.stringify({ epoch, released })));
+    const { epoch, released, worker } = owner;
+    this.#meta.put(metaKey.owner, Buffer.from(JSON.stringify({ epoch, released, worker })));
   }
 }

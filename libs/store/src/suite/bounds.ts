@@ -216,8 +216,8 @@ export function describeBounds(open: OpenStore): void {
         const { store } = scene;
         const epoch = await scene.own();
         const payload = Buffer.alloc(2 ** 20, 'x');
-        // Four times what the store can hold passes through every way an event can go.
-        for (let round = 0; round < 24; round++) {
+        // Several times what the store can hold passes through every way an event can go.
+        for (let round = 0; round < 12; round++) {
           await store.append(
             0,
             Array.from({ length: 4 }, () => event(payload)),

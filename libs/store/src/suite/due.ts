@@ -191,9 +191,9 @@ export function describeDue(open: OpenStore): void {
       'can be had sooner by hastening, except what is leased',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();
-        const leased: Disposition = { kind: 'leased', leaseMs: hour, token: 't', state: freshState };
-        await scene.hold(epoch, 'later', dueLater);
+        const leased: Disposition = { kind: 'leased', leaseMs: hour / 2, token: 't', state: freshState };
         await scene.hold(epoch, 'attempted', leased);
+        await scene.hold(epoch, 'later', dueLater);
         await scene.hold(epoch, 'dead', dead);
         await scene.hold(epoch, 'of another', dueLater, subB);
         await scene.store.hasten(0, subA);
@@ -217,6 +217,21 @@ export function describeDue(open: OpenStore): void {
         await scene.hold(epoch, 'not yet', dueLater);
         const { deliveries } = await scene.ask(epoch);
         expect(texts(deliveries)).toEqual(['first', 'second', 'third']);
+      }),
+    );
+
+    test(
+      'may be deferred and leased for fractions of a millisecond',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'deferred', dueIn(0.4));
+        const leased: Disposition = { kind: 'leased', leaseMs: 0.4, token: 't', state: freshState };
+        await scene.hold(epoch, 'leased', leased, subB);
+        await scene.pass(3);
+        const { deliveries } = await scene.ask(epoch, { leaseMs: 1.5 });
+        expect(texts(deliveries).sort()).toEqual(['deferred', 'leased']);
+        await scene.pass(3);
+        expect((await scene.ask(epoch)).deliveries).toHaveLength(2);
       }),
     );
 

@@ -1,5 +1,446 @@
-import type { Lacks, OpenStore } from './scene.js';
+/**
+ * Random histories of one partition: rival workers that claim, read, settle, crash and come back, publishers beside
+ * them, operators who redrive, purge and hasten, and calls that are made twice. The store's answers are checked by the
+ * `Ledger`; a failure names the seed that repeats it.
+ */
+import { randomInt } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import type { Incarnation } from '@gridpost/model';
+import { seededRandom } from '@gridpost/model/testing';
+import {
+  type DeadLetter,
+  type Deferral,
+  type Disposition,
+  type DueAsk,
+  Fenced,
+  type LeaseOutcome,
+  type LogEntry,
+  type PendingEvent,
+  type SettleBatch,
+} from '../port.js';
+import { Ledger } from './ledger.js';
+import { hour, type Lacks, life, type OpenStore, roomy, type Scene, withScene } from './scene.js';
+
 export interface RandomOptions {
+  /** Default: another one in each run. */
   readonly seed?: number;
+  /** Histories, each in a store of its own. Default 12. */
+  readonly histories?: number;
+  /** Steps of each. Default 80. */
+  readonly steps?: number;
 }
-export function describeRandom(_open: OpenStore, _lacks: Lacks, _options: RandomOptions = {}): void {}
+
+/** A duration that is over when the driver has let `passingMs` go by; the other one is an hour. */
+const shortMs = 1;
+const passingMs = 4;
+const subscriptions: readonly Incarnation[] = ['rs1', 'rs2', 'rs3', 'rs4'].map(life);
+const topics: readonly Incarnation[] = ['rt1', 'rt2'].map(life);
+const workers = ['w1', 'w2', 'w3'];
+
+export function describeRandom(open: OpenStore, lacks: Lacks, options: RandomOptions = {}): void {
+  const { seed = randomInt(2 ** 31), histories = 12, steps = 80 } = options;
+  describe('random histories', () => {
+    test('lose nothing, invent nothing, and count everything', async () => {
+      for (let history = 0; history < histories; history++) {
+        await withScene(open, roomy, async (scene) => {
+          const driver = new Driver(scene, seed + history, lacks.reopening === undefined);
+          try {
+            for (let step = 0; step < steps; step++) await driver.step();
+            await driver.drain();
+          } catch (error) {
+            throw new Error(`seed ${seed + history}, after: ${driver.trace.slice(-12).join(', ')}`, {
+              cause: error,
+            });
+          }
+        })();
+      }
+    }, 120_000);
+  });
+}
+
+/** What a worker believes; a crash is its loss. */
+interface Knowledge {
+  epoch: number | undefined;
+  read: LogEntry[];
+}
+
+interface Lease extends Pick<LeaseOutcome, 'entry' | 'index' | 'subscription' | 'token'> {}
+
+class Driver {
+  readonly trace: string[] = [];
+  readonly #scene: Scene;
+  readonly #random: () => number;
+  readonly #reopens: boolean;
+  readonly #ledger = new Ledger();
+  readonly #knowledge = new Map<string, Knowledge>(
+    workers.map((name) => [name, { epoch: undefined, read: [] }]),
+  );
+  /** Every lease ever given out, and the last batches settled: what a straggler may come back with. */
+  readonly #leases: Lease[] = [];
+  readonly #batches: SettleBatch[] = [];
+  #owner: { worker: string; epoch: number; leaseMs: number; released: boolean } | undefined;
+  #now = 0;
+  #moment = 0;
+  #numbers = 0;
+
+  constructor(scene: Scene, seed: number, reopens: boolean) {
+    this.#scene = scene;
+    this.#random = seededRandom(seed);
+    this.#reopens = reopens;
+  }
+
+  async step(): Promise<void> {
+    await this.#pass(1);
+    const steps: readonly (readonly [weight: number, name: string, run: () => Promise<void>])[] = [
+      [6, 'publish', () => this.#publish()],
+      [3, 'claim', () => this.#claim()],
+      [1, 'renew', () => this.#renew()],
+      [1, 'release', () => this.#release()],
+      [6, 'read', () => this.#read()],
+      [1, 'begin', () => this.#begin()],
+      [7, 'settle', () => this.#settle()],
+      [2, 'repeat', () => this.#repeat()],
+      [6, 'due', () => this.#due()],
+      [5, 'conclude', () => this.#conclude()],
+      [2, 'hasten', () => this.#hasten()],
+      [1, 'redrive', () => this.#redrive()],
+      [0.4, 'purge', () => this.#purge()],
+      [1, 'crash', () => this.#crash()],
+      [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
+      [2, 'check', () => this.#check()],
+    ];
+    let at = this.#random() * steps.reduce((sum, [weight]) => sum + weight, 0);
+    const [, name, run] = steps.find(([weight]) => (at -= weight) < 0) ?? steps[0]!;
+    this.trace.push(name);
+    await run();
+  }
+
+  /** Delivers everything that is left; then nothing may be left. */
+  async drain(): Promise<void> {
+    await this.#check();
+    const epoch = await this.#own();
+    const { store } = this.#scene;
+    const entries = await this.#scene.log(epoch);
+    this.#ledger.checkLog(entries);
+    expect((await store.usage(0)).logEntries).toBe(entries.length);
+    const batch = { entries: entries.map((entry) => this.#settled(entry, 0.5)), outcomes: [] };
+    expect((await store.settle(0, epoch, batch)).removed).toBe(this.#ledger.settle(batch, this.#now));
+    for (const subscription of subscriptions) {
+      await this.#redriveAll(subscription);
+      await store.purge(0, subscription, 1_000);
+      this.#ledger.purge(subscription);
+    }
+    const usage = await store.usage(0);
+    this.#ledger.checkUsage(usage);
+    expect(usage).toMatchObject({ subscriptions: [], logEntries: 0 });
+    expect(await this.#scene.log(epoch)).toEqual([]);
+    expect(await this.#scene.ask(epoch)).toMatchObject({ deliveries: [], nextInMs: undefined });
+  }
+
+  async #publish(): Promise<void> {
+    const requests = this.#times(1, 3, () =>
+      this.#times(1, this.#chance(0.1) ? 150 : 6, () => this.#event()),
+    );
+    // A settle beside them shares their commit, or does not: neither may notice the other.
+    const settling = this.#chance(0.3) ? this.#settle() : undefined;
+    await Promise.all(requests.map((events) => this.#scene.store.append(0, events)));
+    await settling;
+    this.#ledger.accepted(requests, ++this.#moment);
+  }
+
+  async #claim(): Promise<void> {
+    await this.#pass(passingMs);
+    const worker = this.#pick(workers)!;
+    const owner = this.#owner;
+    const leaseMs = this.#duration();
+    const claim = await this.#scene.store.claim(0, worker, leaseMs, 100_000);
+    const free = !owner || owner.released || owner.worker === worker || owner.leaseMs === shortMs;
+    expect(claim !== undefined).toBe(free);
+    if (!claim) return;
+    expect(claim.epoch).toBeGreaterThan(owner?.epoch ?? 0);
+    const unclean = owner !== undefined && !owner.released;
+    if (!unclean) expect(claim.suspectUpTo).toBeUndefined();
+    const { epoch } = claim;
+    this.#owner = { worker, epoch, leaseMs, released: false };
+    this.#knowledge.set(worker, { epoch, read: [] });
+    const entries = await this.#scene.log(epoch);
+    this.#ledger.checkLog(entries);
+    if (unclean && entries.length) expect(entries.map(({ id }) => id)).toContain(claim.suspectUpTo);
+  }
+
+  async #renew(): Promise<void> {
+    const { worker, epoch } = this.#someWorker();
+    if (epoch === undefined) return;
+    const leaseMs = this.#duration();
+    const renewed = await this.#scene.store.renew(0, worker, epoch, leaseMs);
+    const owner = this.#owner!;
+    expect(renewed).toBe(owner.epoch === epoch && !owner.released);
+    if (renewed) owner.leaseMs = leaseMs;
+  }
+
+  async #release(): Promise<void> {
+    const { worker, epoch } = this.#someWorker();
+    if (epoch === undefined) return;
+    await this.#twice(() => this.#scene.store.release(0, worker, epoch));
+    if (this.#owner!.epoch === epoch) this.#owner!.released = true;
+    this.#knowledge.set(worker, { epoch: undefined, read: [] });
+  }
+
+  async #read(): Promise<void> {
+    await this.#asOwner(async (epoch, knowledge) => {
+      const after = this.#chance(0.2) ? undefined : knowledge.read.at(-1)?.id;
+      const limits = { entriesMax: this.#count(1, 5), bytesMax: this.#count(1, 20_000) };
+      const { entries } = await this.#scene.store.read(0, epoch, after, limits);
+      for (const entry of entries) this.#ledger.learn(entry);
+      const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+      if (entries.length > 1) expect(bytes).toBeLessThanOrEqual(limits.bytesMax);
+      if (after === undefined) {
+        expect(entries.length > 0).toBe(this.#ledger.unsettledEvents > 0);
+        knowledge.read = [...entries];
+      } else knowledge.read.push(...entries);
+    });
+  }
+
+  async #begin(): Promise<void> {
+    await this.#asOwner(async (epoch, { read }) => {
+      const entry = this.#pick(read);
+      if (!entry) return;
+      const index = this.#count(0, entry.events.length - 1);
+      const before = await this.#twice(() => this.#scene.store.begin(0, epoch, entry.id, index));
+      expect(before).toBe(this.#ledger.begin(entry.id, index, epoch));
+    });
+  }
+
+  async #settle(): Promise<void> {
+    await this.#asOwner(async (epoch, { read }) => {
+      const chosen = new Set(
+        this.#times(0, 4, () => this.#pick(read)).filter((entry) => entry !== undefined),
+      );
+      const entries = [...chosen].map((entry) => this.#settled(entry, 0.3));
+      await this.#apply(epoch, { entries, outcomes: this.#outcomes(this.#count(0, 2)) });
+    });
+  }
+
+  async #conclude(): Promise<void> {
+    await this.#asOwner((epoch) => this.#apply(epoch, { entries: [], outcomes: this.#outcomes(8) }));
+  }
+
+  async #repeat(): Promise<void> {
+    const batch = this.#pick(this.#batches);
+    if (batch) await this.#asOwner((epoch) => this.#apply(epoch, batch));
+  }
+
+  async #due(): Promise<void> {
+    await this.#pass(passingMs);
+    await this.#asOwner(async (epoch) => {
+      const ask: DueAsk = {
+        max: this.#count(1, 20),
+        room: this.#count(0, 8),
+        rooms: new Map(this.#times(0, 2, () => [this.#pick(subscriptions)!, this.#count(0, 4)] as const)),
+        parked: new Set(this.#chance(0.15) ? [this.#pick(subscriptions)!] : []),
+        parkMs: hour,
+        leaseMs: this.#duration(),
+        token: `d${++this.#numbers}-`,
+      };
+      const result = await this.#scene.store.due(0, epoch, ask);
+      this.#ledger.due(result, ask, this.#now, this.#scene.bendsTime);
+      for (const { place, subscription, token } of result.deliveries) {
+        const { entry, index } = place;
+        this.#leases.push({ entry, index, subscription, token });
+      }
+    });
+  }
+
+  async #hasten(): Promise<void> {
+    const subscription = this.#pick(subscriptions)!;
+    await this.#twice(() => this.#scene.store.hasten(0, subscription));
+    this.#ledger.hasten(subscription, this.#now);
+  }
+
+  async #redrive(): Promise<void> {
+    const subscription = this.#pick(subscriptions)!;
+    if (this.#chance(0.3)) return this.#redriveAll(subscription);
+    const places = this.#ledger.placesOf(subscription).filter(() => this.#chance(0.5));
+    const { store } = this.#scene;
+    expect(await store.redrive(0, subscription, { places })).toBe(
+      this.#ledger.redrive(subscription, places, this.#now),
+    );
+    expect(await store.redrive(0, subscription, { places })).toBe(0);
+  }
+
+  /** By number, oldest first: the first of the list as it was before. */
+  async #redriveAll(subscription: Incarnation): Promise<void> {
+    const dead = await this.#dead(subscription);
+    const max = this.#count(1, 6);
+    const count = await this.#scene.store.redrive(0, subscription, { max });
+    expect(count).toBe(Math.min(max, dead.length));
+    const places = dead.slice(0, count).map(({ place }) => place);
+    expect(this.#ledger.redrive(subscription, places, this.#now)).toBe(count);
+    this.#ledger.checkDead(subscription, await this.#dead(subscription));
+  }
+
+  async #purge(): Promise<void> {
+    const subscription = this.#pick(subscriptions)!;
+    const max = this.#count(1, 10);
+    let total = 0;
+    for (let count = max; count > 0; total += count) {
+      count = await this.#scene.store.purge(0, subscription, max);
+      expect(count).toBeLessThanOrEqual(max);
+    }
+    expect(total).toBe(this.#ledger.purge(subscription));
+  }
+
+  async #crash(): Promise<void> {
+    const worker = this.#pick(workers)!;
+    this.#knowledge.set(worker, { epoch: undefined, read: [] });
+    // It will not renew: let its lease run out soon, so that the history goes on.
+    const owner = this.#owner;
+    if (owner?.worker !== worker || owner.released) return;
+    expect(await this.#scene.store.renew(0, worker, owner.epoch, shortMs)).toBe(true);
+    owner.leaseMs = shortMs;
+  }
+
+  async #reopen(): Promise<void> {
+    const owner = this.#owner;
+    if (owner && !owner.released) {
+      expect(await this.#scene.store.renew(0, owner.worker, owner.epoch, shortMs)).toBe(true);
+      owner.leaseMs = shortMs;
+    }
+    for (const worker of workers) this.#knowledge.set(worker, { epoch: undefined, read: [] });
+    await this.#scene.reopen();
+    await this.#check();
+  }
+
+  async #check(): Promise<void> {
+    this.#ledger.checkUsage(await this.#scene.store.usage(0));
+    for (const subscription of subscriptions) {
+      this.#ledger.checkDead(subscription, await this.#dead(subscription));
+    }
+  }
+
+  async #dead(subscription: Incarnation): Promise<DeadLetter[]> {
+    const dead: DeadLetter[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.#scene.store.deadLetters(0, subscription, after, this.#count(1, 9));
+      dead.push(...page.deadLetters);
+      after = page.next;
+    } while (after !== undefined);
+    return dead;
+  }
+
+  /** Settles the batch, perhaps twice, and compares. */
+  async #apply(epoch: number, batch: SettleBatch): Promise<void> {
+    const { store } = this.#scene;
+    const { removed, quotaEffects } = await store.settle(0, epoch, batch);
+    expect(removed).toBe(this.#ledger.settle(batch, this.#now));
+    expect(quotaEffects).toEqual([]);
+    if (this.#chance(0.2)) expect((await store.settle(0, epoch, batch)).removed).toBe(0);
+    this.#batches.push(batch);
+    if (this.#batches.length > 10) this.#batches.shift();
+  }
+
+  /** Runs a call as a worker that believes to own the partition, and sees it refused if that is over. */
+  async #asOwner(call: (epoch: number, knowledge: Knowledge) => Promise<void>): Promise<void> {
+    const { worker, epoch } = this.#someWorker();
+    if (epoch === undefined) return;
+    if (this.#owner!.epoch === epoch) await call(epoch, this.#knowledge.get(worker)!);
+    else {
+      await expect(this.#scene.store.settle(0, epoch, { entries: [], outcomes: [] })).rejects.toThrow(Fenced);
+      await expect(this.#scene.ask(epoch)).rejects.toThrow(Fenced);
+      this.#knowledge.set(worker, { epoch: undefined, read: [] });
+    }
+  }
+
+  /** Becomes the owner whatever happened before. */
+  async #own(): Promise<number> {
+    const owner = this.#owner;
+    if (owner && !owner.released) await this.#scene.store.renew(0, owner.worker, owner.epoch, shortMs);
+    return this.#scene.own('w9');
+  }
+
+  #someWorker(): { worker: string; epoch: number | undefined } {
+    const owner = this.#owner;
+    const worker = owner && this.#chance(0.85) ? owner.worker : this.#pick(workers)!;
+    return { worker, epoch: this.#knowledge.get(worker)!.epoch };
+  }
+
+  #settled(entry: LogEntry, share: number): SettleBatch['entries'][number] {
+    const deferrals: Deferral[] = [];
+    const events = new Map<number, PendingEvent>();
+    for (const [index, event] of entry.events.slice(0, 20).entries()) {
+      for (const subscription of subscriptions) {
+        if (!this.#chance(share)) continue;
+        const disposition = this.#disposition();
+        deferrals.push({ index, subscription, disposition });
+        events.set(index, event);
+        if (disposition.kind !== 'leased') continue;
+        this.#leases.push({ entry: entry.id, index, subscription, token: disposition.token });
+      }
+    }
+    return { id: entry.id, acceptedAt: entry.acceptedAt, deferrals, events };
+  }
+
+  #outcomes(max: number): LeaseOutcome[] {
+    const recent = this.#leases.slice(-60);
+    const chosen = new Set(
+      this.#times(0, max, () => this.#pick(recent)).filter((lease) => lease !== undefined),
+    );
+    return [...chosen].map((lease) => ({
+      ...lease,
+      disposition: this.#chance(0.5) ? { kind: 'finished' } : this.#disposition(),
+    }));
+  }
+
+  #disposition(): Disposition {
+    const state = { attempts: this.#count(0, 9), liveFrom: this.#count(1, 1_000_000) };
+    const ms = this.#duration();
+    switch (this.#count(0, 3)) {
+      case 0:
+        return { kind: 'deadLettered', reason: 'TimeToLiveExceeded', state };
+      case 1:
+        return { kind: 'leased', leaseMs: ms, token: `s${++this.#numbers}`, state };
+      default:
+        return { kind: 'deferred', dueInMs: ms === shortMs ? 0 : ms, state };
+    }
+  }
+
+  #event(): PendingEvent {
+    const size = this.#pick([8, 100, 600, 3_000, 9_000])! + this.#count(0, 50);
+    const frame = Buffer.alloc(size, this.#count(0, 255));
+    frame.writeUInt32LE(++this.#numbers, 0);
+    return { topic: this.#pick(topics)!, frame };
+  }
+
+  async #pass(ms: number): Promise<void> {
+    // Real time passes by itself; only waiting for something short to end has to be waited for.
+    if (this.#scene.bendsTime || ms > 1) await this.#scene.pass(ms);
+    this.#now += ms;
+  }
+
+  /** Makes the call a second time now and then; the answer is that of the last. */
+  async #twice<T>(call: () => Promise<T>): Promise<T> {
+    const answer = await call();
+    return this.#chance(0.3) ? call() : answer;
+  }
+
+  #duration(): number {
+    return this.#chance(0.5) ? shortMs : hour;
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  #count(min: number, max: number): number {
+    return min + Math.floor(this.#random() * (max - min + 1));
+  }
+
+  #pick<T>(from: readonly T[]): T | undefined {
+    return from[Math.floor(this.#random() * from.length)];
+  }
+
+  #times<T>(min: number, max: number, make: () => T): T[] {
+    return Array.from({ length: this.#count(min, max) }, make);
+  }
+}
