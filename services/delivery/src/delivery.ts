@@ -4,10 +4,12 @@ import type { Clock, Log, Random, Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
+import { Chore } from './chore.js';
 import { Connections, type Connector, plainConnector } from './connections.js';
 import { disable } from './disabling.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
+import type { OpenDelivery } from './open-delivery.js';
 import { Partition } from './partition.js';
 import { Pipeline } from './pipeline.js';
 import { type DeliverySettings, settingsOf } from './settings.js';
@@ -68,7 +70,10 @@ class Service implements Delivery {
   readonly #upkeep: Upkeep;
   readonly #timers: Timer[] = [];
   readonly #cutTimers: Timer[] = [];
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #confirming: Chore;
+  readonly #upkeeping: Chore;
+  readonly #expiring: Chore;
+  readonly #disabling = new Set<Promise<void>>();
   #stopListening: (() => void) | undefined;
   #draining: Promise<{ cut: number }> | undefined;
   #cutting = false;
@@ -92,10 +97,7 @@ class Service implements Delivery {
       log,
       metrics,
       finalStatuses: settings.finalStatuses,
-      onGone: (delivery) =>
-        this.#once(`disabling ${delivery.subscription}`, () =>
-          disable(delivery, { store, registry, clock, log, lanes }),
-        ),
+      onGone: (delivery) => this.#disable(delivery),
     });
     const lanes = new Lanes({
       settings,
@@ -131,6 +133,12 @@ class Service implements Delivery {
       lanes,
       partitions: () => this.#worker.owned(),
     });
+    this.#confirming = new Chore(log, 'confirming the configuration', async () => {
+      await registry.refresh();
+      lanes.reopen(clock.elapsed());
+    });
+    this.#upkeeping = new Chore(log, 'upkeep', () => this.#upkeep.runOnce());
+    this.#expiring = new Chore(log, 'removing what has expired', () => this.#upkeep.removeExpired());
   }
 
   start(): void {
@@ -168,7 +176,8 @@ class Service implements Delivery {
     this.#pipeline.abort(() => true);
     this.#lanes.close();
     this.#connections.close();
-    await Promise.all(this.#underWay.values());
+    for (const chore of [this.#confirming, this.#upkeeping, this.#expiring]) await chore.ended();
+    await Promise.all(this.#disabling);
   }
 
   status(): { ok: boolean; detail: string } {
@@ -205,29 +214,23 @@ class Service implements Delivery {
     const { registry, clock } = this.#options;
     if (this.#worker.owned().length === 0) return;
     if (clock.elapsed() - registry.confirmedAt < 2 * this.#settings.beatMs) return;
-    this.#once('confirming', async () => {
-      await registry.refresh();
-      this.#lanes.reopen(clock.elapsed());
-    });
+    this.#confirming.run();
   }
 
   #keepUp(): void {
     this.#connections.sweep();
-    this.#once('upkeep', () => this.#upkeep.runOnce());
+    this.#upkeeping.run();
   }
 
   #expire(): void {
-    if (this.#worker.at(0)?.state === 'owned') this.#once('expiry', () => this.#upkeep.removeExpired());
+    if (this.#worker.at(0)?.state === 'owned') this.#expiring.run();
   }
 
-  /** Does what is not under way already, and lets `close` wait for it. What fails is done again at its next beat. */
-  #once(what: string, work: () => Promise<void>): void {
-    if (this.#underWay.has(what)) return;
-    const running = work()
-      .catch((error: unknown) => {
-        this.#options.log.warn({ what, error: String(error) }, 'upkeep failed, will be repeated');
-      })
-      .finally(() => this.#underWay.delete(what));
-    this.#underWay.set(what, running);
+  #disable(delivery: OpenDelivery): void {
+    const { store, registry, clock, log } = this.#options;
+    const disabling = disable(delivery, { store, registry, clock, log, lanes: this.#lanes }).finally(() =>
+      this.#disabling.delete(disabling),
+    );
+    this.#disabling.add(disabling);
   }
 }

@@ -9,10 +9,10 @@ import { type Clock, Event, type Log, type Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import { type DueResult, Fenced, type LeasedDelivery, type Store } from '@gridpost/store';
-import { Backoff } from './backoff.js';
 import { type Backlog, disabledMs } from './lane.js';
 import type { Lanes } from './lanes.js';
 import { OpenDelivery } from './open-delivery.js';
+import { Outage } from './outage.js';
 import type { Site } from './site.js';
 
 export interface DueOptions {
@@ -48,7 +48,7 @@ const leaseMarginMs = 10_000;
 
 export class Due implements Backlog {
   readonly #options: DueOptions;
-  readonly #backoff = new Backoff();
+  readonly #outage: Outage;
   #timer: Timer | undefined;
   #at = Number.POSITIVE_INFINITY;
   #asking: Promise<void> | undefined;
@@ -57,6 +57,7 @@ export class Due implements Backlog {
 
   constructor(options: DueOptions) {
     this.#options = options;
+    this.#outage = new Outage(options.log, 'asking for what is due', { partition: options.site.partition });
   }
 
   start(): void {
@@ -99,7 +100,7 @@ export class Due implements Backlog {
 
   /** One ask; returns after how many milliseconds another makes sense. */
   async #round(): Promise<number> {
-    const { store, lanes, site, clock, log } = this.#options;
+    const { store, lanes, site, clock } = this.#options;
     const began = clock.elapsed();
     if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
     const rooms = new Map<string, number>();
@@ -116,11 +117,13 @@ export class Due implements Backlog {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
     } catch (error) {
       if (this.#stopped) return slowBeatMs;
-      if (error instanceof Fenced) site.fenced();
-      else log.warn({ partition: site.partition, error: String(error) }, 'queues cannot be asked');
-      return this.#backoff.next();
+      if (error instanceof Fenced) {
+        site.fenced();
+        return slowBeatMs;
+      }
+      return this.#outage.failed(error);
     }
-    this.#backoff.reset();
+    this.#outage.over();
     if (site.lost) return slowBeatMs;
     site.noteStoreNow(result.now);
     // Leases count from when the store gave them, which was not before the ask began.

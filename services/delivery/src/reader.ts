@@ -15,13 +15,13 @@
 import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { type Claim, Fenced, type LogEntry, type Store } from '@gridpost/store';
-import { Backoff } from './backoff.js';
 import { giveUp } from './endings.js';
 import type { OpenEntry } from './entry.js';
 import { Fifo } from './fifo.js';
 import type { Lanes } from './lanes.js';
 import type { Match, Matching } from './matching.js';
 import { OpenDelivery } from './open-delivery.js';
+import { Outage } from './outage.js';
 import type { Site } from './site.js';
 import { Suspects } from './suspects.js';
 import { turn } from './turn.js';
@@ -55,7 +55,7 @@ interface Cursor {
 
 export class Reader {
   readonly #options: ReaderOptions;
-  readonly #backoff = new Backoff();
+  readonly #outage: Outage;
   readonly #fetched = new Fifo<LogEntry>();
   readonly #suspects: Suspects | undefined;
   #after: EntryId | undefined;
@@ -68,6 +68,7 @@ export class Reader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#outage = new Outage(options.log, 'reading', { partition: options.site.partition });
     const { suspectUpTo } = options.claim;
     if (suspectUpTo !== undefined) this.#suspects = new Suspects({ ...options, upTo: suspectUpTo });
   }
@@ -194,14 +195,14 @@ export class Reader {
 
   /** Whether there was something. */
   async #read(): Promise<boolean> {
-    const { store, registry, clock, lanes, site, log } = this.#options;
+    const { store, registry, clock, lanes, site } = this.#options;
     const asOf = clock.elapsed();
     this.#readAt = asOf;
     const { entries, version, now } = await store.read(site.partition, site.epoch, this.#after, readLimits);
     if (this.#stopped) return false;
     site.noteStoreNow(now);
     if (!registry.confirm(version, asOf)) await registry.refresh();
-    if (this.#backoff.reset()) log.info({ partition: site.partition }, 'reading works again');
+    this.#outage.over();
     lanes.reopen(clock.elapsed());
     for (const entry of entries) {
       this.#fetched.push(entry);
@@ -212,15 +213,13 @@ export class Reader {
   }
 
   #failed(error: unknown): void {
-    const { site, log, clock } = this.#options;
+    const { site, clock } = this.#options;
     if (this.#stopped) return;
     if (error instanceof Fenced) {
       site.fenced();
       return;
     }
-    const delayMs = this.#backoff.next();
-    log.warn({ partition: site.partition, error: String(error), delayMs }, 'reading fails, will be repeated');
-    this.#retry = clock.after(delayMs, () => {
+    this.#retry = clock.after(this.#outage.failed(error), () => {
       this.#retry = undefined;
       this.wake();
     });

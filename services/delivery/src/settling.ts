@@ -8,8 +8,8 @@
  */
 import type { Clock, Log, Timer } from '@gridpost/model';
 import { Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
-import { Backoff } from './backoff.js';
 import type { OpenEntry } from './entry.js';
+import { Outage } from './outage.js';
 
 export interface SettlingOptions {
   readonly store: Store;
@@ -37,23 +37,23 @@ const batchHeldBytesMax = 4 * 1024 * 1024;
 
 export class Settling {
   readonly #options: SettlingOptions;
-  readonly #backoff = new Backoff();
+  readonly #outage: Outage;
   #entries: OpenEntry[] = [];
   #outcomes: LeaseOutcome[] = [];
   #batch: Batch | undefined;
   #scheduled = false;
   #stopped = false;
   #timer: Timer | undefined;
-  #failing = false;
   #idle: (() => void)[] = [];
 
   constructor(options: SettlingOptions) {
     this.#options = options;
+    this.#outage = new Outage(options.log, 'settling', { partition: options.partition });
   }
 
   /** The last call failed and is being repeated. */
   get failing(): boolean {
-    return this.#failing;
+    return this.#outage.lasts;
   }
 
   addEntry(entry: OpenEntry): void {
@@ -100,30 +100,22 @@ export class Settling {
   };
 
   async #call(batch: Batch): Promise<void> {
-    const { store, partition, epoch, log } = this.#options;
+    const { store, partition, epoch, clock } = this.#options;
     let result: SettleResult;
     try {
       result = await store.settle(partition, epoch, batch);
     } catch (error) {
       if (this.#stopped) return;
       if (error instanceof Fenced) this.#options.onFenced();
-      else this.#repeat(error);
+      else this.#timer = clock.after(this.#outage.failed(error), this.#write);
       return;
     }
     if (this.#stopped) return;
-    this.#failing = false;
-    if (this.#backoff.reset()) log.info({ partition }, 'settling works again');
+    this.#outage.over();
     this.#batch = undefined;
     this.#options.onSettled(batch, result);
     if (this.#entries.length + this.#outcomes.length > 0) this.#schedule();
     else this.#wakeIdle();
-  }
-
-  #repeat(error: unknown): void {
-    const { log, partition, clock } = this.#options;
-    if (!this.#failing) log.warn({ partition, error: String(error) }, 'settling fails, will be repeated');
-    this.#failing = true;
-    this.#timer = clock.after(this.#backoff.next(), this.#write);
   }
 
   #take(): Batch {

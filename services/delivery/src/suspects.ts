@@ -12,12 +12,12 @@
  */
 import type { Clock, EntryId, Log } from '@gridpost/model';
 import { Fenced, type LogEntry, type Store } from '@gridpost/store';
-import { Backoff } from './backoff.js';
 import { giveUp } from './endings.js';
 import type { OpenEntry } from './entry.js';
 import type { Lanes } from './lanes.js';
 import type { Matching } from './matching.js';
 import { OpenDelivery } from './open-delivery.js';
+import { Outage } from './outage.js';
 import type { Site } from './site.js';
 
 export interface SuspectsOptions {
@@ -100,15 +100,16 @@ export class Suspects {
 
   async #note(entry: OpenEntry, index: number): Promise<number> {
     const { store, site, log } = this.#options;
-    const backoff = new Backoff();
+    const outage = new Outage(log, 'noting suspects', { partition: site.partition });
     for (;;) {
       try {
-        return await store.begin(site.partition, site.epoch, entry.id, index);
+        const notes = await store.begin(site.partition, site.epoch, entry.id, index);
+        outage.over();
+        return notes;
       } catch (error) {
         if (error instanceof Fenced) throw error;
         if (site.lost) return 0;
-        log.warn({ partition: site.partition, error: String(error) }, 'suspect not noted, will be repeated');
-        await site.pause(backoff.next());
+        await site.pause(outage.failed(error));
       }
     }
   }

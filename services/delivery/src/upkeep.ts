@@ -50,6 +50,11 @@ const stepMax = 1_000;
 const stepsMax = 20;
 const dayMs = 86_400_000;
 
+interface Names {
+  readonly topic: string;
+  readonly name: string;
+}
+
 interface Held {
   backlog: number;
   deadLetters: number;
@@ -58,8 +63,8 @@ interface Held {
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
-  /** Names of the subscriptions that have gauges. */
-  readonly #named = new Map<Incarnation, { readonly topic: string; readonly name: string }>();
+  /** Names under which there are series. */
+  readonly #named = new Map<Incarnation, Names>();
   #expiring: RegisteredSubscription[] | undefined;
   readonly #stopWatching: () => void;
 
@@ -131,11 +136,12 @@ export class Upkeep {
   }
 
   #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
-    const { registry, metrics } = this.#options;
+    const { registry, metrics, lanes } = this.#options;
+    for (const { id, registered } of lanes.all()) this.#named.set(id, namesOf(registered));
     for (const [subscription, { backlog, deadLetters, oldestAt }] of held) {
       const registered = registry.subscription(subscription);
       if (!registered) continue;
-      const { topic, name } = registered.subscription;
+      const { topic, name } = namesOf(registered);
       this.#named.set(subscription, { topic, name });
       metrics.backlog.with(topic, name).set(backlog);
       metrics.deadLetters.with(topic, name).set(deadLetters);
@@ -149,6 +155,8 @@ export class Upkeep {
         metrics.oldestAge.with(topic, name).set(0);
         continue;
       }
+      // What it left is still being forgotten, or an attempt still runs: there is more to count.
+      if (held.has(subscription) || lanes.find(subscription)) continue;
       this.#named.delete(subscription);
       // The name may be in use again by another.
       if (!registry.topic(topic)?.subscriptions.has(name)) this.#forgetSeries(topic, name);
@@ -166,16 +174,14 @@ export class Upkeep {
   }
 
   async #purge(partition: number, subscription: Incarnation): Promise<void> {
-    const { store, metrics, lanes } = this.#options;
-    const known = lanes.find(subscription)?.registered.subscription;
-    const dropped = metrics.dropped.with(
-      known?.topic ?? otherLabel,
-      known?.name ?? otherLabel,
-      'SubscriptionDeleted',
-    );
+    const { store, metrics, lanes, log } = this.#options;
+    const lane = lanes.find(subscription);
+    const { topic, name } = lane ? namesOf(lane.registered) : (this.#named.get(subscription) ?? unnamed);
+    const dropped = metrics.dropped.with(topic, name, 'SubscriptionDeleted');
     for (let step = 0; step < stepsMax; step++) {
       const count = await store.purge(partition, subscription, stepMax);
       dropped.add(count);
+      if (count > 0) log.info({ topic, subscription: name, partition, count }, 'deliveries dropped: deleted');
       if (count < stepMax) return;
     }
   }
@@ -191,6 +197,12 @@ export class Upkeep {
         if ((await store.trimHistory(partition, topic, days * dayMs, stepMax)) < stepMax) break;
     }
   }
+}
+
+const unnamed: Names = { topic: otherLabel, name: otherLabel };
+
+function namesOf({ subscription }: RegisteredSubscription): Names {
+  return { topic: subscription.topic, name: subscription.name };
 }
 
 function add(sum: Held, { deferred, deadLettered, oldestAcceptedAt }: Usage): void {

@@ -20,6 +20,7 @@
  */
 import type { Clock, Log, Timer } from '@gridpost/model';
 import type { Claim, Store } from '@gridpost/store';
+import { Outage } from './outage.js';
 import type { Partition } from './partition.js';
 import { ownerOf } from './rendezvous.js';
 import type { DeliverySettings } from './settings.js';
@@ -47,10 +48,11 @@ export class Worker {
   #draining = false;
   #closed = false;
   #reachedAt: number | undefined;
-  #failing = false;
+  readonly #outage: Outage;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#outage = new Outage(options.log, 'keeping partitions', { worker: options.worker });
   }
 
   start(): void {
@@ -85,7 +87,7 @@ export class Worker {
   /** One look, unless one is under way. Never rejects. */
   look(): void {
     this.#looking ??= this.#look()
-      .catch((error: unknown) => this.#failed(error))
+      .catch((error: unknown) => void this.#outage.failed(error))
       .finally(() => {
         this.#looking = undefined;
       });
@@ -110,9 +112,7 @@ export class Worker {
 
   async #look(): Promise<void> {
     await Promise.all([this.#renewAll(), this.#announce()]);
-    const { log, worker } = this.#options;
-    if (this.#failing) log.info({ worker }, 'the store answers again');
-    this.#failing = false;
+    this.#outage.over();
   }
 
   async #announce(): Promise<void> {
@@ -156,7 +156,7 @@ export class Worker {
       if (this.#partitions.has(partition) || this.#claiming.has(partition) || !this.#wants(partition))
         continue;
       const claiming = this.#claim(partition)
-        .catch((error: unknown) => this.#failed(error))
+        .catch((error: unknown) => void this.#outage.failed(error))
         .finally(() => this.#claiming.delete(partition));
       this.#claiming.set(partition, claiming);
     }
@@ -208,11 +208,5 @@ export class Worker {
     } catch (error) {
       log.warn({ worker, error: String(error) }, `${what} failed`);
     }
-  }
-
-  #failed(error: unknown): void {
-    const { log, worker } = this.#options;
-    if (!this.#failing) log.warn({ worker, error: String(error) }, 'the store does not answer');
-    this.#failing = true;
   }
 }

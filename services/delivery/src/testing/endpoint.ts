@@ -87,8 +87,13 @@ export class Endpoint {
     });
   }
 
-  async close(): Promise<void> {
+  /** Ends all connections from this side. */
+  disconnect(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.disconnect();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }

@@ -12,6 +12,7 @@ export class LiveClock implements Clock {
   readonly #ticking: NodeJS.Timeout;
   #last = performance.now();
   #moving: Promise<void> = Promise.resolve();
+  #leapt = 0;
 
   constructor() {
     this.#ticking = setInterval(() => {
@@ -22,11 +23,11 @@ export class LiveClock implements Clock {
   }
 
   now(): number {
-    return this.#fake.now();
+    return this.#fake.now() + this.#leapt;
   }
 
   elapsed(): number {
-    return this.#fake.elapsed();
+    return this.#fake.elapsed() + this.#leapt;
   }
 
   after(delayMs: number, call: () => void): Timer {
@@ -44,6 +45,11 @@ export class LiveClock implements Clock {
   /** Runs ahead by `ms`, firing what falls due on the way. */
   skip(ms: number): Promise<void> {
     return this.#move(ms);
+  }
+
+  /** Has time pass in which nothing runs, as for a process that was stopped or a machine that slept. */
+  leap(ms: number): void {
+    this.#leapt += ms;
   }
 
   stop(): void {

@@ -13,7 +13,7 @@ import {
 import { seededRandom } from '@gridpost/model/testing';
 import { Metrics } from '@gridpost/metrics';
 import { Registry } from '@gridpost/registry';
-import type { DeadLetter, PendingEvent, Store, Usage } from '@gridpost/store';
+import type { DeadLetter, MemoryStoreOptions, PendingEvent, Store, Usage } from '@gridpost/store';
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery.js';
 import type { DeliverySettings } from '../settings.js';
 import { LiveClock } from './live-clock.js';
@@ -47,6 +47,9 @@ const quick: Partial<DeliverySettings> = {
   userAgent: 'gridpost-test',
 };
 
+/** The beats of a deployment, for tests that let much time pass. */
+export const calm: Partial<DeliverySettings> = { lookEveryMs: 1_000, renewEveryMs: 3_000, beatMs: 500 };
+
 export class Rig {
   readonly clock = new LiveClock();
   readonly watched: WatchedStore;
@@ -54,8 +57,8 @@ export class Rig {
   readonly topic: Topic;
   #events = 0;
 
-  constructor({ partitions = 1 }: { partitions?: number } = {}) {
-    this.watched = new WatchedStore({ partitions, clock: this.clock });
+  constructor(options: Omit<MemoryStoreOptions, 'clock'> = {}) {
+    this.watched = new WatchedStore({ ...options, clock: this.clock });
     this.topic = this.#topicNamed('orders');
   }
 

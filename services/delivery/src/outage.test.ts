@@ -1,0 +1,105 @@
+/** A store that cannot be reached for a while, in whole or in part: nothing is lost, nothing hangs, all recovers by itself. */
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { answer, Endpoint } from './testing/endpoint.js';
+import { calm, Rig } from './testing/rig.js';
+import type { Failure } from './testing/watched-store.js';
+
+let rig: Rig;
+let endpoint: Endpoint;
+beforeEach(async () => {
+  rig = await new Rig().prepare();
+  endpoint = await new Endpoint().listen();
+});
+afterEach(async () => {
+  const left = await rig.close();
+  await endpoint.until(() => endpoint.connections === 0);
+  await endpoint.close();
+  expect(left).toBe(0);
+});
+
+const ownCalls = ['announce', 'claim', 'renew', 'read', 'settle', 'due', 'usage', 'histories', 'changes'];
+
+test.each(['before', 'after'] as const)(
+  'an outage in the middle of everything loses nothing and repeats nothing: calls fail %s they are done',
+  async (failure: Failure) => {
+    const subscription = await rig.subscribe('hook', endpoint.url);
+    endpoint.reply((request, response) => {
+      // One in five fails once.
+      const again = endpoint.ids().filter((id) => id === request.id).length > 1;
+      answer(!again && Number(request.id!.slice(1)) % 5 === 0 ? 500 : 200)(request, response);
+    });
+    const { lines } = await rig.work();
+    const published: string[] = [];
+    const publish = async (): Promise<void> => {
+      const ids = rig.ids(10);
+      published.push(...ids);
+      await rig.publish(ids);
+    };
+    for (let i = 0; i < 10; i++) await publish();
+    await endpoint.until((received) => received.length > 20);
+    rig.watched.fails = (name) => (ownCalls.includes(name) ? failure : undefined);
+    for (let i = 0; i < 10; i++) await publish();
+    await rig.clock.skip(5_000);
+    rig.watched.fails = () => undefined;
+    for (let i = 0; i < 10; i++) await publish();
+    await rig.clock.skip(30_000);
+    await rig.settled();
+    const failing = published.filter((id) => Number(id.slice(1)) % 5 === 0);
+    expect(endpoint.ids().sort()).toEqual([...published, ...failing].sort());
+    expect(await rig.usage(subscription)).toEqual({ deferred: 0, deadLettered: 0 });
+    const warnings = lines.filter(({ level }) => level === 'warn' || level === 'error');
+    // A line for each kind of call that began to fail, not one for each call.
+    expect(warnings.length).toBeLessThan(12);
+  },
+);
+
+test.each(ownCalls)('a store whose %s fails now and then slows things down and no more', async (name) => {
+  await rig.subscribe('hook', endpoint.url);
+  let calls = 0;
+  rig.watched.fails = (called) => (called === name && calls++ % 2 === 0 ? 'after' : undefined);
+  await rig.work();
+  for (let i = 0; i < 5; i++) await rig.publish(rig.ids(5));
+  await rig.clock.skip(15_000);
+  await rig.settled();
+  expect(new Set(endpoint.ids()).size).toBe(25);
+});
+
+test('no attempt starts while the configuration cannot be confirmed', async () => {
+  await rig.subscribe('hook', endpoint.url);
+  endpoint.reply(answer(500));
+  await rig.work();
+  await rig.publish(['a']);
+  await rig.watched.until(async () => (await rig.logEntries()) === 0);
+  rig.watched.fails = (name) => (name === 'read' || name === 'changes' ? 'before' : undefined);
+  await rig.clock.skip(20_000);
+  expect(endpoint.received).toHaveLength(1);
+  endpoint.reply(answer(200));
+  rig.watched.fails = () => undefined;
+  await rig.clock.skip(3_000);
+  await rig.settled();
+  expect(endpoint.received).toHaveLength(2);
+});
+
+test('a worker says that it is not ready when it has not reached the store for long', async () => {
+  const { delivery } = await rig.work();
+  await rig.watched.until(() => delivery.status().ok);
+  rig.watched.fails = () => 'before';
+  await rig.clock.skip(11_000);
+  expect(delivery.status()).toEqual({
+    ok: false,
+    detail: 'has not reached the store in time, owns 1 of 1 partitions',
+  });
+  rig.watched.fails = () => undefined;
+  await rig.clock.skip(100);
+  expect(delivery.status()).toEqual({ ok: true, detail: 'owns 1 of 1 partitions' });
+});
+
+test('what an idle worker asks of the store is little', async () => {
+  await rig.subscribe('hook', endpoint.url);
+  await rig.work(calm);
+  await rig.clock.skip(2_000);
+  const before = rig.watched.calls.length;
+  await rig.clock.skip(60_000);
+  // Two reads, a look, a third of a renewal, a fifth of an ask, and upkeep, each second.
+  expect((rig.watched.calls.length - before) / 60).toBeLessThan(4.5);
+});

@@ -1,0 +1,46 @@
+/**
+ * A call that fails for a while: how long to wait before it is repeated, and two lines in the log, one when it begins to
+ * fail and one when it works again, whatever the number of failures between.
+ */
+import type { Log } from '@gridpost/model';
+
+const firstMs = 100;
+const longestMs = 2_000;
+
+export class Outage {
+  readonly #log: Log;
+  readonly #fields: object;
+  readonly #what: string;
+  #nextMs = firstMs;
+  #lasts = false;
+
+  /** `what` completes the sentences "… fails" and "… works again". */
+  constructor(log: Log, what: string, fields: object) {
+    this.#log = log;
+    this.#what = what;
+    this.#fields = fields;
+  }
+
+  /** Whether the last call failed. */
+  get lasts(): boolean {
+    return this.#lasts;
+  }
+
+  /** After a failure: the wait, from 100 ms doubling to 2 s: quick after a blip, gentle to a store that comes back. */
+  failed(error: unknown): number {
+    if (!this.#lasts)
+      this.#log.warn({ ...this.#fields, error: String(error) }, `${this.#what} fails, will be repeated`);
+    this.#lasts = true;
+    const delayMs = this.#nextMs;
+    this.#nextMs = Math.min(delayMs * 2, longestMs);
+    return delayMs;
+  }
+
+  /** After a success. */
+  over(): void {
+    if (!this.#lasts) return;
+    this.#lasts = false;
+    this.#nextMs = firstMs;
+    this.#log.info(this.#fields, `${this.#what} works again`);
+  }
+}
