@@ -11,6 +11,8 @@ import { targetOf } from './url.js';
 import { Writer } from './writer.js';
 
 const partitionsMax = 1_024;
+/** The watch has a margin of 150 ms. */
+const timeoutMsMin = 300;
 
 export interface RedisStoreOptions {
   /** `redis://`, `rediss://`, `redis-cluster://h:p,h:p` or `redis-sentinel://h:p,h:p/primary`; see `url.ts`. */
@@ -40,6 +42,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const partitions = options.partitions ?? (cluster ? 32 : 8);
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > partitionsMax) {
     throw new RangeError(`${partitions} partitions: expected 1 to ${partitionsMax}`);
+  }
+  if (!(commandTimeoutMs >= timeoutMsMin)) {
+    throw new RangeError(`a command timeout of ${commandTimeoutMs} ms: expected ${timeoutMsMin} or more`);
   }
   const config = configKey(checkPrefix(prefix));
   const judge = (offer: Offer) => {

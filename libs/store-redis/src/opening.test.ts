@@ -153,6 +153,7 @@ const publish = (store: Store, content: string) =>
     for (const partitions of [0, 1.5, 5_000]) {
       expect(await refusal(server.url, { partitions })).toContain('partitions');
     }
+    expect(await refusal(server.url, { commandTimeoutMs: 100 })).toContain('timeout of 100 ms');
     await operator(server).hset('{gp:config}', 'format', 2);
     expect(await refusal(server.url)).toContain('format 2');
   });
@@ -170,12 +171,23 @@ const publish = (store: Store, content: string) =>
     expect(claim).toBeDefined();
     const hostile = ['a}:b', '{p1}', 'x:y', 'nul\0', 'cr\r\n', '*', '', 'ü', 'x'.repeat(33), '__proto__'];
     const state = { attempts: 0, liveFrom: 1 };
+    const unboundedAsk = {
+      max: Number.POSITIVE_INFINITY,
+      room: Number.POSITIVE_INFINITY,
+      rooms: new Map(hostile.map((name) => [name, Number.POSITIVE_INFINITY])),
+      parked: new Set<string>(),
+      parkMs: hour,
+      leaseMs: hour,
+      token: 'w1-',
+    };
+    expect((await store.due(0, claim!.epoch, unboundedAsk)).deliveries).toEqual([]);
     for (const name of hostile) {
       const calls = [
         () => store.hasten(0, name),
         () => store.deadLetters(0, name, undefined, 1),
         () => store.redrive(0, name, { max: 1 }),
         () => store.purge(0, name, 1),
+        () => store.due(0, claim!.epoch, { ...unboundedAsk, parked: new Set([name]) }),
         () => store.history(0, name, undefined, 1),
         () => store.trimHistory(0, name, 0, 1),
         () => store.append(0, [{ topic: name, frame: Buffer.from('x') }], { retained: new Set([name]) }),

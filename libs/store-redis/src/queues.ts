@@ -28,6 +28,8 @@ import { isOnlyRemoval, settleText } from './settle-text.js';
 const pageBytesMax = 4 * 2 ** 20;
 const stepMax = 500;
 const usagePageMax = 200;
+/** More than any room or number of deliveries; JSON has no infinity. */
+const countMax = 1_000_000;
 const tokenRule = /^[A-Za-z0-9._-]{1,32}$/;
 
 export class Queues {
@@ -59,12 +61,12 @@ export class Queues {
     const rooms = new Map(ask.rooms);
     // More than one script only where payloads are so large that one answer would be too long.
     for (;;) {
-      const max = Math.min(ask.max - deliveries.length, 1_000_000);
+      const max = Math.min(ask.max - deliveries.length, countMax);
       const text = JSON.stringify({
         max,
-        room: Math.min(ask.room, 1_000_000),
-        rooms: [...rooms],
-        parked: deliveries.length ? [] : [...ask.parked],
+        room: Math.min(ask.room, countMax),
+        rooms: Array.from(rooms, ([subscription, room]) => [subscription, Math.min(room, countMax)]),
+        parked: deliveries.length ? [] : Array.from(ask.parked, checkIncarnation),
         parkMs: ask.parkMs,
         leaseMs: ask.leaseMs,
         token: ask.token,
