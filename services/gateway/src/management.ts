@@ -6,7 +6,7 @@
  * literals and whole segments only, so matching takes time in the path's length (PITFALLS S14).
  */
 import { randomUUID } from 'node:crypto';
-import { type Clock, GridpostError, type Log } from '@gridpost/model';
+import { type Clock, GridpostError, type Log, type Topic } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
@@ -14,7 +14,7 @@ import { answerError } from './answer.js';
 import type { Access } from './auth.js';
 import { jsonBody } from './json-body.js';
 import { catalogued, problemAnswer, requestIdHeader } from './problem.js';
-import { parameter, type Route } from './route.js';
+import type { Route } from './route.js';
 import { RouteTimes, unmatchedRoute } from './route-times.js';
 
 export interface ManagementOptions {
@@ -62,7 +62,7 @@ export function createManagement(options: ManagementOptions): Express {
     matched.all((req, res, next) => {
       Object.assign(notesOf(res), { route: path, parameters: req.params });
       if (!routes[0]!.open) {
-        access.checkManage(req.headers, registry.topic(parameter(req, 'topic') ?? '')?.topic);
+        access.checkManage(req.headers, topicOf(req, registry));
         checkOrigin(req);
       }
       next();
@@ -92,6 +92,11 @@ export function createManagement(options: ManagementOptions): Express {
     else refuse(error, req, res, options);
   });
   return app;
+}
+
+/** The topic that the path names, as far as this process knows it. */
+function topicOf({ params: { topic } }: Request, registry: Registry): Topic | undefined {
+  return typeof topic === 'string' ? registry.topic(topic)?.topic : undefined;
 }
 
 /** Paths with an operation first: `/topics/{topic}` would match `/topics/x:operation` as well. */

@@ -19,10 +19,6 @@ export class Traffic {
     res.on('close', this.#leave);
   }
 
-  get count(): number {
-    return this.#under.size;
-  }
-
   /** Resolves when every request that is under way now has ended; later ones are not waited for. */
   async settled(): Promise<void> {
     await Promise.all(
