@@ -97,7 +97,7 @@ export class PrometheusApi {
   }
 }
 
-/** Starts a Prometheus that scrapes these `host:port`s, and resolves when it listens. */
+/** Starts a Prometheus that scrapes these `host:port`s, and resolves when it answers queries. */
 export async function startPrometheus(targets: readonly string[]): Promise<PrometheusApi> {
   const directory = temporaryDirectory();
   const file = join(directory, 'prometheus.yml');
@@ -117,15 +117,16 @@ export async function startPrometheus(targets: readonly string[]): Promise<Prome
     await exited;
   });
   const output: string[] = [];
-  const address = new Promise<string>((resolve, reject) => {
+  const ready = new Promise<string>((resolve, reject) => {
+    let address: string | undefined;
     createInterface({ input: child.stderr }).on('line', (line) => {
       output.push(line);
-      const found = /msg="Listening on" address=(\S+)/.exec(line)?.[1];
-      if (found !== undefined) resolve(found);
+      address ??= /msg="Listening on" address=(\S+)/.exec(line)?.[1];
+      if (address !== undefined && line.includes('Server is ready')) resolve(address);
     });
     void exited.then(() => reject(new Error(`prometheus ended:\n${output.join('\n')}`)));
   });
-  return new PrometheusApi(`http://${await within('prometheus listens', 15_000, address)}`);
+  return new PrometheusApi(`http://${await within('prometheus is ready', 15_000, ready)}`);
 }
 
 interface Configuration {

@@ -7,7 +7,7 @@ import { type ServerProcess, startServer } from '../support/server.js';
 import { startSink } from '../support/sink.js';
 import { temporaryDirectory } from '../support/teardown.js';
 
-/** Events for each subscription of `orders`. */
+/** Events of `orders`, each for every subscription: first one, so that every series has begun, then these. */
 export const ordersCount = 200;
 export const topic = 'orders';
 
@@ -22,11 +22,13 @@ export const subscriptions = {
 
 export interface Traffic {
   readonly servers: readonly ServerProcess[];
+  /** Makes the topics and subscriptions, and publishes the first event. */
+  prepare(): Promise<void>;
   /** Publishes what is known of; resolves when the publishers have their answers. */
   run(): Promise<void>;
 }
 
-export async function prepareTraffic(): Promise<Traffic> {
+export async function startTraffic(): Promise<Traffic> {
   const [orders, small] = await Promise.all([
     startServer({ GRIDPOST_STORE: `lmdb:${temporaryDirectory()}` }),
     // The smallest store there is, so that it fills up.
@@ -35,17 +37,20 @@ export async function prepareTraffic(): Promise<Traffic> {
   const sink = await startSink();
   sink.reply(({ path }) => subscriptions[path.slice(1) as keyof typeof subscriptions]);
   const api = new Api(orders.url);
-  await api.putTopic(topic);
-  await api.putTopic('unwatched');
-  for (const name of Object.keys(subscriptions)) {
-    await api.putSubscription(topic, name, {
-      url: sink.url(`/${name}`),
-      attemptTimeoutInSeconds: 1,
-      ...(name === 'discarded' ? { properties: { deadLettering: false } } : {}),
-    });
-  }
   return {
     servers: [orders, small],
+    async prepare() {
+      await api.putTopic(topic);
+      await api.putTopic('unwatched');
+      for (const name of Object.keys(subscriptions)) {
+        await api.putSubscription(topic, name, {
+          url: sink.url(`/${name}`),
+          attemptTimeoutInSeconds: 1,
+          ...(name === 'discarded' ? { properties: { deadLettering: false } } : {}),
+        });
+      }
+      await api.accept(topic, eventOf());
+    },
     async run() {
       await Promise.all([publishOrders(api), fill(new Api(small.url), sink.url('/refused'))]);
     },
