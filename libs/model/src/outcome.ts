@@ -2,7 +2,7 @@
  * The closed sets of words for what happened to a delivery, the same in the API, logs, metrics and dead letters.
  */
 
-/** What one attempt met. The names are Event Grid's delivery outcomes where it has one (AZURE §1.7). */
+/** What one attempt met. The names are Event Grid's delivery outcomes where it has one (Event Grid, "Dead letter"). */
 export const attemptOutcomes = [
   'Delivered',
   'BadRequest',

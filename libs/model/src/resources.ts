@@ -1,5 +1,5 @@
 /**
- * Topics and subscriptions as they are stored: the properties users wrote, in Event Grid's shapes (AZURE §1.3), and
+ * Topics and subscriptions as they are stored: the properties users wrote, in Event Grid's shapes (Event Grid, EventSubscription resource), and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
 import type { Incarnation } from './names.js';
@@ -41,7 +41,7 @@ export interface WebHookDestination {
 }
 
 export interface SubscriptionFilter {
-  /** Absent, null, empty or containing `All`: every type (AZURE §1.4). */
+  /** Absent, null, empty or containing `All`: every type (Event Grid, "Event filtering"). */
   readonly includedEventTypes?: readonly string[] | null;
   readonly subjectBeginsWith?: string;
   readonly subjectEndsWith?: string;

@@ -3,7 +3,7 @@
  *
  * Changes come from the store's change log, whoever made them. `refresh` fetches what is new; `confirm` notes that a
  * partition's version key was read and holds nothing newer. A worker asks `confirmedAt` before it starts an attempt:
- * that is what bounds how long a deleted subscription can still be delivered to (DESIGN §4).
+ * that is what bounds how long a deleted subscription can still be delivered to (docs/architecture.md).
  */
 import {
   type Clock,

@@ -11,7 +11,7 @@ export interface CompiledFilter {
   passes(event: Event): boolean;
 }
 
-/** Event Grid's word for "every type", beside absent, null and empty (AZURE §1.4). */
+/** Event Grid's word for "every type", beside absent, null and empty (Event Grid, "Event filtering"). */
 const everyType = 'All';
 
 export function compileFilter(filter: SubscriptionFilter): CompiledFilter {

@@ -1,6 +1,6 @@
 /**
  * Who may do what. The admin key may do everything; a topic's keys may publish to that topic. Without an admin key the
- * gateway runs open (DESIGN §7): a credential is then optional, but a wrong one is still refused, so that a mistaken
+ * gateway runs open (docs/architecture.md): a credential is then optional, but a wrong one is still refused, so that a mistaken
  * client finds out on the laptop and not in production.
  *
  * Wrong and missing credentials are `Unauthorized`; a topic key used for managing its own topic is `Forbidden`, since

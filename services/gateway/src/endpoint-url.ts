@@ -19,7 +19,7 @@ export function endpointUrlFault(text: string): string | undefined {
   return undefined;
 }
 
-/** Scheme, host and path, without the query: what Event Grid shows of an endpoint (AZURE §1.3). */
+/** Scheme, host and path, without the query: what Event Grid shows of an endpoint (Event Grid, EventSubscription resource). */
 export function endpointBaseUrl(text: string): string {
   const { origin, pathname } = new URL(text);
   return origin + pathname;

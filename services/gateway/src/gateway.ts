@@ -32,7 +32,7 @@ export interface GatewayOptions {
   readonly log: Log;
   /** Topic keys are derived from it: every gateway of a deployment has the same. */
   readonly rootKey: Buffer;
-  /** Undefined: open mode (DESIGN §7). */
+  /** Undefined: open mode (docs/architecture.md). */
   readonly adminKey: string | undefined;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
   readonly serveApi: boolean;

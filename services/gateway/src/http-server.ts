@@ -2,7 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Node's defaults are 60 s for headers, 300 s for a request, looked at every 30 s: too lax for ingest (PITFALLS S8). */
+/** Node's defaults are 60 s for headers, 300 s for a request, looked at every 30 s: too lax for ingest. */
 const limits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
@@ -13,7 +13,7 @@ const limits = {
 };
 
 export function createHttpServer(): Server {
-  // Lenient parsing, and joining headers that must not be sent twice, are what smuggling is made of (PITFALLS S9).
+  // Lenient parsing, and joining headers that must not be sent twice, are what smuggling is made of.
   const server = createServer({ ...limits, insecureHTTPParser: false, joinDuplicateHeaders: false });
   server.on('clientError', refuseUnparsable);
   return server;

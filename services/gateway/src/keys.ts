@@ -5,7 +5,7 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { KeyName, Topic } from '@gridpost/model';
 
-/** SHA-256. Secrets are compared by digest: equal lengths, and no secret in a heap dump of the cache (PITFALLS S6). */
+/** SHA-256. Secrets are compared by digest: equal lengths, and no secret in a heap dump of the cache. */
 export function digestOf(secret: string | Buffer): Buffer {
   return hash('sha256', secret, 'buffer');
 }

@@ -3,7 +3,7 @@
  * and turns whatever is thrown into an answer; what a route does stands in its own file.
  *
  * Express matches the paths, strictly: letters by case, no trailing slash, nothing collapsed. A path is a pattern of
- * literals and whole segments only, so matching takes time in the path's length (PITFALLS S14).
+ * literals and whole segments only, so matching takes time in the path's length.
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, GridpostError, type Log, type Topic } from '@gridpost/model';
@@ -131,7 +131,7 @@ function noMethod({ method, params }: Request, allow: readonly string[]): Gridpo
 
 /**
  * Refuses what a browser sends on behalf of a page from elsewhere. Without an admin key nothing else would keep a page
- * that somebody happens to visit from changing what runs on their machine (PITFALLS S17).
+ * that somebody happens to visit from changing what runs on their machine.
  */
 function checkOrigin({ method, headers }: Request): void {
   const { origin, host } = headers;

@@ -1,6 +1,6 @@
 /**
  * Errors as HTTP answers: RFC 9457 problem details on the management API, Event Grid's envelope on the publish route,
- * whose SDKs read `error.code` (AZURE §1.2, §2.2). What goes wrong and with which status is the catalogue's business;
+ * whose SDKs read `error.code` (Event Grid, Publish API). What goes wrong and with which status is the catalogue's business;
  * putting the bytes on the connection is `answer.ts`'s.
  */
 import { GridpostError } from '@gridpost/model';

@@ -3,7 +3,7 @@ import type { Counter, Metrics } from '@gridpost/metrics';
 import type { Topic } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 
-/** The three ends of a publish request (PITFALLS B1). A request that could not be decoded counts as one event. */
+/** The three ends of a publish request. A request that could not be decoded counts as one event. */
 const outcomes = ['accepted', 'refused', 'unknown'] as const;
 
 export type TopicCounts = Readonly<Record<(typeof outcomes)[number], Counter>>;

@@ -1,6 +1,6 @@
 /**
  * `POST /topics/{topic}:publish`, ahead of Express: per event it is the whole of the gateway's work, and Express costs
- * more than twice the rest of the request (DESIGN §6). A request is checked in the order in which checks are cheap, its
+ * more than twice the rest of the request (docs/architecture.md). A request is checked in the order in which checks are cheap, its
  * body is not asked for before all that can be refused without it has been, and it is answered 200 when its events are
  * durable, or in Event Grid's envelope.
  *
@@ -24,7 +24,7 @@ export const publishPath = '/topics/{topic}:publish';
 const prefix = '/topics/';
 const suffix = ':publish';
 
-/** Event Grid's SDKs take 200 only, and want an object (AZURE §2.2). */
+/** Event Grid's SDKs take 200 only, and want an object (Event Grid SDKs). */
 const acceptedBody = '{}';
 
 export interface PublishRouteOptions {
@@ -50,7 +50,7 @@ export class PublishRoute {
 
   /**
    * The topic's name, still percent-encoded, if the request's target is this route's; undefined if it is another's.
-   * Any query, such as `api-version`, is ignored (AZURE §2.2).
+   * Any query, such as `api-version`, is ignored (Event Grid SDKs).
    */
   nameIn(target: string): string | undefined {
     const query = target.indexOf('?');

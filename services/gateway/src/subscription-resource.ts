@@ -1,4 +1,4 @@
-/** A subscription as it is written by users and shown to them, in Event Grid's shape (AZURE §1.3). */
+/** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
   type FieldError,
   limits,
@@ -46,7 +46,7 @@ export function propertiesOf(body: unknown = {}, now: number): SubscriptionPrope
       endpointType: 'WebHook',
       properties: {
         endpointUrl,
-        // Several SDKs mishandle the percent-encoding that binary mode requires (DESIGN §2).
+        // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
         contentMode: contentMode ?? 'structured',
         attemptTimeoutInSeconds: attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
       },
