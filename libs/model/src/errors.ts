@@ -12,7 +12,7 @@ interface CatalogueEntry {
   readonly title: string;
   /** Whether the same request may succeed later without being changed. */
   readonly retryable: boolean;
-  /** Event Grid's words for it on routes its SDKs call: outer code and detail code (Event Grid, Publish API). */
+  /** Event Grid's words for it on routes its SDKs call: outer code and detail code. */
   readonly envelope?: readonly [string, string];
 }
 

@@ -3,13 +3,13 @@
  * A limit that a deployment may change is a setting whose default stands here.
  */
 
-/** Largest single event as it was sent, in bytes (Event Grid: 1 MB quota, 1,049,600 bytes observed; Event Grid, "Quotas and limits"). */
+/** Largest single event as it was sent, in bytes ("Quotas and limits" of Event Grid: 1 MB). */
 export const eventBytesMax = 1_048_576;
 
-/** Largest publish request body, in bytes (Event Grid: 1,536,000 bytes observed; Event Grid, "Quotas and limits"). */
+/** Largest publish request body, in bytes (Event Grid was observed to take 1,536,000). */
 export const requestBytesMax = 1_572_864;
 
-/** Most events in one publish request (Event Grid custom topic quota; Event Grid, "Quotas and limits"). */
+/** Most events in one publish request ("Quotas and limits" of Event Grid). */
 export const requestEventsMax = 5_000;
 
 /** Deepest nesting of objects and arrays accepted in an event. Deeper JSON is refused before anything recurses. */
@@ -28,19 +28,19 @@ export const entryBytesMax = 262_144;
 /** Management request body, in bytes. */
 export const managementBodyBytesMax = 262_144;
 
-/** Attempts per delivery (Event Grid `maxDeliveryAttempts`; Event Grid, "Message delivery and retry"). */
+/** Attempts per delivery (`maxDeliveryAttempts` of Event Grid, "Message delivery and retry"). */
 export const deliveryAttempts = { min: 1, max: 30, default: 30 } as const;
 
-/** Time to live of a delivery in minutes (Event Grid `eventTimeToLiveInMinutes`; Event Grid, "Message delivery and retry"). */
+/** Time to live of a delivery in minutes (`eventTimeToLiveInMinutes`, same page). */
 export const timeToLiveMinutes = { min: 1, max: 1440, default: 1440 } as const;
 
-/** Total deadline of one attempt, in seconds: Event Grid's default is 30 (Event Grid, "Message delivery and retry"). */
+/** Total deadline of one attempt, in seconds (30 in Event Grid, same page). */
 export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
 
 /** How much of an endpoint's response is read, in bytes; the rest is discarded with the connection. */
 export const responseBytesMax = 65_536;
 
-/** Retention of a topic's history, in days: 0 keeps none. Namespace topics allow up to 7 (Event Grid, "Quotas and limits"). */
+/** Retention of a topic's history, in days: 0 keeps none. Event Grid namespaces allow up to 7. */
 export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */

@@ -1,7 +1,7 @@
 /** The names users give to things, and the identities Gridpost gives them. */
 import { randomBytes } from 'node:crypto';
 
-/** Topic names: 3–50 letters, digits and hyphens (Event Grid, "Quotas and limits"). Matched case-sensitively. */
+/** Topic names: 3–50 letters, digits and hyphens (as in Event Grid). Matched case-sensitively. */
 const topicName = /^[A-Za-z0-9-]{3,50}$/;
 /** Subscription names: 3–64 letters, digits, hyphens and underscores, as Event Grid's resource provider has them. */
 const subscriptionName = /^[A-Za-z0-9_-]{3,64}$/;

@@ -2,7 +2,7 @@
  * The closed sets of words for what happened to a delivery, the same in the API, logs, metrics and dead letters.
  */
 
-/** What one attempt met. The names are Event Grid's delivery outcomes where it has one (Event Grid, "Dead letter"). */
+/** What one attempt met. The names are Event Grid's delivery outcomes where it has one. */
 export const attemptOutcomes = [
   'Delivered',
   'BadRequest',

@@ -1,5 +1,5 @@
 /**
- * Topics and subscriptions as they are stored: the properties users wrote, in Event Grid's shapes (Event Grid, EventSubscription resource), and
+ * Topics and subscriptions as they are stored: the properties users wrote, in the shapes of Event Grid's resources, and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
 import type { Incarnation } from './names.js';
