@@ -149,6 +149,13 @@ export class Dispatch<T> {
 
   ended(attempt: Attempt<T>): void {
     this.#underWay.delete(attempt);
-    this.#owner.ended(attempt);
+    try {
+      this.#owner.ended(attempt);
+    } catch (error) {
+      // undici would take it for the request's failure and nobody would ever hear of it.
+      setImmediate(() => {
+        throw error;
+      });
+    }
   }
 }

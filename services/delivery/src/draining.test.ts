@@ -1,6 +1,7 @@
 /** Handing partitions over: by draining, by another worker's coming, and by losing them. */
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ownerOf } from './rendezvous.js';
 import { answer, Endpoint } from './testing/endpoint.js';
 import { Rig, type Running } from './testing/rig.js';
 
@@ -135,6 +136,39 @@ describe('two workers', () => {
     expect(endpoint.ids().sort()).toEqual(published.sort());
     for (const { metrics } of rig.workers) expect(metrics.redeliveries.with('crash').value).toBe(0);
   });
+});
+
+test('a partition that another worker is to have goes on being read while a slow attempt of it runs', async () => {
+  rig = await new Rig().prepare();
+  await rig.subscribe('slow', `${endpoint.url}/slow`);
+  await rig.subscribe('quick', `${endpoint.url}/quick`);
+  endpoint.reply((request, response) => {
+    if (request.path === '/slow') owed.push(response);
+    else answer(200)(request, response);
+  });
+  // Of these two, rendezvous hash prefers the second for partition 0.
+  const [loser, winner] = ownerOf(0, ['w1', 'w2']) === 'w2' ? ['w1', 'w2'] : ['w2', 'w1'];
+  const first = await rig.work({}, { name: loser! });
+  await rig.publish(['a']);
+  await rig.watched.until(async () => (await rig.logEntries()) === 0);
+  const second = await rig.work({}, { name: winner! });
+  await rig.watched.until(() => first.delivery.status().detail.startsWith('owns'));
+  await rig.clock.skip(1_000);
+  for (let i = 1; i <= 5; i++) {
+    await rig.publish(rig.ids(1));
+    await endpoint.until(() => endpoint.ids('/quick').length === 1 + i);
+  }
+  expect(ownedBy(first)).toBe(1);
+  expect(owed).toHaveLength(1);
+  // The slow one answers, and what was left of it goes to the next owner.
+  pay();
+  await rig.watched.until(() => ownedBy(second) === 1);
+  endpoint.reply(answer(200));
+  await rig.settled();
+  expect(endpoint.ids('/slow').sort()).toEqual(['a', 'e1', 'e2', 'e3', 'e4', 'e5']);
+  expect(endpoint.ids('/quick')).toHaveLength(6);
+  expect(second.metrics.redeliveries.with('crash').value).toBe(0);
+  expect(second.metrics.redeliveries.with('lease').value).toBe(0);
 });
 
 describe('a worker that lost a partition', () => {

@@ -3,7 +3,7 @@
  *
  * The store is asked when something may be due: when the last answer said so, when a deferral just written is, when a
  * lane has room and its queue is known to hold more. Redrives and the like happen elsewhere and give no hint, so it is
- * also asked at a slow beat. One ask is under way at a time and none follows another at once, except one that was full.
+ * also asked at a slow beat. One ask is under way at a time, and none follows another at once.
  */
 import { type Clock, Event, type Log, type Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
@@ -38,7 +38,7 @@ export interface DueSite extends Site {
 const dueMax = 256;
 const dueMin = 8;
 const dueBytesMax = 16 * 1024 * 1024;
-/** Asks follow each other no faster than this where room comes back piece by piece. */
+/** Asks follow each other no faster than this: room comes back piece by piece. */
 const gatherMs = 5;
 /** Longest pause between two asks, and where the last one left something that was due already. */
 const slowBeatMs = 5_000;
@@ -73,18 +73,18 @@ export class Due implements Backlog {
   }
 
   soon(): void {
-    this.expect(gatherMs);
+    this.expect(0);
   }
 
-  /** Something will be due in `ms`. */
+  /** Something will be due in `ms`; what is due already waits for its like. */
   expect(ms: number): void {
     if (this.#stopped) return;
-    const at = this.#options.clock.elapsed() + ms;
+    const at = this.#options.clock.elapsed() + Math.max(ms, gatherMs);
     if (at >= this.#at) return;
     this.#at = at;
     this.#timer?.cancel();
     // What falls due while an ask is under way is seen when it has come back.
-    this.#timer = this.#asking ? undefined : this.#options.clock.after(ms, this.#ask);
+    this.#timer = this.#asking ? undefined : this.#options.clock.after(Math.max(ms, gatherMs), this.#ask);
   }
 
   readonly #ask = (): void => {

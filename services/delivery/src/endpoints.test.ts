@@ -222,6 +222,15 @@ describe('an endpoint', () => {
     expect((await attempt('http://127.0.0.1:1/')).state).toMatchObject({ lastOutcome: 'SocketError' });
   });
 
+  test('whose URL is none fails like one that is not there', async () => {
+    for (const url of ['not a url', 'ftp://127.0.0.1/', 'file:///etc/passwd']) {
+      const { state } = await attempt(url);
+      expect(state).toMatchObject({ lastOutcome: 'SocketError' });
+      for (const { delivery } of rig.workers.splice(0)) await delivery.close();
+      await rig.watched.memory.release(0, 'w1', 0);
+    }
+  });
+
   test('that takes no connection is given up at the deadline, and the connecting ends', async () => {
     // A socket that is never connected: as one whose SYN goes nowhere.
     const socket = new Socket();

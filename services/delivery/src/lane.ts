@@ -96,6 +96,8 @@ export class Lane implements Passage {
   /** When an attempt last ended, or the first of those running started: whichever is later. */
   #movedAt = 0;
   #hungry = false;
+  /** How long the last attempt took. */
+  #tookMs = 0;
   #pumping = false;
   readonly #pumpAgain = (): void => this.pump(this.#around.elapsed());
 
@@ -120,6 +122,11 @@ export class Lane implements Passage {
 
   get idle(): boolean {
     return this.#running === 0 && this.#fresh.count === 0 && this.#leased.count === 0;
+  }
+
+  /** Its attempts outlive a settle window. */
+  get sluggish(): boolean {
+    return this.stalled || this.#tookMs > this.#around.settings.settleWindowMs;
   }
 
   get hungry(): boolean {
@@ -190,6 +197,7 @@ export class Lane implements Passage {
   ended(delivery: OpenDelivery, now: number): void {
     this.#leave(delivery);
     this.#movedAt = now;
+    this.#tookMs = now - delivery.startedAt;
     this.stalled = false;
     this.pump(now);
     this.#relieve();

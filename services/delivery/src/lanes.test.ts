@@ -60,6 +60,7 @@ let rooms: number;
 class Desk implements Holder {
   readonly partition = 0;
   ownedUntil = Number.POSITIVE_INFINITY;
+  shedding = false;
   storeNow(elapsed: number): number {
     return elapsed;
   }
@@ -97,8 +98,9 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
     registry,
     metrics: new Metrics('test'),
     connections,
-    start: (delivery) => {
+    start: (delivery, now) => {
       delivery.stage = 'running';
+      delivery.startedAt = now;
       started.push(delivery);
       return true;
     },
@@ -324,6 +326,21 @@ describe('a stalled lane', () => {
     await pass(60);
     expect(offer(a, 5)).toBe(0);
   });
+});
+
+test('a partition that is to be handed over starts nothing that would take long', async () => {
+  const [a, b] = (await setup('ab')) as [Lane, Lane];
+  offer(a, 1);
+  offer(b, 1);
+  await pass(900);
+  end(started[1]!);
+  await pass(200);
+  end(started[0]!);
+  desk.shedding = true;
+  offer(a, 1);
+  offer(b, 1);
+  expect(deferredOf(a)).toHaveLength(1);
+  expect(runningOf(b)).toHaveLength(1);
 });
 
 describe('attempts', () => {

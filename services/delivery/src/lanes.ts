@@ -119,7 +119,7 @@ export class Lanes implements Surroundings {
     lane.usedAt = now;
     if (!lane.active) this.#setActive(lane, true);
     if (lane.stop !== undefined) lane.refuse(delivery);
-    else if (lane.stalled) defer(delivery, 'busy', 0);
+    else if (lane.stalled || (delivery.holder.shedding && lane.sluggish)) defer(delivery, 'busy', 0);
     else if (!lane.full(now)) lane.accept(delivery, now);
     else if (force || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
     else {
@@ -164,7 +164,7 @@ export class Lanes implements Surroundings {
     this.reopen(now);
   }
 
-  /** Whether attempts may start: only while the configuration is known to be current (DESIGN §4). */
+  /** Whether attempts may start: only while the configuration is known to be current (docs/architecture.md). */
   open(now: number): boolean {
     return now - this.#options.registry.confirmedAt <= this.settings.confirmWithinMs;
   }

@@ -17,6 +17,8 @@ export interface Holder {
   readonly partition: number;
   /** `clock.elapsed()` up to which the ownership is sure. Past it another worker may have taken over. */
   readonly ownedUntil: number;
+  /** To be handed over soon: what would take long is better left to the next owner. */
+  readonly shedding: boolean;
   /** The store's clock at `clock.elapsed()`. */
   storeNow(elapsed: number): number;
   /** Takes note of what became of a delivery. Ignored where that is settled already, or the partition is lost. */

@@ -1,7 +1,7 @@
 /** What an attempt met, in the words of the catalogue: pure functions from a status or an error. */
 import type { AttemptClass, AttemptOutcome } from '@gridpost/model';
 
-/** Only 200 to 204 are success; every other 2xx is a failure (AZURE §1.5). */
+/** Only 200 to 204 are success; every other 2xx is a failure (Event Grid, "Message delivery and retry"). */
 export function isSuccess(status: number): boolean {
   return status >= 200 && status <= 204;
 }

@@ -2,10 +2,15 @@
  * One partition that this worker owns: what it has in hand, and the three parts that move it (`reader.ts` takes in,
  * `due.ts` takes back up, `settling.ts` writes).
  *
- *     owned ──leave()──► leaving ──► released
- *       └────fenced, renewal refused, close()────► lost ◄──┘
+ *     owned ──shed()──► shedding ──► leaving ──► released
+ *       │                              ▲
+ *       ├──leave()─────────────────────┘
+ *       └──fenced, renewal refused, lose(), from each of them──► lost
  *
  * - *owned*: reads, delivers, settles.
+ * - *shedding*: as before, except that what would take long is left to the next owner: the queues are not asked, and
+ *   deliveries to endpoints that take longer than a settle window are deferred. So the log is not left unread for as
+ *   long as one slow endpoint's attempts take. It ends when no such attempt runs, or after a minute.
  * - *leaving*: takes nothing in; what waits goes back to its queue, what runs is left to end, everything is written.
  *   Then the ownership is released, and the next owner repeats nothing.
  * - *lost*: another worker may own it already. What waits is forgotten at once, what runs is left to end unheard; the
@@ -55,12 +60,14 @@ export interface PartitionOptions {
 
 /** What a lease given by the settle window lasts beyond its attempt's deadline: time to write the outcome. */
 const leaseMarginMs = 5_000;
+/** Longest time in which a partition sheds. */
+const sheddingMsMax = 60_000;
 
 export class Partition implements DueSite {
   readonly partition: number;
   readonly epoch: number;
   ownedUntil: number;
-  state: 'owned' | 'leaving' | 'released' | 'lost' = 'owned';
+  state: 'owned' | 'shedding' | 'leaving' | 'released' | 'lost' = 'owned';
   readonly #options: PartitionOptions;
   readonly #settling: Settling;
   readonly #reader: Reader;
@@ -75,6 +82,7 @@ export class Partition implements DueSite {
   #running = 0;
   #tokens = 0;
   #leaving: Promise<void> | undefined;
+  #shed: { readonly until: number; readonly left: () => void } | undefined;
   #quiet: (() => void) | undefined;
   /** The store's clock minus ours. */
   #storeAhead: number;
@@ -99,6 +107,10 @@ export class Partition implements DueSite {
     this.#reader = new Reader({ ...options, site: this, beatMs: settings.beatMs, claim });
     this.#due = new Due({ ...options, site: this });
     this.#stopRoom = lanes.whenRoom(() => this.#reader.resume());
+  }
+
+  get shedding(): boolean {
+    return this.state === 'shedding';
   }
 
   get lost(): boolean {
@@ -147,7 +159,21 @@ export class Partition implements DueSite {
       this.#reader.force(entry);
       this.#release(entry, now);
     }
-    if (this.state === 'owned') this.#reader.tick(now);
+    if (this.state === 'owned' || this.shedding) this.#reader.tick(now);
+    if (this.#shed && (this.#leased.size === 0 || now > this.#shed.until)) this.#shed.left();
+  }
+
+  /** Prepares for being handed over, and then hands over. Resolves as `leave` does. */
+  async shed(): Promise<void> {
+    if (this.state !== 'owned') return;
+    this.state = 'shedding';
+    const left = new Promise<void>((resolve) => {
+      this.#shed = { until: this.#options.clock.elapsed() + sheddingMsMax, left: resolve };
+    });
+    await this.#due.stop();
+    this.#giveBack(this.#leased);
+    await left;
+    await this.leave();
   }
 
   /** Hands the partition over. Resolves when everything is written, or it is lost. May be called more than once. */
@@ -247,8 +273,9 @@ export class Partition implements DueSite {
   }
 
   async #leave(): Promise<void> {
-    if (this.state !== 'owned') return;
+    if (this.state !== 'owned' && this.state !== 'shedding') return;
     this.state = 'leaving';
+    this.#shed?.left();
     await Promise.all([this.#reader.stop(), this.#due.stop()]);
     for (const entry of this.#entries.values()) this.#giveBack(entry.deliveries);
     this.#giveBack(this.#leased);
@@ -266,6 +293,7 @@ export class Partition implements DueSite {
     this.state = state;
     this.#settling.stop();
     this.#stopRoom();
+    this.#shed?.left();
     for (const end of this.#pauses) end();
   }
 
@@ -331,14 +359,15 @@ export class Partition implements DueSite {
       if (deadLettered > 0) series.deadLettered('QuotaExceeded', deadLettered);
       if (dropped > 0) series.dropped('DeadLetterQuotaExceeded', dropped);
     }
-    if (this.state === 'owned') this.#reader.resume();
+    if (this.state === 'owned' || this.shedding) this.#reader.resume();
   }
 
   /** Notes when what was written is due. */
   #expect(subscription: string, disposition: SettledEntry['deferrals'][number]['disposition']): void {
-    if (disposition.kind !== 'deferred') return;
-    if (disposition.dueInMs === 0)
-      this.#options.lanes.find(subscription)?.setBacklog(this.#due, this.state === 'owned');
-    this.#due.expect(disposition.dueInMs);
+    if (disposition.kind !== 'deferred' || this.state !== 'owned') return;
+    const lane = this.#options.lanes.find(subscription);
+    if (disposition.dueInMs === 0) lane?.setBacklog(this.#due, true);
+    // A lane without room asks by itself when it has some.
+    if (disposition.dueInMs > 0 || !lane || lane.leaseRoom > 0) this.#due.expect(disposition.dueInMs);
   }
 }

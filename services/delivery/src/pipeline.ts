@@ -111,7 +111,7 @@ export class Pipeline implements AttemptOwner<OpenDelivery> {
       drop(delivery, 'SubscriptionDeleted');
       return false;
     }
-    // Tested when an attempt is due, and only then (AZURE §1.5).
+    // Tested when an attempt is due, and only then (Event Grid, "Message delivery and retry").
     const timeToLiveMs = subscription.properties.retryPolicy.eventTimeToLiveInMinutes * 60_000;
     if (holder.storeNow(now) - delivery.liveFrom > timeToLiveMs) {
       giveUp(delivery, 'TimeToLiveExceeded');

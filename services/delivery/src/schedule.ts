@@ -5,7 +5,7 @@ const second = 1_000;
 const minute = 60 * second;
 const hour = 60 * minute;
 
-/** Gap before the second attempt, the third, and so on; the last one repeats (AZURE §1.5, read as gaps). */
+/** Gap before the second attempt, the third, and so on; the last one repeats (Event Grid, "Message delivery and retry", read as gaps). */
 const gapsMs = [
   10 * second,
   30 * second,
@@ -22,7 +22,7 @@ const gapsMs = [
 /** Share of the gap by which it may be shorter or longer, so that what failed together does not return together. */
 const jitter = 0.1;
 
-/** The least wait after a status (AZURE §1.5); `otherFloorMs` where it is not named, also without a response. */
+/** The least wait after a status (Event Grid, "Message delivery and retry"); `otherFloorMs` where it is not named, also without a response. */
 const floorsMs: ReadonlyMap<number, number> = new Map([
   [408, 2 * minute],
   [503, 30 * second],

@@ -30,7 +30,7 @@ export interface DeliverySettings {
   readonly beatMs: number;
   /** No attempt starts when the configuration was last known to be current longer ago than this. Default 2,000 ms. */
   readonly confirmWithinMs: number;
-  /** Statuses after which a delivery is not tried again. Default 400, 401, 403, 413 (AZURE §1.5). */
+  /** Statuses after which a delivery is not tried again. Default 400, 401, 403, 413 (Event Grid, "Message delivery and retry"). */
   readonly finalStatuses: readonly number[];
   /**
    * Connections to one origin in use at once by this process. Subscriptions that share an origin share them; each may

@@ -30,8 +30,11 @@ export interface SuspectsOptions {
   readonly upTo: EntryId;
 }
 
-/** How long one event's attempts are waited for, and all together. */
-const momentMs = 50;
+/**
+ * How long one event's attempts are waited for, and all together. Long enough for an endpoint's answer on a busy machine:
+ * where the next event begins before a crash comes, it is blamed as well.
+ */
+const momentMs = 200;
 const momentsMsMax = 5_000;
 /** Notes under earlier epochs from which on an event is quarantined. */
 const notesMax = 2;

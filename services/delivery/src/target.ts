@@ -2,6 +2,9 @@
 import type { Subscription } from '@gridpost/model';
 import type { Connections, Origin } from './connections.js';
 
+/** Stands in for an endpoint that cannot be connected to because its URL is none: nothing listens on port 0. */
+const nowhere = new URL('http://127.0.0.1:0/');
+
 export class Target {
   readonly origin: Origin;
   /** Path and query, as the subscription has them. */
@@ -9,23 +12,37 @@ export class Target {
   readonly contentMode: 'structured' | 'binary';
   /** Deadline of one attempt. */
   readonly timeoutMs: number;
-  /** Names and values in turn, to be copied into each request (AZURE §1.5). */
-  readonly headers: readonly string[];
+  /** Names and values in turn, for each request (Event Grid, "Message delivery and retry"). */
+  readonly #headers: readonly string[];
+  /** The headers of the last event's encoding, which in structured mode are always the same, and ours after them. */
+  #encoded: readonly string[] | undefined;
+  #together: readonly string[] = [];
 
   constructor({ name, properties }: Subscription, connections: Connections, userAgent: string) {
     const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination.properties;
-    const url = new URL(endpointUrl);
+    // Checked where subscriptions are written; here one bad document must not stop all the others.
+    const url = /^https?:/i.test(endpointUrl) && URL.canParse(endpointUrl) ? new URL(endpointUrl) : nowhere;
     this.origin = connections.join(url.origin);
     this.path = url.pathname + url.search;
     this.contentMode = contentMode;
     this.timeoutMs = attemptTimeoutInSeconds * 1_000;
-    this.headers = ['aeg-event-type', 'Notification', 'aeg-subscription-name', name, 'user-agent', userAgent];
+    this.#headers = [
+      'aeg-event-type',
+      'Notification',
+      'aeg-subscription-name',
+      name,
+      'user-agent',
+      userAgent,
+    ];
   }
 
   /** The request's headers, those of the encoded event first. */
   headersFor(encoded: readonly string[], messageId: string, attempts: number): string[] {
-    const headers = encoded.slice();
-    for (const part of this.headers) headers.push(part);
+    if (encoded !== this.#encoded) {
+      this.#encoded = encoded;
+      this.#together = [...encoded, ...this.#headers];
+    }
+    const headers = this.#together.slice();
     // The same for every attempt, so that a receiver can tell a repetition (Standard Webhooks).
     headers.push('webhook-id', messageId, 'aeg-delivery-count', String(attempts));
     return headers;

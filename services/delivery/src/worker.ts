@@ -1,13 +1,13 @@
 /**
  * Which partitions this worker owns, and when. One slot per partition:
  *
- *     free ──claimed──► owned ──due to another──► leaving ──released──► free
+ *     free ──claimed──► owned ──due to another──► left ──released──► free
  *                         └───────renewal refused, fenced──────────────► free
  *
  * Every look (a second) the worker announces itself, learns who lives, and by rendezvous hash which partitions should be
  * its own. Those that should be and are not are claimed; where another still owns one, it is asked for again at each
- * beat. Those that are and should not be are left, which takes as long as their attempts: until then the worker goes on
- * renewing them. Owned partitions are renewed every 3 s, and nothing is started for one whose renewal is overdue by its
+ * beat. Those that are and should not be are left (`partition.ts`), which takes as long as their attempts: until then the
+ * worker goes on renewing them. Owned partitions are renewed every 3 s, and nothing is started for one whose renewal is overdue by its
  * lease, since another may own it by then. A renewal that was refused drops the partition's lines at once.
  *
  * The worker itself:
@@ -99,7 +99,7 @@ export class Worker {
     await this.#looking;
     await Promise.all(this.#claiming.values());
     await this.#attempt('withdrawing', (store, worker) => store.withdraw(worker));
-    await Promise.all(this.owned().map((partition) => this.#leave(partition)));
+    await Promise.all(this.owned().map((partition) => this.#release(partition, partition.leave())));
     for (const timer of this.#timers.splice(0)) timer.cancel();
   }
 
@@ -121,7 +121,8 @@ export class Worker {
     this.#workers = await store.announce(worker, settings.ownershipMs);
     this.#reachedAt = clock.elapsed();
     for (const partition of this.owned())
-      if (partition.state === 'owned' && !this.#wants(partition.partition)) void this.#leave(partition);
+      if (partition.state === 'owned' && !this.#wants(partition.partition))
+        void this.#release(partition, partition.shed());
     this.#claimWanted();
   }
 
@@ -182,10 +183,10 @@ export class Worker {
     owned.start();
   }
 
-  async #leave(owned: Partition): Promise<void> {
+  async #release(owned: Partition, left: Promise<void>): Promise<void> {
     const { log } = this.#options;
     const { partition, epoch } = owned;
-    await owned.leave();
+    await left;
     if (owned.state !== 'released') return;
     await this.#attempt('releasing', (store, worker) => store.release(partition, worker, epoch));
     log.info({ partition, epoch }, 'partition released');
