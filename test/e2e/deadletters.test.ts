@@ -16,8 +16,8 @@ describeTopologies('dead letters', (topology) => {
     api = deployment.api;
     sink = await startSink();
     sink.reply(({ path }) => behaviours.get(path) ?? { status: 200 });
-  }, 60_000);
-  afterAll(() => deployment.stop());
+  }, 120_000);
+  afterAll(() => deployment?.stop());
 
   async function setup(topic: string, behaviour: Behaviour, properties = {}) {
     const path = `/${topic}`;
@@ -52,7 +52,7 @@ describeTopologies('dead letters', (topology) => {
         .sort(),
     ).toEqual(firstIds.sort());
     expect(await api.deadLetters('refused', 'hook')).toEqual([]);
-  });
+  }, 120_000);
 
   test('dead-lettering can be switched off; what is dropped is counted', async () => {
     await setup('dropping', { status: 400 }, { deadLettering: false });
@@ -92,7 +92,7 @@ describeTopologies('dead letters', (topology) => {
     await api.putSubscription('gone', 'hook', { url: sink.url(path) });
     const receipts = await sink.received(path, 7, 20_000);
     expect(new Set(receipts.map(({ event }) => event.attributes.id)).size).toBe(6);
-  }, 30_000);
+  }, 120_000);
 
   test('a delivery that failed is tried again, ten seconds later at the earliest', async () => {
     const { path } = await setup('retried', { status: 500 });
@@ -105,5 +105,5 @@ describeTopologies('dead letters', (topology) => {
       'webhook-id': first!.headers['webhook-id'],
       'aeg-delivery-count': '1',
     });
-  }, 30_000);
+  }, 120_000);
 });

@@ -22,8 +22,8 @@ describeTopologies('delivering', (topology) => {
   beforeAll(async () => {
     deployment = await topology.start();
     sink = await startSink();
-  }, 60_000);
-  afterAll(() => deployment.stop());
+  }, 120_000);
+  afterAll(() => deployment?.stop());
 
   /** A topic of the test's own, with a subscription to everything at a path of the same name. */
   async function setup(wish: { contentMode?: 'structured' | 'binary' } = {}) {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   sink = await startSink();
   await api.putTopic(topic);
   await api.putSubscription(topic, 'all', { url: sink.url('/all') });
-}, 30_000);
+}, 120_000);
 
 /** Publishes a good event and waits for it: with one partition, whatever was stored before it has arrived as well. */
 async function arrivedSoFar(): Promise<unknown[]> {
@@ -305,7 +305,7 @@ describe('a publish request is refused', () => {
   test('and nothing of all that was stored', async () => {
     for (const { headers, body } of cases) await post(headers, body);
     expect(await arrivedSoFar()).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 });
 
 test('what is just within the limits is accepted', async () => {

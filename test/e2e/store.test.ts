@@ -116,7 +116,7 @@ describe('a store that is full', () => {
     );
     await sink.received(({ event }) => event.attributes.id === 'after');
     await deployment.stop();
-  }, 60_000);
+  }, 120_000);
 });
 
 test('while the process drains, publishers are told so or cut off, and nobody is told 200 for nothing', async () => {
@@ -143,4 +143,4 @@ test('while the process drains, publishers are told so or cut off, and nobody is
   expect(sink.receipts.filter(({ event }) => String(event.attributes.id).startsWith('late'))).toHaveLength(
     told200,
   );
-}, 60_000);
+}, 120_000);

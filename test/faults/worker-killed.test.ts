@@ -7,7 +7,7 @@ import type { Receipt } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 import { expectNothingLost, kills, startLoad } from './load.js';
 
-/** Ownership ends 10 s after its last renewal, and is looked for every 3 s (DESIGN §3). */
+/** Ownership ends 10 s after its last renewal, and is looked for every 3 s (docs/architecture.md). */
 const takeOverWithinMs = 15_000;
 const partitions = 8;
 

@@ -43,6 +43,8 @@ export interface LedgerPublisher {
 }
 
 const tickMs = 10;
+/** Events sent at once at most, after this process itself was held up: a burst would be its doing, not the router's. */
+const burstMax = 16;
 
 export function startPublisher(options: PublisherOptions): LedgerPublisher {
   const {
@@ -96,7 +98,7 @@ export function startPublisher(options: PublisherOptions): LedgerPublisher {
 
   const ticking = setInterval(() => {
     const now = performance.now();
-    due = Math.min(due + ((now - tickedAt) * rate) / 1_000, inFlightMax);
+    due = Math.min(due + ((now - tickedAt) * rate) / 1_000, burstMax);
     tickedAt = now;
     while (due >= 1 && flights.size < inFlightMax) {
       due--;

@@ -77,7 +77,7 @@ function keep(lines: string[], line: string): void {
  * Starts a server on a free loopback port, or on `GRIDPOST_PORT` if the settings name one, and resolves when it
  * listens. Rejects with its output if it ends before, or after `withinMs`.
  */
-export async function startServer(settings: Settings, withinMs = 20_000): Promise<ServerProcess> {
+export async function startServer(settings: Settings, withinMs = 60_000): Promise<ServerProcess> {
   const all = { GRIDPOST_PORT: '0', GRIDPOST_LOG_LEVEL: 'info', ...settings };
   const { child, stdout, stderr, exited, onLine } = start(all, []);
   const output = (): string => [...stdout, ...stderr].join('\n');

@@ -5,7 +5,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from '@jest/globals';
+import { afterAll, jest } from '@jest/globals';
+
+/** Whole products on a busy machine: a test that waits for something says itself how long that may take. */
+jest.setTimeout(30_000);
 
 const ends: (() => unknown)[] = [];
 
