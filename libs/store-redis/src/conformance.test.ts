@@ -29,7 +29,10 @@ async function open(
   limits: StoreLimits,
 ): Promise<OpenedStore> {
   const prefix = `gptest.${process.pid}.${++stores}`;
-  const again = () => openRedisStore({ url, durability: 'memory', limits, partitions, prefix });
+  // Deadlines are the business of `faults.test.ts`; here a busy machine must not meet them.
+  const commandTimeoutMs = 20_000;
+  const again = () =>
+    openRedisStore({ url, durability: 'memory', limits, partitions, prefix, commandTimeoutMs });
   let store = await again();
   return {
     store,
