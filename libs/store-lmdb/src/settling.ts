@@ -33,6 +33,8 @@ export class Settling {
     const { promise, resolve, reject } = withResolvers<SettleResult>();
     let result: SettleResult = { removed: 0, quotaEffects: [] };
     const step: Step = {
+      // Deferrals and outcomes are waited for: an attempt may be about to follow from them.
+      patient: !batch.outcomes.length && batch.entries.every(({ deferrals }) => !deferrals.length),
       blind: () =>
         !batch.outcomes.length &&
         !this.#options.quotas.pending &&
