@@ -13,6 +13,14 @@ import { type DuePlace, entryId, lineRange, openKey, readDueKey, type Tables } f
 import type { Line, Lines } from './lines.js';
 import { unpackOpen } from './records.js';
 
+/** How many hastenings of a line are told apart, so that its record stays small: older ones count as the oldest kept. */
+const hasteningsMax = 32;
+
+interface Waiting {
+  readonly place: DuePlace;
+  readonly dueAt: number;
+}
+
 /** Lines looked at in one ask without giving out anything, at most: the rest at the next, which is due at once. */
 const looksMax = 1_000;
 
@@ -48,7 +56,7 @@ export class Due {
         continue;
       }
       const until = Math.min(now, byNext.first?.order ?? now);
-      const { places, next } = this.#look(line, now, until, Math.min(room, ask.max - deliveries.length));
+      const { places, next } = this.#look(line, until, Math.min(room, ask.max - deliveries.length));
       if (next !== undefined) this.#lines.expect(line, next, true);
       for (const place of places) deliveries.push(this.#give(line, place, epoch, ask));
       if (places.length) looks = 0;
@@ -61,11 +69,12 @@ export class Due {
 
   /** In a transaction. */
   hasten(line: Line): void {
+    const now = this.#clock.now();
     line.generation++;
-    line.hastenedAt = this.#clock.now();
+    line.hastenings = [...line.hastenings, now].slice(-hasteningsMax);
     line.parkedUntil = 0;
     this.#lines.touch(line);
-    if (line.deferred > 0) this.#lines.expect(line, line.hastenedAt);
+    if (line.deferred > 0) this.#lines.expect(line, now);
   }
 
   #park(line: Line | undefined, until: number): void {
@@ -75,28 +84,33 @@ export class Due {
   }
 
   /** The first `max` due at `until`, and when the one after them is due: undefined if there is none. */
-  #look(
-    line: Line,
-    now: number,
-    until: number,
-    max: number,
-  ): { places: DuePlace[]; next: number | undefined } {
+  #look(line: Line, until: number, max: number): { places: DuePlace[]; next: number | undefined } {
     const places: DuePlace[] = [];
-    let next: number | undefined;
+    for (const { place, dueAt } of this.#inOrder(line)) {
+      if (dueAt > until || places.length === max) return { places, next: dueAt };
+      places.push(place);
+    }
+    return { places, next: undefined };
+  }
+
+  /** The line's deliveries by when they are due, or their lease ends. */
+  *#inOrder(line: Line): Generator<Waiting> {
+    // Leases that ran on when the rest of their generation was hastened. As many as there was room for, at most.
+    const overhanging: Waiting[] = [];
     for (const { key, value } of this.#tables.due.getRange(lineRange(line.number))) {
       const place = readDueKey(key);
-      const leased = value[0] === 1;
-      const old = place.generation < line.generation;
-      const dueAt = old && !leased ? Math.min(place.dueAt, line.hastenedAt) : place.dueAt;
-      if (dueAt <= until && places.length < max) {
-        places.push(place);
+      const hastenedAt = hastenedSince(line, place.generation);
+      if (value[0] === 1 && place.dueAt > hastenedAt) {
+        overhanging.push({ place, dueAt: place.dueAt });
+        overhanging.sort((a, b) => a.dueAt - b.dueAt);
         continue;
       }
-      next = Math.min(next ?? dueAt, dueAt);
-      // Only running leases of an older generation are passed over: as many as there was room for.
-      if (!(old && leased && dueAt > now)) break;
+      // What was written after a hastening is due after it, so that generations follow each other in time.
+      const dueAt = Math.min(place.dueAt, hastenedAt);
+      while (overhanging[0] && overhanging[0].dueAt <= dueAt) yield overhanging.shift()!;
+      yield { place, dueAt };
     }
-    return { places, next };
+    yield* overhanging;
   }
 
   #give(line: Line, { entry, index }: DuePlace, epoch: number, ask: DueAsk): LeasedDelivery {
@@ -112,4 +126,10 @@ export class Due {
     const { subscription } = line;
     return { place, subscription, topic, acceptedAt, token, state, frame, leaseExpired };
   }
+}
+
+/** Since when the deferred deliveries of a generation are due in any case; never for the line's own. */
+function hastenedSince({ generation, hastenings }: Line, of: number): number {
+  if (of === generation) return Number.POSITIVE_INFINITY;
+  return hastenings[Math.max(0, hastenings.length - (generation - of))]!;
 }

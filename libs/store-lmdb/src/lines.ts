@@ -12,7 +12,7 @@ export interface Line extends Heaped {
   readonly subscription: Incarnation;
   readonly number: number;
   generation: number;
-  hastenedAt: number;
+  hastenings: readonly number[];
   deferred: number;
   deferredBytes: number;
   dead: number;
@@ -53,7 +53,7 @@ export class Lines implements Mirror {
       line = newLine(subscription, {
         number: this.#next++,
         generation: 0,
-        hastenedAt: 0,
+        hastenings: [],
         deferred: 0,
         deferredBytes: 0,
         dead: 0,

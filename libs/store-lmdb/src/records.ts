@@ -79,37 +79,41 @@ export function unpackDead(packed: Buffer): DeadRecord {
 export interface LineRecord {
   /** Short number that stands for the subscription in keys; never given to another. */
   readonly number: number;
-  /** Deliveries of an older generation are due since `hastenedAt`, if they are not leased. */
+  /** That of the deliveries deferred or leased from now on. Each hastening begins one. */
   readonly generation: number;
-  readonly hastenedAt: number;
+  /** When the last generations before it ended: what is deferred of one is due since then. */
+  readonly hastenings: readonly number[];
   readonly deferred: number;
   readonly deferredBytes: number;
   readonly dead: number;
   readonly deadBytes: number;
 }
 
-const lineBytes = 46;
+/** Number, generation, four counters: then the hastenings, 48 bits each. */
+const lineHead = 40;
 
 export function packLine(line: LineRecord): Buffer {
-  const packed = Buffer.allocUnsafe(lineBytes);
+  const packed = Buffer.allocUnsafe(lineHead + 6 * line.hastenings.length);
   packed.writeUInt32LE(line.number, 0);
   packed.writeUInt32LE(line.generation, 4);
-  packed.writeUIntLE(line.hastenedAt, 8, 6);
-  packed.writeDoubleLE(line.deferred, 14);
-  packed.writeDoubleLE(line.deferredBytes, 22);
-  packed.writeDoubleLE(line.dead, 30);
-  packed.writeDoubleLE(line.deadBytes, 38);
+  packed.writeDoubleLE(line.deferred, 8);
+  packed.writeDoubleLE(line.deferredBytes, 16);
+  packed.writeDoubleLE(line.dead, 24);
+  packed.writeDoubleLE(line.deadBytes, 32);
+  for (const [index, at] of line.hastenings.entries()) packed.writeUIntLE(at, lineHead + 6 * index, 6);
   return packed;
 }
 
 export function unpackLine(packed: Buffer): LineRecord {
+  const hastenings: number[] = [];
+  for (let at = lineHead; at < packed.length; at += 6) hastenings.push(packed.readUIntLE(at, 6));
   return {
     number: packed.readUInt32LE(0),
     generation: packed.readUInt32LE(4),
-    hastenedAt: packed.readUIntLE(8, 6),
-    deferred: packed.readDoubleLE(14),
-    deferredBytes: packed.readDoubleLE(22),
-    dead: packed.readDoubleLE(30),
-    deadBytes: packed.readDoubleLE(38),
+    hastenings,
+    deferred: packed.readDoubleLE(8),
+    deferredBytes: packed.readDoubleLE(16),
+    dead: packed.readDoubleLE(24),
+    deadBytes: packed.readDoubleLE(32),
   };
 }
