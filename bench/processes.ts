@@ -12,11 +12,16 @@ const readyWithinMs = 30_000;
 const logTailCharacters = 2_000;
 
 const running = new Set<ChildProcess>();
-// An interrupted benchmark leaves no router and no Redis behind.
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+/** An interrupted benchmark leaves no router, no Redis and no driver behind. */
+export function endWithUs(child: ChildProcess): void {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+}
 
 export interface Command {
   /** Names the log file, and the process in error messages. */
@@ -49,13 +54,10 @@ export async function startProcess(command: Command): Promise<Started> {
     stdio: ['ignore', 'pipe', logFile],
   });
   closeSync(logFile);
-  running.add(child);
+  endWithUs(child);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `code ${code}`}`));
-  }).then((reason) => {
-    running.delete(child);
-    return reason;
   });
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL');
