@@ -19,6 +19,7 @@ describeWithRedis('a killed gateway', () => {
         },
       });
       for (let kill = 0; kill < kills; kill++) {
+        await load.steady();
         await new Promise<void>((resolve) => {
           armed = () => {
             armed = undefined;
@@ -41,6 +42,6 @@ describeWithRedis('a killed gateway', () => {
       await gateway.stop();
       await deployment.stop();
     },
-    60_000 + kills * 10_000,
+    90_000 + kills * 30_000,
   );
 });

@@ -10,9 +10,8 @@ import { quantile } from '../support/checker.js';
 import { embedded } from '../support/deployment.js';
 import { call } from '../support/http.js';
 import { startSink } from '../support/sink.js';
-import { kills } from './load.js';
+import { thorough } from './load.js';
 
-const thorough = kills > 2;
 const pairs = thorough ? 5 : 1;
 const runSeconds = thorough ? 10 : 4;
 /** What is promised is twice. One short pair on a shared machine is allowed what chance adds to it. */

@@ -48,7 +48,7 @@ test('a poisonous event is quarantined after three crashes, and its neighbours f
   await server.exited;
   server = await startServer(ground.settings);
   const after = new Api(server.url);
-  const [letter] = await after.deadLettered('poisoned', 'hook', 1, 20_000);
+  const [letter] = await after.deadLettered('poisoned', 'hook', 1, 60_000);
   expect(letter).toMatchObject({ deadLetterReason: 'Quarantined', event: { id: 'poison' } });
   expect(crashes).toBe(crashesMax);
   await after.accept('poisoned', eventOf({ id: 'later' }));
@@ -57,4 +57,4 @@ test('a poisonous event is quarantined after three crashes, and its neighbours f
   expect(seen).toEqual(new Set([...ids, 'later']));
   expect(await after.deadLetters('poisoned', 'hook')).toHaveLength(1);
   expect((await server.stop()).code).toBe(0);
-}, 90_000);
+}, 180_000);
