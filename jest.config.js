@@ -21,6 +21,8 @@ const shared = {
 
 export default {
   coverageProvider: 'v8',
+  // Whole servers start in some tests, on machines that may be busy; a test that hangs still ends.
+  testTimeout: 30_000,
   projects: [
     {
       ...shared,
