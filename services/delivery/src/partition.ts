@@ -10,7 +10,8 @@
  * - *owned*: reads, delivers, settles.
  * - *shedding*: as before, except that what would take long is left to the next owner: the queues are not asked, and
  *   deliveries to endpoints that take longer than a settle window are deferred. So the log is not left unread for as
- *   long as one slow endpoint's attempts take. It ends when no such attempt runs, or after a minute.
+ *   long as one slow endpoint's attempts take. It ends when no such attempt runs and no suspect is left, or after a
+ *   minute.
  * - *leaving*: takes nothing in; what waits goes back to its queue, what runs is left to end, everything is written.
  *   Then the ownership is released, and the next owner repeats nothing.
  * - *lost*: another worker may own it already. What waits is forgotten at once, what runs is left to end unheard; the
@@ -117,6 +118,11 @@ export class Partition implements DueSite {
     return this.state === 'lost';
   }
 
+  /** Whether its log still holds suspects, which the next owner must not take for anything else. */
+  get suspecting(): boolean {
+    return this.#reader.suspecting;
+  }
+
   get hasRoom(): boolean {
     const { unsettledEventsMax, unsettledBytesMax } = this.#options.settings;
     return this.#unsettledEvents < unsettledEventsMax && this.#unsettledBytes < unsettledBytesMax;
@@ -160,7 +166,9 @@ export class Partition implements DueSite {
       this.#release(entry, now);
     }
     if (this.state === 'owned' || this.shedding) this.#reader.tick(now);
-    if (this.#shed && (this.#leased.size === 0 || now > this.#shed.until)) this.#shed.left();
+    if (!this.#shed) return;
+    const light = this.#leased.size === 0 && !this.suspecting;
+    if (light || now > this.#shed.until) this.#shed.left();
   }
 
   /** Prepares for being handed over, and then hands over. Resolves as `leave` does. */

@@ -73,6 +73,11 @@ export class Reader {
     if (suspectUpTo !== undefined) this.#suspects = new Suspects({ ...options, upTo: suspectUpTo });
   }
 
+  /** Whether what an unclean end left has not all been gone through. */
+  get suspecting(): boolean {
+    return this.#suspects?.pending ?? false;
+  }
+
   /** Starts a pass, or lets the one under way go on when it would end. */
   wake(): void {
     if (this.#stopped || this.#retry) return;

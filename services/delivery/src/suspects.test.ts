@@ -82,6 +82,26 @@ describe('events that were unsettled at a crash', () => {
   });
 });
 
+test('suspects that a worker has no time for are left to the next one as such', async () => {
+  await rig.subscribe('hook', endpoint.url);
+  endpoint.reply(() => undefined);
+  const first = await rig.work({ settleWindowMs: 60_000 });
+  for (const id of rig.ids(4)) await rig.publish([id]);
+  await endpoint.until((received) => received.length === 4);
+  await crash(first);
+  const second = await rig.work({ settleWindowMs: 60_000 });
+  await endpoint.until((received) => received.length === 5);
+  await second.delivery.drain(0);
+  endpoint.reply(answer(200));
+  const before = endpoint.received.length;
+  const third = await rig.work();
+  await rig.settled();
+  const repeated = endpoint.received.length - before;
+  expect(new Set(endpoint.ids().slice(before))).toEqual(new Set(['e1', 'e2', 'e3', 'e4']));
+  const { redeliveries } = third.metrics;
+  expect(redeliveries.with('crash').value + redeliveries.with('drain').value).toBe(repeated);
+});
+
 /** Workers that crash when the event of this id reaches the endpoint, until it no longer does. */
 async function crashOn(poison: string, crashesMax: number): Promise<{ crashes: number; last: Running }> {
   let crashes = 0;

@@ -70,14 +70,14 @@ export class Suspects {
     if (site.lost) return;
     entry.onConclude = undefined;
     site.offered(entry);
-    // What is out of the log is not suspect at the next crash.
-    await this.#moment(site.settled());
     if (log.id === upTo) this.#done = true;
   }
 
   async #processEvent(entry: OpenEntry, index: number): Promise<void> {
     const { lanes, matching, site, clock } = this.#options;
     const notes = await this.#note(entry, index);
+    // It was there at a crash. What is out of the log by the next one is not found beside it again.
+    if (notes > 0) await this.#moment(site.settled());
     if (site.lost) return;
     const { event, targets, broken } = matching.match(entry.log.events[index]!);
     const now = clock.elapsed();

@@ -188,8 +188,12 @@ export class Worker {
     const { partition, epoch } = owned;
     await left;
     if (owned.state !== 'released') return;
-    await this.#attempt('releasing', (store, worker) => store.release(partition, worker, epoch));
-    log.info({ partition, epoch }, 'partition released');
+    // Suspects are left to the next owner as such: by letting the lease run out now instead of releasing it.
+    await this.#attempt('releasing', async (store, worker) => {
+      if (owned.suspecting) await store.renew(partition, worker, epoch, 1);
+      else await store.release(partition, worker, epoch);
+    });
+    log.info({ partition, epoch, suspecting: owned.suspecting }, 'partition released');
     this.#dropped(owned);
   }
 
