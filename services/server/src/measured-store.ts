@@ -3,7 +3,7 @@
  * no adapter knows of metrics.
  */
 import { GridpostError } from '@gridpost/model';
-import type { Metrics } from '@gridpost/metrics';
+import type { Histogram, Metrics } from '@gridpost/metrics';
 import type { Resources, Store } from '@gridpost/store';
 
 type Call = (...args: unknown[]) => unknown;
@@ -36,18 +36,21 @@ function measured<T extends object>(
 }
 
 function timedCall(target: object, name: string, call: Call, metrics: Metrics, kind: string): Call {
-  const durations = metrics.storeOperation.with(name, kind);
+  let durations: Histogram | undefined;
   return (...args) => {
     const began = performance.now();
     const result = call.apply(target, args);
+    // Calls that return at once, such as `onAppend`, touch no store.
     if (!(result instanceof Promise)) return result;
+    durations ??= metrics.storeOperation.with(name, kind);
+    const times = durations;
     return result.then(
       (value) => {
-        durations.observe((performance.now() - began) / 1000);
+        times.observe((performance.now() - began) / 1000);
         return value;
       },
       (error: unknown) => {
-        durations.observe((performance.now() - began) / 1000);
+        times.observe((performance.now() - began) / 1000);
         const code = error instanceof GridpostError ? error.code : (error as Error).name;
         metrics.storeErrors.with(name, code).add();
         throw error;
