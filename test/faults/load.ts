@@ -102,8 +102,14 @@ export async function startLoad(
   let redeliveriesOfTheDead = 0;
   await publisher.accepted(100);
 
-  const delivered = (what: string, awaited: readonly string[], withinMs: number): Promise<unknown> =>
-    until(what, () => !awaited.some((delivery) => owed.has(delivery)), { withinMs });
+  const delivered = async (what: string, awaited: readonly string[], withinMs: number): Promise<void> => {
+    const missing = (): string[] => awaited.filter((delivery) => owed.has(delivery));
+    try {
+      await until(what, () => missing().length === 0, { withinMs });
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; missing ${missing().length}: ${missing().slice(0, 10)}`);
+    }
+  };
 
   return {
     ledger,
