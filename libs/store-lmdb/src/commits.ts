@@ -7,7 +7,7 @@
  * them wrote; that costs two more hand-overs between threads. Both are all or nothing.
  *
  * A step that refuses (`Fenced`, or a catalogue error) does so before it writes anything; any other exception undoes the
- * whole commit. Memory that steps change ahead of the commit belongs to a `Mirror`, which is told how it ended.
+ * whole commit. Queued instructions cannot be taken back: a blind step throws, if ever, before its first. Memory that steps change ahead of the commit belongs to a `Mirror`, which is told how it ended.
  */
 import { GridpostError } from '@gridpost/model';
 import { Fenced } from '@gridpost/store';
@@ -49,6 +49,8 @@ export class Commits {
   #queue: Step[] = [];
   #busy = false;
   #closed = false;
+  /** The commit under way has been given up on. */
+  #hanging = false;
   #patience: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
   #failure: GridpostError | undefined;
@@ -71,13 +73,10 @@ export class Commits {
 
   submit(step: Step): void {
     if (this.#closed) step.failed(new GridpostError('StoreUnavailable', 'the store is closed'));
-    else if (this.#failure?.code === 'OutcomeUnknown' && this.#busy) {
-      step.failed(new GridpostError('StoreUnavailable', 'the disk does not answer'));
-    } else {
+    else if (this.#hanging) step.failed(new GridpostError('StoreUnavailable', 'the disk does not answer'));
+    else {
       this.#queue.push(step);
-      if (this.#busy) return;
-      if (step.patient) this.#patience ??= setTimeout(() => this.#begin(), patienceMs);
-      else this.#begin();
+      if (!this.#busy) this.#continue(step.patient === true);
     }
   }
 
@@ -103,6 +102,12 @@ export class Commits {
     if (this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Begins the next commit; a little later if all that waits for it has patience. */
+  #continue(patient: boolean): void {
+    if (patient) this.#patience ??= setTimeout(() => this.#begin(), patienceMs);
+    else this.#begin();
+  }
+
   /** Lets the callers of this turn of the event loop, and those a commit has just answered, come along. */
   #begin(): void {
     this.#busy = true;
@@ -118,28 +123,28 @@ export class Commits {
     overdue.unref();
     await this.#attempt(steps);
     clearTimeout(overdue);
-    if (this.#queue.length) this.#begin();
-    else {
-      this.#busy = false;
-      for (const resolve of this.#idle.splice(0)) resolve();
-    }
+    this.#hanging = false;
+    this.#busy = false;
+    if (this.#queue.length) this.#continue(!this.#closed && this.#queue.every(({ patient }) => patient));
+    else for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #attempt(steps: readonly Step[]): Promise<void> {
     const applied: Step[] = [];
+    const blind = steps.every((step) => step.blind());
     const apply = () => {
       for (const step of steps) {
         try {
           step.run();
           applied.push(step);
         } catch (error) {
-          if (!(error instanceof Fenced) && !(error instanceof GridpostError)) throw error;
+          if (!blind && !(error instanceof Fenced) && !(error instanceof GridpostError)) throw error;
           step.failed(error);
         }
       }
     };
     try {
-      if (steps.every((step) => step.blind())) await this.#root.batch(apply);
+      if (blind) await this.#root.batch(apply);
       else {
         await this.#root.childTransaction(() => {
           apply();
@@ -169,6 +174,7 @@ export class Commits {
       `the disk did not answer within ${this.#timeoutMs} ms`,
     );
     this.#failure = unknown;
+    this.#hanging = true;
     for (const step of steps) step.failed(unknown);
     const waiting = new GridpostError('StoreUnavailable', unknown.message);
     for (const step of this.#queue.splice(0)) step.failed(waiting);

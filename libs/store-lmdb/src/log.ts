@@ -200,7 +200,7 @@ export class Log implements Mirror {
     });
   }
 
-  /** Writes the requests in as few entries as they fit into. */
+  /** Writes the requests in as few entries as they fit into. Packs all of them first, which is what could throw. */
   #write(requests: readonly Request[]): void {
     const { clock, history } = this.#options;
     const acceptedAt = clock.now();
@@ -212,15 +212,14 @@ export class Log implements Mirror {
         )
       : undefined;
     let written = 0;
-    for (const run of entriesOf(events)) {
+    for (const stored of entriesOf(events).map((run) => packEntry(run, acceptedBytes))) {
       const number = this.#number();
-      const stored = packEntry(run, acceptedBytes);
       stored.writeUIntLE(acceptedAt, 0, 6);
       this.#pieces.put(entryKey(number), stored);
       const entry = openEntry(number, stored);
       this.#added.push({ number, entry });
       if (retained) history.add(number, acceptedAt, entry.events, retained.slice(written));
-      written += run.length;
+      written += entry.events.length;
     }
   }
 
