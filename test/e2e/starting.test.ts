@@ -77,7 +77,7 @@ test('a store that cannot be reached ends the start with a sentence', async () =
 
 test('logs are JSON lines on standard error, and standard output is for people', async () => {
   const server = await startServer({ GRIDPOST_STORE: embedded(), GRIDPOST_PROT: '1' });
-  await server.stop();
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
   const lines = server.log.map((line) => JSON.parse(line) as { msg: string });
   expect(lines.map(({ msg }) => msg)).toEqual(
     expect.arrayContaining([expect.stringContaining('GRIDPOST_PORT'), 'draining', 'stopped']),
