@@ -93,7 +93,7 @@ export class DeadLetters {
   #redriveOne(line: Line, { entry: id, index }: Place): boolean {
     const entry = entryNumber(id);
     if (Number.isNaN(entry) || index > 255) return false;
-    const use = this.#tables.uses.get(useKey(entry, index, line.number));
+    const use = this.#tables.payloads.get(useKey(entry, index, line.number));
     const deadAt = use && deadSince(use);
     if (deadAt === undefined) return false;
     const stored = this.#tables.dead.get(deadKey(line.number, deadAt, entry, index));

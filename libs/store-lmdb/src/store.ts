@@ -82,7 +82,7 @@ export class LmdbStore implements Store {
     const lines = new Lines(tables);
     const deliveries = new Deliveries(tables, lines, clock, space);
     const quotas = new Quotas(tables, lines, deliveries, quotaOf(limits, 1));
-    commits.follow([resources, ownership, notes, log, lines]);
+    commits.follow([space, resources, ownership, notes, log, lines]);
     this.#commits = commits;
     this.resources = resources;
     this.#ownership = ownership;
