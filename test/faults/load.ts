@@ -178,7 +178,7 @@ export async function startLoad(
 
 /** What holds after every fault, whatever was killed. */
 export function expectNothingLost(judgement: Judgement): void {
-  const { lost, phantom, invented, corrupted, renamed, duplicates, bound, redeliveries, survivors } =
+  const { lost, phantom, invented, corrupted, renamed, duplicates, bound, redeliveries, failed, survivors } =
     judgement;
   withEvidence(survivors, () => {
     const violations = { lost, phantom, invented, corrupted, renamed };
