@@ -349,7 +349,7 @@ export interface Store {
   /**
    * Notes that the owner begins to process an event of a suspect entry, and returns under how many earlier epochs that
    * had been noted: noting it again under the same epoch changes nothing. The note goes with the entry; an entry that
-   * is no longer in the log gets none, and 0. Owner call.
+   * is no longer in the log gets none, and 0. The index behind the last event's stands for the entry itself. Owner call.
    */
   begin(partition: number, epoch: number, entry: EntryId, index: number): Promise<number>;
 

@@ -78,6 +78,9 @@ export class Partition implements DueSite {
   readonly #leased = new Set<OpenDelivery>();
   readonly #stopRoom: () => void;
   readonly #pauses = new Set<() => void>();
+  /** In hand, from being opened to being written. */
+  readonly #known = new Set<EntryId>();
+  #rereading = false;
   #unsettledEvents = 0;
   #unsettledBytes = 0;
   #running = 0;
@@ -217,9 +220,27 @@ export class Partition implements DueSite {
   open(log: LogEntry): OpenEntry {
     const entry = new OpenEntry(log);
     this.#entries.set(log.id, entry);
+    this.#known.add(log.id);
     this.#unsettledEvents += log.events.length;
     this.#unsettledBytes += log.bytes;
     return entry;
+  }
+
+  knows(entry: EntryId): boolean {
+    return this.#known.has(entry);
+  }
+
+  reread(begins: boolean): void {
+    this.#rereading = begins;
+    if (begins) return;
+    this.#known.clear();
+    for (const { log } of this.#settling.entries()) this.#known.add(log.id);
+    for (const id of this.#entries.keys()) this.#known.add(id);
+  }
+
+  /** Looks whether the log holds what it should (`reader.ts`). Rejects as the store does. */
+  async verify(): Promise<void> {
+    if (this.state === 'owned' || this.shedding) await this.#reader.verify();
   }
 
   offered(entry: OpenEntry): void {
@@ -356,6 +377,7 @@ export class Partition implements DueSite {
     for (const { log, deferrals } of entries) {
       this.#unsettledEvents -= log.events.length;
       this.#unsettledBytes -= log.bytes;
+      if (!this.#rereading) this.#known.delete(log.id);
       for (const { subscription, disposition } of deferrals) this.#expect(subscription, disposition);
     }
     for (const { subscription, disposition } of outcomes)

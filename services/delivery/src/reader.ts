@@ -9,6 +9,11 @@
  * An entry none of whose deliveries has been taken is as good as unread: it waits without the settle window running.
  * One that is taken in part when its window ends is finished by `force`, which defers what its lane cannot take.
  *
+ * A store that comes back from a crash or a failover may have lost its last writes, although it had answered them. Then
+ * entries that were settled are in the log again, behind the place up to which it has been read; or new entries got ids
+ * that lie behind it. `verify` finds them by looking at the front of the log: whatever stands there is either in hand or
+ * the next to be read. If it is neither, the log is read from the front again, without what is in hand.
+ *
  * Each read brings the configuration's version along. What was read is matched only when the registry is known to be
  * that new, so that a subscription made before a publish receives the event.
  */
@@ -53,6 +58,15 @@ interface Cursor {
   waiting: OpenDelivery | undefined;
 }
 
+interface Rereading {
+  /** Acceptance of the last entry read before: older ones may have been attempted. */
+  readonly before: number;
+  /** The store's clock at the beginning: what was accepted later has not been read. */
+  readonly until: number;
+  /** Everything older has been read. */
+  passed: boolean;
+}
+
 export class Reader {
   readonly #options: ReaderOptions;
   readonly #outage: Outage;
@@ -65,6 +79,12 @@ export class Reader {
   #stopped = false;
   #readAt = Number.NEGATIVE_INFINITY;
   #retry: Timer | undefined;
+  /** Of the last entry read. */
+  #acceptedAt = 0;
+  /** The store was out of reach, so what it holds is not certain. */
+  #doubt = false;
+  /** Set while the log is read from the front again. */
+  #reread: Rereading | undefined;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -107,6 +127,35 @@ export class Reader {
     if (this.#cursor?.entry === entry) this.#offer(this.#cursor, true);
   }
 
+  /**
+   * Looks whether the front of the log is what it should be, and has it read again if not. Once every some seconds is
+   * enough. Rejects as the store does, but not with `Fenced`.
+   */
+  async verify(): Promise<void> {
+    const { site, log } = this.#options;
+    if (this.#after === undefined || (this.#reread && !this.#reread.passed) || this.suspecting) return;
+    try {
+      const front = await this.#firstAfter(undefined);
+      if (front === undefined || site.knows(front)) return;
+      if (front === (await this.#firstAfter(this.#after)) || site.knows(front)) return;
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+      site.fenced();
+    }
+    if (this.#stopped || site.lost) return;
+    log.warn(
+      { partition: site.partition },
+      'the store has lost writes it had confirmed: its log is read again',
+    );
+    const until = site.storeNow(this.#options.clock.elapsed());
+    this.#reread = { before: this.#acceptedAt, until, passed: false };
+    this.#after = undefined;
+    // What was read and not begun is found again.
+    while (this.#fetched.shift());
+    site.reread(true);
+    this.wake();
+  }
+
   /** Reads no more. Resolves when what was begun has been offered: nothing is half in hand then. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -122,6 +171,10 @@ export class Reader {
       try {
         if (!(await this.#workOff()) || this.#stopped) return;
         more = await this.#read();
+        if (!more && this.#doubt) {
+          this.#doubt = false;
+          await this.verify();
+        }
       } catch (error) {
         this.#failed(error);
         return;
@@ -178,6 +231,7 @@ export class Reader {
             event,
             acceptedAt,
           });
+        if (this.#reread && acceptedAt <= this.#reread.before) delivery.redelivery = 'crash';
         entry.add(delivery);
         if (broken) giveUp(delivery, 'Quarantined');
         else if (!lanes.offer(delivery, now, lagMs, force)) {
@@ -201,20 +255,38 @@ export class Reader {
   /** Whether there was something. */
   async #read(): Promise<boolean> {
     const { store, registry, clock, lanes, site } = this.#options;
+    if (this.#reread?.passed) this.#endReread();
     const asOf = clock.elapsed();
     this.#readAt = asOf;
-    const { entries, version, now } = await store.read(site.partition, site.epoch, this.#after, readLimits);
+    const after = this.#after;
+    const { entries, version, now } = await store.read(site.partition, site.epoch, after, readLimits);
     if (this.#stopped) return false;
     site.noteStoreNow(now);
     if (!registry.confirm(version, asOf)) await registry.refresh();
-    this.#outage.over();
+    if (this.#outage.over()) this.#doubt = true;
     lanes.reopen(clock.elapsed());
+    // It was found meanwhile that the log has to be read again.
+    if (after !== this.#after) return true;
     for (const entry of entries) {
-      this.#fetched.push(entry);
       this.#after = entry.id;
+      this.#acceptedAt = entry.acceptedAt;
+      if (!this.#reread || !site.knows(entry.id)) this.#fetched.push(entry);
     }
     if (entries.length === 0) this.#suspects?.end();
+    if (this.#reread && (entries.length === 0 || this.#acceptedAt > this.#reread.until))
+      this.#reread.passed = true;
     return entries.length > 0;
+  }
+
+  #endReread(): void {
+    this.#reread = undefined;
+    this.#options.site.reread(false);
+  }
+
+  async #firstAfter(after: EntryId | undefined): Promise<EntryId | undefined> {
+    const { store, site } = this.#options;
+    const { entries } = await store.read(site.partition, site.epoch, after, { entriesMax: 1, bytesMax: 1 });
+    return entries[0]?.id;
   }
 
   #failed(error: unknown): void {

@@ -32,6 +32,8 @@ export interface KeptPartition {
   /** What is in hand from unsettled entries, by subscription. */
   pending(): ReadonlyMap<Incarnation, Pending>;
   storeNow(elapsed: number): number;
+  /** Looks whether the log holds what it should. */
+  verify(): Promise<void>;
 }
 
 export interface UpkeepOptions {
@@ -94,7 +96,9 @@ export class Upkeep {
       return known;
     };
     const partitions = this.#options.partitions();
-    for (const { partition } of partitions) {
+    for (const owned of partitions) {
+      const { partition } = owned;
+      await owned.verify();
       const usage = await store.usage(partition);
       logEntries += usage.logEntries;
       for (const each of usage.subscriptions) {
