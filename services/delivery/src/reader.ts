@@ -9,10 +9,7 @@
  * An entry none of whose deliveries has been taken is as good as unread: it waits without the settle window running.
  * One that is taken in part when its window ends is finished by `force`, which defers what its lane cannot take.
  *
- * A store that comes back from a crash or a failover may have lost its last writes, although it had answered them. Then
- * entries that were settled are in the log again, behind the place up to which it has been read; or new entries got ids
- * that lie behind it. `verify` finds them by looking at the front of the log: whatever stands there is either in hand or
- * the next to be read. If it is neither, the log is read from the front again, without what is in hand.
+ * Where the store has lost writes (`front.ts`), the log is read from its front again, without what is in hand.
  *
  * Each read brings the configuration's version along. What was read is matched only when the registry is known to be
  * that new, so that a subscription made before a publish receives the event.
@@ -20,12 +17,12 @@
 import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { type Claim, Fenced, type LogEntry, type Store } from '@gridpost/store';
-import { giveUp } from './endings.js';
 import type { OpenEntry } from './entry.js';
 import { Fifo } from './fifo.js';
+import { frontIsOdd, type Rereading } from './front.js';
 import type { Lanes } from './lanes.js';
-import type { Match, Matching } from './matching.js';
-import { OpenDelivery } from './open-delivery.js';
+import type { Matching } from './matching.js';
+import { Offering } from './offering.js';
 import { Outage } from './outage.js';
 import type { Site } from './site.js';
 import { Suspects } from './suspects.js';
@@ -48,32 +45,13 @@ const readLimits = { entriesMax: 256, bytesMax: 1024 * 1024 };
 /** Events that are offered before other things of the process get their turn. */
 const eventsPerTurn = 128;
 
-/** How far the entry being offered has come. */
-interface Cursor {
-  readonly entry: OpenEntry;
-  index: number;
-  match: Match | undefined;
-  target: number;
-  /** The delivery that made reading wait. */
-  waiting: OpenDelivery | undefined;
-}
-
-interface Rereading {
-  /** Acceptance of the last entry read before: older ones may have been attempted. */
-  readonly before: number;
-  /** The store's clock at the beginning: what was accepted later has not been read. */
-  readonly until: number;
-  /** Everything older has been read. */
-  passed: boolean;
-}
-
 export class Reader {
   readonly #options: ReaderOptions;
   readonly #outage: Outage;
+  readonly #offering: Offering;
   readonly #fetched = new Fifo<LogEntry>();
   readonly #suspects: Suspects | undefined;
   #after: EntryId | undefined;
-  #cursor: Cursor | undefined;
   #pass: Promise<void> | undefined;
   #again = false;
   #stopped = false;
@@ -89,6 +67,7 @@ export class Reader {
   constructor(options: ReaderOptions) {
     this.#options = options;
     this.#outage = new Outage(options.log, 'reading', { partition: options.site.partition });
+    this.#offering = new Offering(options);
     const { suspectUpTo } = options.claim;
     if (suspectUpTo !== undefined) this.#suspects = new Suspects({ ...options, upTo: suspectUpTo });
   }
@@ -113,7 +92,7 @@ export class Reader {
 
   /** Goes on with what has been read and could not be offered so far, if there is any. */
   resume(): void {
-    if (this.#cursor !== undefined || this.#fetched.size > 0) this.wake();
+    if (this.#offering.entry || this.#fetched.size > 0) this.wake();
   }
 
   /** To be called about every 100 ms: keeps the beat, and looks again at lanes that made reading wait. */
@@ -124,20 +103,17 @@ export class Reader {
 
   /** Finishes offering an entry whose window has ended. */
   force(entry: OpenEntry): void {
-    if (this.#cursor?.entry === entry) this.#offer(this.#cursor, true);
+    if (this.#offering.entry === entry) this.#offering.proceed(true);
   }
 
   /**
-   * Looks whether the front of the log is what it should be, and has it read again if not. Once every some seconds is
-   * enough. Rejects as the store does, but not with `Fenced`.
+   * Looks whether the store has lost writes, and has the log read again if so. Once every some seconds is enough. Rejects as the store does, but not with `Fenced`.
    */
   async verify(): Promise<void> {
-    const { site, log } = this.#options;
+    const { store, site, log, clock } = this.#options;
     if (this.#after === undefined || (this.#reread && !this.#reread.passed) || this.suspecting) return;
     try {
-      const front = await this.#firstAfter(undefined);
-      if (front === undefined || site.knows(front)) return;
-      if (front === (await this.#firstAfter(this.#after)) || site.knows(front)) return;
+      if (!(await frontIsOdd(store, site, () => this.#after))) return;
     } catch (error) {
       if (!(error instanceof Fenced)) throw error;
       site.fenced();
@@ -147,7 +123,7 @@ export class Reader {
       { partition: site.partition },
       'the store has lost writes it had confirmed: its log is read again',
     );
-    const until = site.storeNow(this.#options.clock.elapsed());
+    const until = site.storeNow(clock.elapsed());
     this.#reread = { before: this.#acceptedAt, until, passed: false };
     this.#after = undefined;
     // What was read and not begun is found again.
@@ -161,7 +137,7 @@ export class Reader {
     this.#stopped = true;
     this.#retry?.cancel();
     await this.#pass;
-    if (this.#cursor && !this.#options.site.lost) this.#offer(this.#cursor, true);
+    if (!this.#options.site.lost) this.#offering.proceed(true);
   }
 
   async #run(): Promise<void> {
@@ -188,68 +164,22 @@ export class Reader {
     const { site } = this.#options;
     let events = 0;
     while (!site.lost) {
-      let cursor = this.#cursor;
-      if (!cursor) {
-        const log = this.#fetched.first;
-        if (!log) return true;
-        if (!site.hasRoom || this.#stopped) return false;
-        this.#fetched.shift();
-        if (this.#suspects?.pending) {
-          await this.#suspects.process(log);
-          continue;
-        }
-        cursor = { entry: site.open(log), index: 0, match: undefined, target: 0, waiting: undefined };
-        this.#cursor = cursor;
+      if (!this.#offering.proceed(false)) return false;
+      const log = this.#fetched.first;
+      if (!log) return true;
+      if (!site.hasRoom || this.#stopped) return false;
+      this.#fetched.shift();
+      if (this.suspecting) {
+        await this.#suspects!.process(log);
+        continue;
       }
-      if (!this.#offer(cursor, false)) return false;
-      events += cursor.entry.log.events.length;
+      this.#offering.begin(log, this.#reread && log.acceptedAt <= this.#reread.before ? 'crash' : undefined);
+      events += log.events.length;
       if (events < eventsPerTurn) continue;
       events = 0;
       await turn();
     }
     return false;
-  }
-
-  /** Offers the rest of an entry's deliveries. False if reading is to wait, which `force` excludes. */
-  #offer(cursor: Cursor, force: boolean): boolean {
-    const { lanes, matching, site, clock } = this.#options;
-    const { entry } = cursor;
-    const { events, acceptedAt, id } = entry.log;
-    const now = clock.elapsed();
-    const lagMs = site.storeNow(now) - acceptedAt;
-    while (cursor.index < events.length) {
-      const { index } = cursor;
-      cursor.match ??= matching.match(events[index]!);
-      const { targets, event, broken } = cursor.match;
-      while (cursor.target < targets.length) {
-        const delivery =
-          cursor.waiting ??
-          new OpenDelivery(lanes.of(targets[cursor.target]!), {
-            holder: site,
-            entry: id,
-            index,
-            event,
-            acceptedAt,
-          });
-        if (this.#reread && acceptedAt <= this.#reread.before) delivery.redelivery = 'crash';
-        entry.add(delivery);
-        if (broken) giveUp(delivery, 'Quarantined');
-        else if (!lanes.offer(delivery, now, lagMs, force)) {
-          entry.takeBack();
-          cursor.waiting = delivery;
-          return false;
-        }
-        entry.begunAt ??= now;
-        cursor.waiting = undefined;
-        cursor.target++;
-      }
-      cursor.match = undefined;
-      cursor.target = 0;
-      cursor.index++;
-    }
-    this.#cursor = undefined;
-    site.offered(entry);
-    return true;
   }
 
   /** Whether there was something. */
@@ -281,12 +211,6 @@ export class Reader {
   #endReread(): void {
     this.#reread = undefined;
     this.#options.site.reread(false);
-  }
-
-  async #firstAfter(after: EntryId | undefined): Promise<EntryId | undefined> {
-    const { store, site } = this.#options;
-    const { entries } = await store.read(site.partition, site.epoch, after, { entriesMax: 1, bytesMax: 1 });
-    return entries[0]?.id;
   }
 
   #failed(error: unknown): void {

@@ -56,12 +56,6 @@ export class Settling {
     return this.#outage.lasts;
   }
 
-  /** What is not written yet. */
-  *entries(): Generator<OpenEntry> {
-    if (this.#batch) yield* this.#batch.entries;
-    yield* this.#entries;
-  }
-
   addEntry(entry: OpenEntry): void {
     this.#entries.push(entry);
     this.#schedule();

@@ -17,14 +17,9 @@ import {
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Store, Usage } from '@gridpost/store';
+import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
-
-export interface Pending {
-  readonly count: number;
-  /** Acceptance of the oldest. */
-  readonly oldestAt: number;
-}
 
 /** What upkeep sees of an owned partition. */
 export interface KeptPartition {
