@@ -10,18 +10,7 @@
  */
 import type { Clock, DeadLetterReason } from '@gridpost/model';
 import { chargedBytes, type Disposition, type PendingEvent } from '@gridpost/store';
-import {
-  after,
-  deadKey,
-  dueKey,
-  lineRange,
-  openKey,
-  placeKey,
-  placeNumber,
-  readOpenKey,
-  type Tables,
-  useKey,
-} from './layout.js';
+import { after, deadKey, dueKey, lineRange, openKey, placeKey, type Tables, useKey } from './layout.js';
 import type { Line, Lines } from './lines.js';
 import { Pieces } from './pieces.js';
 import { type DeadRecord, type OpenRecord, packDead, packOpen, unpackOpen } from './records.js';
@@ -93,7 +82,6 @@ export class Deliveries {
     this.#tables.open.remove(openKey(line.number, entry, index));
     line.deferred--;
     line.deferredBytes -= chargedBytes(frameBytes);
-    if (line.oldest?.place === placeNumber(entry, index)) line.oldest = undefined;
     this.#lines.touch(line);
     if (disposition.kind === 'finished') this.#release(spot);
     else this.#addDead(spot, { acceptedAt, frameBytes, ...disposition });
@@ -115,13 +103,12 @@ export class Deliveries {
   /** Acceptance of the line's oldest open delivery. Needs no transaction. */
   oldestAcceptedAt(line: Line): number | undefined {
     if (line.deferred === 0) return undefined;
-    if (!line.oldest) {
-      for (const { key, value } of this.#tables.open.getRange({ ...lineRange(line.number), limit: 1 })) {
-        const { entry, index } = readOpenKey(key);
-        line.oldest = { place: placeNumber(entry, index), acceptedAt: unpackOpen(value).acceptedAt };
+    if (line.oldestAcceptedAt === undefined) {
+      for (const { value } of this.#tables.open.getRange({ ...lineRange(line.number), limit: 1 })) {
+        line.oldestAcceptedAt = unpackOpen(value).acceptedAt;
       }
     }
-    return line.oldest?.acceptedAt;
+    return line.oldestAcceptedAt;
   }
 
   #addOpen(
@@ -135,7 +122,6 @@ export class Deliveries {
     this.#putOpen(spot, acceptedAt, frameBytes, disposition);
     line.deferred++;
     line.deferredBytes += chargedBytes(frameBytes);
-    if (line.oldest && placeNumber(entry, index) < line.oldest.place) line.oldest = undefined;
     this.#lines.touch(line);
   }
 

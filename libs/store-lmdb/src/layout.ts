@@ -75,6 +75,8 @@ export const metaKey = {
   entries: Buffer.from('entries'),
   /** First line number never given to a subscription. */
   lines: Buffer.from('lines'),
+  /** Written to see whether it can be. */
+  probe: Buffer.from('probe'),
 } as const;
 
 export const placeBytes = 7;
@@ -83,9 +85,6 @@ export const entryId = (entry: number): EntryId => entry.toString(16);
 /** NaN where the text is no id of ours: there is no such entry then. */
 export const entryNumber = (id: EntryId): number =>
   /^[0-9a-f]{1,12}$/.test(id) ? Number.parseInt(id, 16) : NaN;
-
-/** Entry number and index in one number, ordered as places are: 128 events per entry, 2^46 entries. */
-export const placeNumber = (entry: number, index: number): number => entry * 128 + index;
 
 export function entryKey(entry: number): Buffer {
   const key = Buffer.allocUnsafe(6);
