@@ -20,7 +20,7 @@
  * A delivery in hand either belongs to an unsettled entry, or has a lease in the store. When an entry's settle window
  * ends, what waits of it is deferred and what runs gets a lease, in the settle that removes the entry.
  */
-import type { Clock, EntryId, Incarnation, Log, Timer } from '@gridpost/model';
+import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type {
@@ -34,8 +34,7 @@ import type {
 } from '@gridpost/store';
 import { Due, type DueSite } from './due.js';
 import { defer } from './endings.js';
-import type { OpenEntry } from './entry.js';
-import { InHand, type Pending, withdrawFrom } from './in-hand.js';
+import { OpenEntry } from './entry.js';
 import type { Lanes } from './lanes.js';
 import type { Matching } from './matching.js';
 import { type Conclusion, finished, type OpenDelivery } from './open-delivery.js';
@@ -65,8 +64,6 @@ const leaseMarginMs = 5_000;
 /** Longest time in which a partition sheds. */
 const sheddingMsMax = 60_000;
 
-const giveBack = (delivery: OpenDelivery): void => defer(delivery, 'drain', 0);
-
 export class Partition implements DueSite {
   readonly partition: number;
   readonly epoch: number;
@@ -76,9 +73,13 @@ export class Partition implements DueSite {
   readonly #settling: Settling;
   readonly #reader: Reader;
   readonly #due: Due;
-  readonly #inHand = new InHand();
+  /** In the order of the log. */
+  readonly #entries = new Map<EntryId, OpenEntry>();
+  readonly #leased = new Set<OpenDelivery>();
   readonly #stopRoom: () => void;
   readonly #pauses = new Set<() => void>();
+  #unsettledEvents = 0;
+  #unsettledBytes = 0;
   #running = 0;
   #tokens = 0;
   #leaving: Promise<void> | undefined;
@@ -124,16 +125,25 @@ export class Partition implements DueSite {
 
   get hasRoom(): boolean {
     const { unsettledEventsMax, unsettledBytesMax } = this.#options.settings;
-    return this.#inHand.events < unsettledEventsMax && this.#inHand.bytes < unsettledBytesMax;
+    return this.#unsettledEvents < unsettledEventsMax && this.#unsettledBytes < unsettledBytesMax;
   }
 
   get settlingFails(): boolean {
     return this.#settling.failing;
   }
 
-  /** What is in hand from unsettled entries. */
-  pending(): Map<Incarnation, Pending> {
-    return this.#inHand.pending();
+  /** Deliveries in hand that belong to unsettled entries, by subscription, with the oldest's acceptance. */
+  pending(): Map<string, { count: number; oldestAt: number }> {
+    const pending = new Map<string, { count: number; oldestAt: number }>();
+    for (const { deliveries, acceptedAt } of this.#entries.values()) {
+      for (const { stage, token, subscription } of deliveries) {
+        if (stage === 'concluded' || token !== undefined) continue;
+        const known = pending.get(subscription);
+        if (known) known.count++;
+        else pending.set(subscription, { count: 1, oldestAt: acceptedAt });
+      }
+    }
+    return pending;
   }
 
   start(): void {
@@ -149,7 +159,7 @@ export class Partition implements DueSite {
   /** To be called about every 100 ms. */
   tick(now: number): void {
     const { settleWindowMs } = this.#options.settings;
-    for (const entry of this.#inHand.entries.values()) {
+    for (const entry of this.#entries.values()) {
       if (entry.begunAt === undefined) continue;
       if (now - entry.begunAt < settleWindowMs) break;
       this.#reader.force(entry);
@@ -157,7 +167,7 @@ export class Partition implements DueSite {
     }
     if (this.state === 'owned' || this.shedding) this.#reader.tick(now);
     if (!this.#shed) return;
-    const light = this.#inHand.leased.size === 0 && !this.suspecting;
+    const light = this.#leased.size === 0 && !this.suspecting;
     if (light || now > this.#shed.until) this.#shed.left();
   }
 
@@ -169,7 +179,7 @@ export class Partition implements DueSite {
       this.#shed = { until: this.#options.clock.elapsed() + sheddingMsMax, left: resolve };
     });
     await this.#due.stop();
-    withdrawFrom(this.#inHand.leased, giveBack);
+    this.#giveBack(this.#leased);
     await left;
     await this.leave();
   }
@@ -184,9 +194,8 @@ export class Partition implements DueSite {
   lose(): void {
     if (this.state === 'lost' || this.state === 'released') return;
     this.#end('lost');
-    this.#inHand.withdraw((delivery) => {
-      delivery.stage = 'concluded';
-    });
+    for (const entry of this.#entries.values()) this.#forgetWaiting(entry.deliveries);
+    this.#forgetWaiting(this.#leased);
     void this.#reader.stop();
     void this.#due.stop();
     this.#quiet?.();
@@ -206,20 +215,11 @@ export class Partition implements DueSite {
   }
 
   open(log: LogEntry): OpenEntry {
-    return this.#inHand.open(log);
-  }
-
-  knows(entry: EntryId): boolean {
-    return this.#inHand.knows(entry);
-  }
-
-  reread(begins: boolean): void {
-    this.#inHand.reread(begins);
-  }
-
-  /** Looks whether the log holds what it should (`front.ts`). Rejects as the store does. */
-  async verify(): Promise<void> {
-    if (this.state === 'owned' || this.shedding) await this.#reader.verify();
+    const entry = new OpenEntry(log);
+    this.#entries.set(log.id, entry);
+    this.#unsettledEvents += log.events.length;
+    this.#unsettledBytes += log.bytes;
+    return entry;
   }
 
   offered(entry: OpenEntry): void {
@@ -228,7 +228,7 @@ export class Partition implements DueSite {
   }
 
   hold(delivery: OpenDelivery): void {
-    this.#inHand.leased.add(delivery);
+    this.#leased.add(delivery);
   }
 
   forget({ place, subscription, token, topic }: LeasedDelivery): void {
@@ -246,11 +246,11 @@ export class Partition implements DueSite {
     if (this.lost) return;
     const { token, entry: id, index, subscription } = delivery;
     if (token !== undefined) {
-      this.#inHand.leased.delete(delivery);
+      this.#leased.delete(delivery);
       this.#settling.addOutcome({ entry: id, index, subscription, token, disposition: conclusion });
       return;
     }
-    const entry = this.#inHand.entries.get(id)!;
+    const entry = this.#entries.get(id)!;
     if (entry.conclude(delivery, conclusion)) this.#complete(entry);
   }
 
@@ -285,7 +285,8 @@ export class Partition implements DueSite {
     this.state = 'leaving';
     this.#shed?.left();
     await Promise.all([this.#reader.stop(), this.#due.stop()]);
-    this.#inHand.withdraw(giveBack);
+    for (const entry of this.#entries.values()) this.#giveBack(entry.deliveries);
+    this.#giveBack(this.#leased);
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#quiet = resolve;
@@ -305,15 +306,18 @@ export class Partition implements DueSite {
   }
 
   #complete(entry: OpenEntry): void {
-    this.#inHand.entries.delete(entry.id);
+    this.#entries.delete(entry.id);
     this.#settling.addEntry(entry);
   }
 
   /** Lets an entry go whose settle window has ended. */
   #release(entry: OpenEntry, now: number): void {
-    withdrawFrom(entry.deliveries, (delivery) => defer(delivery, 'busy', 0));
-    for (const delivery of entry.deliveries)
-      if (delivery.stage === 'running') this.#lease(entry, delivery, now);
+    for (const delivery of entry.deliveries) {
+      if (delivery.stage === 'waiting') {
+        delivery.lane.withdraw(delivery);
+        defer(delivery, 'busy', 0);
+      } else if (delivery.stage === 'running') this.#lease(entry, delivery, now);
+    }
   }
 
   /** Gives a running attempt of an unsettled entry a lease, so that the entry can go. */
@@ -327,14 +331,31 @@ export class Partition implements DueSite {
       state: { ...delivery.ownState, attempts: delivery.attempts + 1 },
     };
     delivery.token = token;
-    this.#inHand.leased.add(delivery);
+    this.#leased.add(delivery);
     delivery.lane.series.deferred('running');
     if (entry.conclude(delivery, disposition)) this.#complete(entry);
   }
 
+  #giveBack(deliveries: Iterable<OpenDelivery>): void {
+    for (const delivery of deliveries) {
+      if (delivery.stage !== 'waiting') continue;
+      delivery.lane.withdraw(delivery);
+      defer(delivery, 'drain', 0);
+    }
+  }
+
+  #forgetWaiting(deliveries: Iterable<OpenDelivery>): void {
+    for (const delivery of deliveries) {
+      if (delivery.stage !== 'waiting') continue;
+      delivery.lane.withdraw(delivery);
+      delivery.stage = 'concluded';
+    }
+  }
+
   #onSettled({ entries, outcomes }: Batch, { quotaEffects }: SettleResult): void {
     for (const { log, deferrals } of entries) {
-      this.#inHand.settled(log);
+      this.#unsettledEvents -= log.events.length;
+      this.#unsettledBytes -= log.bytes;
       for (const { subscription, disposition } of deferrals) this.#expect(subscription, disposition);
     }
     for (const { subscription, disposition } of outcomes)

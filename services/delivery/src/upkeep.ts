@@ -17,9 +17,14 @@ import {
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Store, Usage } from '@gridpost/store';
-import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
+
+export interface Pending {
+  readonly count: number;
+  /** Acceptance of the oldest. */
+  readonly oldestAt: number;
+}
 
 /** What upkeep sees of an owned partition. */
 export interface KeptPartition {
@@ -27,8 +32,6 @@ export interface KeptPartition {
   /** What is in hand from unsettled entries, by subscription. */
   pending(): ReadonlyMap<Incarnation, Pending>;
   storeNow(elapsed: number): number;
-  /** Looks whether the log holds what it should. */
-  verify(): Promise<void>;
 }
 
 export interface UpkeepOptions {
@@ -91,9 +94,7 @@ export class Upkeep {
       return known;
     };
     const partitions = this.#options.partitions();
-    for (const owned of partitions) {
-      const { partition } = owned;
-      await owned.verify();
+    for (const { partition } of partitions) {
       const usage = await store.usage(partition);
       logEntries += usage.logEntries;
       for (const each of usage.subscriptions) {
