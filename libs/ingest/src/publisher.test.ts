@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
 import { Event, frameEvent, GridpostError, type Topic } from '@gridpost/model';
-import { FakeClock } from '@gridpost/model/testing';
 import type { AppendOptions, AppendResult, PendingEvent, Store } from '@gridpost/store';
 import { Publisher } from './publisher.js';
 
@@ -62,7 +61,6 @@ function setup({ partitions = 4, waitingBytesMax = 1_000_000 } = {}) {
   const versions: number[] = [];
   const publisher = new Publisher({
     store,
-    clock: new FakeClock(),
     onVersion: (version) => versions.push(version),
     waitingBytesMax,
   });

@@ -9,14 +9,11 @@
  * request waits longer than the store's command timeout.
  */
 import { createHash } from 'node:crypto';
-import { type Clock, type Event, GridpostError, type Topic } from '@gridpost/model';
+import { type Event, GridpostError, type Topic } from '@gridpost/model';
 import type { AppendResult, PendingEvent, Store } from '@gridpost/store';
 
 export interface PublisherOptions {
   readonly store: Store;
-  readonly clock: Clock;
-  /** Told of each append: its duration, and the error code if it failed. */
-  readonly onAppend?: (elapsedMs: number, events: number, errorCode: string | undefined) => void;
   /** Told the configuration version that the partition knows. */
   readonly onVersion?: (version: number) => void;
   /** Bytes of requests that may wait at once; more are refused with `StoreUnavailable`. Default 64 MiB. */
@@ -38,8 +35,6 @@ interface Request {
 
 export class Publisher {
   readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #onAppend: PublisherOptions['onAppend'];
   readonly #onVersion: PublisherOptions['onVersion'];
   readonly #waitingBytesMax: number;
   #waiting: Request[] = [];
@@ -51,8 +46,6 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#store = options.store;
-    this.#clock = options.clock;
-    this.#onAppend = options.onAppend;
     this.#onVersion = options.onVersion;
     this.#waitingBytesMax = options.waitingBytesMax ?? 64 * 1024 * 1024;
     // Gateways that start together do not all begin with the same partition.
@@ -123,19 +116,15 @@ export class Publisher {
       requests.length === 1 ? requests[0]!.events : requests.flatMap((request) => request.events);
     const retained = new Set<string>();
     for (const request of requests) if (request.retained) retained.add(request.events[0]!.topic);
-    const began = this.#clock.elapsed();
     let result: AppendResult;
     try {
       result = await this.#store.append(partition, events, retained.size ? { retained } : {});
     } catch (error) {
-      const code = error instanceof GridpostError ? error.code : 'Internal';
-      this.#onAppend?.(this.#clock.elapsed() - began, events.length, code);
       for (const request of requests) request.reject(error);
-      this.#refuseWaiting(code === 'StoreFull' ? error : undefined);
+      this.#refuseWaiting(error instanceof GridpostError && error.code === 'StoreFull' ? error : undefined);
       this.#finish();
       return;
     }
-    this.#onAppend?.(this.#clock.elapsed() - began, events.length, undefined);
     this.#onVersion?.(result.version);
     for (const request of requests) request.resolve();
     this.#finish();

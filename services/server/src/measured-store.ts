@@ -37,20 +37,22 @@ function measured<T extends object>(
 
 function timedCall(target: object, name: string, call: Call, metrics: Metrics, kind: string): Call {
   let durations: Histogram | undefined;
+  const observe = (began: number): void => {
+    durations ??= metrics.storeOperation.with(name, kind);
+    durations.observe((performance.now() - began) / 1000);
+  };
   return (...args) => {
     const began = performance.now();
     const result = call.apply(target, args);
     // Calls that return at once, such as `onAppend`, touch no store.
     if (!(result instanceof Promise)) return result;
-    durations ??= metrics.storeOperation.with(name, kind);
-    const times = durations;
     return result.then(
       (value) => {
-        times.observe((performance.now() - began) / 1000);
+        observe(began);
         return value;
       },
       (error: unknown) => {
-        times.observe((performance.now() - began) / 1000);
+        observe(began);
         const code = error instanceof GridpostError ? error.code : (error as Error).name;
         metrics.storeErrors.with(name, code).add();
         throw error;

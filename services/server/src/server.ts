@@ -46,6 +46,7 @@ export async function startServer(configuration: Configuration, version: string,
     metrics.partitions.with().set(store.info.partitions);
     const registry = new Registry(store, clock);
     await registry.refresh();
+    const rootKey = await rootKeyOf(store, configuration.rootKey);
     const refresh = (): void => {
       registry
         .refresh()
@@ -55,7 +56,6 @@ export async function startServer(configuration: Configuration, version: string,
 
     const publisher = new Publisher({
       store,
-      clock,
       onVersion: (seen) => {
         if (seen > registry.version) refresh();
       },
@@ -102,31 +102,34 @@ export async function startServer(configuration: Configuration, version: string,
       metrics,
       clock,
       log,
-      rootKey: await rootKeyOf(store, configuration.rootKey),
+      rootKey,
       adminKey: configuration.adminKey,
       serveApi: has('gateway'),
       checks,
       version,
     });
+    /** Ends everything but the gateway and the store. */
+    const halt = async (drainMs: number): Promise<{ cut: number }> => {
+      const drained = (await delivery?.drain(drainMs)) ?? { cut: 0 };
+      refreshing.cancel();
+      checking.cancel();
+      await delivery?.close();
+      return drained;
+    };
+
     delivery?.start();
     let port: number;
     try {
       ({ port } = await gateway.listen(configuration.host, configuration.port));
     } catch (error) {
-      refreshing.cancel();
-      checking.cancel();
-      await delivery?.drain(0);
-      await delivery?.close();
+      await halt(0);
       throw error;
     }
 
     let stopping: Promise<{ cut: number }> | undefined;
     const stop = async (): Promise<{ cut: number }> => {
       await gateway.drain();
-      const drained = (await delivery?.drain(configuration.drainSeconds * 1_000)) ?? { cut: 0 };
-      refreshing.cancel();
-      checking.cancel();
-      await delivery?.close();
+      const drained = await halt(configuration.drainSeconds * 1_000);
       await gateway.close();
       await store.close();
       return drained;

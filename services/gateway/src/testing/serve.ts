@@ -69,7 +69,7 @@ export async function serve(
   const clock: Clock = options.clock ?? systemClock;
   const store = options.store ?? new MemoryStore({ clock });
   const registry = options.registry ?? new Registry(store, clock);
-  const publisher = options.publisher ?? new Publisher({ store, clock });
+  const publisher = options.publisher ?? new Publisher({ store });
   const metrics = options.metrics ?? new Metrics('1.2.3');
   const lines: string[] = [];
   const note =
