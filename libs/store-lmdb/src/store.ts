@@ -1,6 +1,7 @@
 /** The store's calls, each handed to the file whose subject it is. One partition, numbered 0. */
 import { type Clock, GridpostError, type Incarnation, type Place } from '@gridpost/model';
 import {
+  Announcements,
   type AppendOptions,
   type AppendResult,
   type Claim,
@@ -63,12 +64,13 @@ export class LmdbStore implements Store {
   readonly #due: Due;
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
-  readonly #workers = new Map<string, number>();
+  readonly #workers: Announcements;
   #closing: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
+    this.#workers = new Announcements(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
@@ -121,14 +123,11 @@ export class LmdbStore implements Store {
   }
 
   async announce(worker: string, ttlMs: number): Promise<string[]> {
-    const now = this.#parts.clock.elapsed();
-    this.#workers.set(worker, now + ttlMs);
-    for (const [name, until] of this.#workers) if (until <= now) this.#workers.delete(name);
-    return [...this.#workers.keys()].sort();
+    return this.#workers.announce(worker, ttlMs);
   }
 
   async withdraw(worker: string): Promise<void> {
-    this.#workers.delete(worker);
+    this.#workers.withdraw(worker);
   }
 
   async claim(

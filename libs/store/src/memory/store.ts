@@ -4,6 +4,7 @@
  * in it outlives the process. What it leaves to others: durability, speed, and sharing between processes.
  */
 import { type Clock, GridpostError, type Incarnation, systemClock } from '@gridpost/model';
+import { Announcements } from '../announcements.js';
 import { appendBytesMax } from '../bounds.js';
 import type {
   AppendOptions,
@@ -44,7 +45,7 @@ export class MemoryStore implements Store {
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
-  readonly #workers = new Map<string, number>();
+  readonly #workers: Announcements;
   readonly #wakers = new Set<(partition: number) => void>();
   #closed = false;
 
@@ -52,6 +53,7 @@ export class MemoryStore implements Store {
     const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
+    this.#workers = new Announcements(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
       { length: partitions },
@@ -92,14 +94,11 @@ export class MemoryStore implements Store {
   }
 
   async announce(worker: string, ttlMs: number): Promise<string[]> {
-    const now = this.#clock.now();
-    this.#workers.set(worker, now + ttlMs);
-    for (const [name, until] of this.#workers) if (until <= now) this.#workers.delete(name);
-    return [...this.#workers.keys()].sort();
+    return this.#workers.announce(worker, ttlMs);
   }
 
   async withdraw(worker: string): Promise<void> {
-    this.#workers.delete(worker);
+    this.#workers.withdraw(worker);
   }
 
   async claim(
