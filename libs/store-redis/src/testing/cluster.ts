@@ -82,7 +82,8 @@ async function join(nodes: readonly RedisServer[], primaries: number): Promise<v
       await call(index, 'replicate', String(await call(primary, 'myid')));
       await linkUp(connections[index]!, patience);
     }
-    await everywhere('cluster_state:ok');
+    // Nodes that serve without full coverage are ok before they know who has the other slots.
+    await everywhere('cluster_state:ok', `cluster_slots_assigned:${slots}`);
   } finally {
     for (const connection of connections) connection.disconnect();
   }
