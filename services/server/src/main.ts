@@ -8,7 +8,7 @@ import {
   isLoopback,
   parseConfiguration,
 } from './config/configuration.js';
-import { startServer } from './server.js';
+import { type Server, startServer } from './server.js';
 import { createDemoTopic, urlOf, welcome } from './welcome.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -36,16 +36,12 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
-try {
-  const server = await startServer(configuration, version, log);
-  const open = configuration.adminKey === undefined && isLoopback(configuration.host);
-  if (open && server.store.supports.sharing === false && server.topicCount() === 0) {
-    await createDemoTopic(server.store, Date.now());
-  }
-  const url = urlOf(server.host, server.port);
-  console.log(welcome({ version, url, info: server.store.info, roles: configuration.roles, open }));
-
+/** Has the process drain and end at the first signal; what comes up needs no more than to be killed until then. */
+function stopOnSignals(server: Server): void {
   const stop = async (signal: string): Promise<void> => {
+    // No timer of ours keeps a process alive, and the listening socket, which did, is closed early in a drain. Without
+    // this the process ends as soon as the last attempt has, and what it delivered is not settled.
+    setInterval(() => undefined, 60_000);
     log.info({ signal, drainSeconds: configuration.drainSeconds }, 'draining');
     const { cut } = await server.stop();
     log.info({ cut }, 'stopped');
@@ -59,6 +55,18 @@ try {
       });
     });
   }
+}
+
+try {
+  const server = await startServer(configuration, version, log);
+  // Before anybody is told that it is up: who starts it may stop it at that very line.
+  stopOnSignals(server);
+  const open = configuration.adminKey === undefined && isLoopback(configuration.host);
+  if (open && server.store.supports.sharing === false && server.topicCount() === 0) {
+    await createDemoTopic(server.store, Date.now());
+  }
+  const url = urlOf(server.host, server.port);
+  console.log(welcome({ version, url, info: server.store.info, roles: configuration.roles, open }));
 } catch (error) {
   console.error(`Gridpost cannot start: ${(error as Error).message}`);
   log.debug({ error: (error as Error).stack }, 'start failed');

@@ -117,7 +117,6 @@ export async function startServer(configuration: Configuration, version: string,
       return drained;
     };
 
-    delivery?.start();
     let port: number;
     try {
       ({ port } = await gateway.listen(configuration.host, configuration.port));
@@ -125,6 +124,7 @@ export async function startServer(configuration: Configuration, version: string,
       await halt(0);
       throw error;
     }
+    delivery?.start();
 
     let stopping: Promise<{ cut: number }> | undefined;
     const stop = async (): Promise<{ cut: number }> => {
