@@ -3,6 +3,7 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { GridpostError } from '@gridpost/model';
 import type { RootDatabase } from 'lmdb';
 import { Commits, type Mirror, type Step } from './commits.js';
+import type { Table } from './layout.js';
 
 /** An environment whose commits end when and how the test says; only the edge to the disk is not real. */
 function setup(timeoutMs = 60_000) {
@@ -18,7 +19,12 @@ function setup(timeoutMs = 60_000) {
     });
   };
   const root = { batch: commit('blind'), childTransaction: commit('reading') };
-  const commits = new Commits(root as unknown as RootDatabase<Buffer, Buffer>, timeoutMs);
+  const meta = { put: jest.fn() };
+  const commits = new Commits(
+    root as unknown as RootDatabase<Buffer, Buffer>,
+    meta as unknown as Table,
+    timeoutMs,
+  );
   const mirror = { write: jest.fn(), committed: jest.fn(), undone: jest.fn() } satisfies Mirror;
   commits.follow([mirror]);
   const submit = (name: string, options: Partial<Step> = {}) =>
@@ -108,6 +114,17 @@ describe('commits', () => {
     const next = submit('b');
     (await commitBegun()).resolve();
     expect(await next).toBe('b');
+  });
+
+  test('are known to succeed again once a probe has', async () => {
+    const { commits, submit, commitBegun } = setup();
+    const failed = expect(submit('a')).rejects.toMatchObject({ code: 'StoreUnavailable' });
+    (await commitBegun()).reject(new Error('something broke'));
+    await failed;
+    const probe = commits.probe();
+    (await commitBegun()).resolve();
+    await probe;
+    expect(commits.failure).toBeUndefined();
   });
 
   test('that hang are given up on: unknown for those inside, unavailable for the others, until they end', async () => {

@@ -13,6 +13,7 @@ import { GridpostError } from '@gridpost/model';
 import { Fenced } from '@gridpost/store';
 import type { RootDatabase } from 'lmdb';
 import { failureOf } from './failures.js';
+import { metaKey, type Table } from './layout.js';
 
 export interface Step {
   /** Whether the step can run without reading from the store. Asked when its commit begins. */
@@ -34,7 +35,7 @@ export interface Step {
 export interface Mirror {
   /** In the transaction, after the steps, if that reads: what is written once for all of them. */
   write?(): void;
-  committed(): void;
+  committed?(): void;
   /** The commit changed nothing: back to what is on disk. */
   undone(): void;
 }
@@ -44,6 +45,7 @@ const patienceMs = 5;
 
 export class Commits {
   readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #meta: Table;
   readonly #timeoutMs: number;
   #mirrors: readonly Mirror[] = [];
   #queue: Step[] = [];
@@ -56,8 +58,9 @@ export class Commits {
   #failure: GridpostError | undefined;
 
   /** A commit that takes longer than `timeoutMs` is given up on by its callers, though it may still succeed. */
-  constructor(root: RootDatabase<Buffer, Buffer>, timeoutMs: number) {
+  constructor(root: RootDatabase<Buffer, Buffer>, meta: Table, timeoutMs: number) {
     this.#root = root;
+    this.#meta = meta;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -93,6 +96,11 @@ export class Commits {
         failed: reject,
       });
     });
+  }
+
+  /** Writes a little, to see whether commits succeed (again). */
+  probe(): Promise<void> {
+    return this.change(() => void this.#meta.put(metaKey.probe, Buffer.from('1')));
   }
 
   /** Refuses further steps and waits for those under way. */
@@ -163,7 +171,7 @@ export class Commits {
       return;
     }
     this.#failure = undefined;
-    for (const mirror of this.#mirrors) mirror.committed();
+    for (const mirror of this.#mirrors) mirror.committed?.();
     for (const step of applied) step.committed();
   }
 

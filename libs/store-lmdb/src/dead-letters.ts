@@ -1,6 +1,6 @@
 /** Dead letters: paging, giving them another life, and forgetting what a deleted subscription held. */
 import type { Place } from '@gridpost/model';
-import type { DeadLetter, DeadLetterPage } from '@gridpost/store';
+import { answerBytesMax, type DeadLetter, type DeadLetterPage } from '@gridpost/store';
 import type { Deliveries } from './deliveries.js';
 import {
   deadKey,
@@ -17,6 +17,9 @@ import {
 import type { Line } from './lines.js';
 import { unpackDead, unpackOpen } from './records.js';
 
+/** The 13 bytes of a key of `dead` behind its line. */
+const continuation = /^[0-9a-f]{26}$/;
+
 export class DeadLetters {
   readonly #tables: Tables;
   readonly #deliveries: Deliveries;
@@ -28,14 +31,16 @@ export class DeadLetters {
 
   /** `next` is the last key given without its line, in hexadecimal. */
   page(line: Line, from: string | undefined, max: number): DeadLetterPage {
+    if (from !== undefined && !continuation.test(from)) throw new RangeError(`no page ended at ${from}`);
     const deadLetters: DeadLetter[] = [];
     const { start, end } = lineRange(line.number);
     const begin =
       from === undefined ? start : Buffer.concat([lineKey(line.number), Buffer.from(from, 'hex')]);
     let last = '';
+    let bytes = 0;
     const range = { start: begin, exclusiveStart: from !== undefined, end, limit: max + 1 };
     for (const { key, value } of this.#tables.dead.getRange(range)) {
-      if (deadLetters.length === max) return { deadLetters, next: last };
+      if (deadLetters.length === max || bytes > answerBytesMax) return { deadLetters, next: last };
       const { deadAt, entry, index } = readDeadKey(key);
       const { acceptedAt, reason, state } = unpackDead(value);
       const { topic, frame } = this.#deliveries.payload({ entry, index });
@@ -50,6 +55,7 @@ export class DeadLetters {
         frame,
       });
       last = key.toString('hex', 4);
+      bytes += frame.length;
     }
     return { deadLetters };
   }
@@ -93,7 +99,7 @@ export class DeadLetters {
   #redriveOne(line: Line, { entry: id, index }: Place): boolean {
     const entry = entryNumber(id);
     if (Number.isNaN(entry) || index > 255) return false;
-    const use = this.#tables.uses.get(useKey(entry, index, line.number));
+    const use = this.#tables.payloads.get(useKey(entry, index, line.number));
     const deadAt = use && deadSince(use);
     if (deadAt === undefined) return false;
     const stored = this.#tables.dead.get(deadKey(line.number, deadAt, entry, index));

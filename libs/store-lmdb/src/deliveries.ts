@@ -3,25 +3,14 @@
  * method runs in a transaction and keeps these in step:
  *
  * - an open delivery has a record in `open` and a key in `due`; a dead one has a record in `dead`;
- * - either has an entry in `uses`, and the payload of its event stays until the last of these goes;
+ * - either is a user of its event in `payloads`, and the payload stays until the last user goes;
  * - the line's counters count them.
  *
  * Which delivery makes a transition, and when, is decided by `settling.ts`, `due.ts` and `dead-letters.ts`.
  */
 import type { Clock, DeadLetterReason } from '@gridpost/model';
 import { chargedBytes, type Disposition, type PendingEvent } from '@gridpost/store';
-import {
-  after,
-  deadKey,
-  dueKey,
-  lineRange,
-  openKey,
-  placeKey,
-  placeNumber,
-  readOpenKey,
-  type Tables,
-  useKey,
-} from './layout.js';
+import { after, deadKey, dueKey, lineRange, openKey, placeKey, type Tables, useKey } from './layout.js';
 import type { Line, Lines } from './lines.js';
 import { Pieces } from './pieces.js';
 import { type DeadRecord, type OpenRecord, packDead, packOpen, unpackOpen } from './records.js';
@@ -29,7 +18,7 @@ import type { Space } from './space.js';
 
 const deferredFlag = Buffer.from([0]);
 const leasedFlag = Buffer.from([1]);
-/** In `uses`: the delivery is open. */
+/** Of a user: its delivery is open. */
 const notDead = Buffer.alloc(6);
 
 /** Pages that records and index entries of one delivery may add, beside its payload, in bytes. */
@@ -93,7 +82,6 @@ export class Deliveries {
     this.#tables.open.remove(openKey(line.number, entry, index));
     line.deferred--;
     line.deferredBytes -= chargedBytes(frameBytes);
-    if (line.oldest?.place === placeNumber(entry, index)) line.oldest = undefined;
     this.#lines.touch(line);
     if (disposition.kind === 'finished') this.#release(spot);
     else this.#addDead(spot, { acceptedAt, frameBytes, ...disposition });
@@ -115,13 +103,12 @@ export class Deliveries {
   /** Acceptance of the line's oldest open delivery. Needs no transaction. */
   oldestAcceptedAt(line: Line): number | undefined {
     if (line.deferred === 0) return undefined;
-    if (!line.oldest) {
-      for (const { key, value } of this.#tables.open.getRange({ ...lineRange(line.number), limit: 1 })) {
-        const { entry, index } = readOpenKey(key);
-        line.oldest = { place: placeNumber(entry, index), acceptedAt: unpackOpen(value).acceptedAt };
+    if (line.oldestAcceptedAt === undefined) {
+      for (const { value } of this.#tables.open.getRange({ ...lineRange(line.number), limit: 1 })) {
+        line.oldestAcceptedAt = unpackOpen(value).acceptedAt;
       }
     }
-    return line.oldest?.acceptedAt;
+    return line.oldestAcceptedAt;
   }
 
   #addOpen(
@@ -131,11 +118,10 @@ export class Deliveries {
     disposition: Exclude<Disposition, { kind: 'deadLettered' }>,
   ): void {
     const { line, entry, index } = spot;
-    this.#tables.uses.put(useKey(entry, index, line.number), notDead);
+    this.#tables.payloads.put(useKey(entry, index, line.number), notDead);
     this.#putOpen(spot, acceptedAt, frameBytes, disposition);
     line.deferred++;
     line.deferredBytes += chargedBytes(frameBytes);
-    if (line.oldest && placeNumber(entry, index) < line.oldest.place) line.oldest = undefined;
     this.#lines.touch(line);
   }
 
@@ -164,7 +150,7 @@ export class Deliveries {
     const deadAt = this.#clock.now();
     const use = Buffer.allocUnsafe(6);
     use.writeUIntBE(deadAt, 0, 6);
-    this.#tables.uses.put(useKey(entry, index, line.number), use);
+    this.#tables.payloads.put(useKey(entry, index, line.number), use);
     this.#tables.dead.put(deadKey(line.number, deadAt, entry, index), packDead(record));
     line.dead++;
     line.deadBytes += chargedBytes(record.frameBytes);
@@ -180,10 +166,11 @@ export class Deliveries {
 
   /** The event loses a user, and its payload with the last one. */
   #release({ line, entry, index }: Spot): void {
-    const { uses } = this.#tables;
-    uses.remove(useKey(entry, index, line.number));
+    const { payloads } = this.#tables;
+    payloads.remove(useKey(entry, index, line.number));
     const start = placeKey(entry, index);
-    for (const _ of uses.getKeys({ start, end: after(start), limit: 1 })) return;
-    this.#payloads.remove(start);
+    // The first key is the payload's own.
+    if ([...payloads.getKeys({ start, end: after(start), limit: 2 })].length === 1)
+      this.#payloads.remove(start);
   }
 }

@@ -7,7 +7,7 @@
  * is leased. So a line of a million deferred deliveries is hastened by one small write.
  */
 import type { Clock } from '@gridpost/model';
-import type { DueAsk, DueResult, LeasedDelivery } from '@gridpost/store';
+import { answerBytesMax, type DueAsk, type DueResult, type LeasedDelivery } from '@gridpost/store';
 import type { Deliveries } from './deliveries.js';
 import { type DuePlace, entryId, lineRange, openKey, readDueKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
@@ -21,7 +21,7 @@ interface Waiting {
   readonly dueAt: number;
 }
 
-/** Lines looked at in one ask without giving out anything, at most: the rest at the next, which is due at once. */
+/** Lines looked at in a row without finding anything, at most: the rest at the next ask, which is due at once. */
 const looksMax = 1_000;
 
 export class Due {
@@ -46,21 +46,31 @@ export class Due {
     const deliveries: LeasedDelivery[] = [];
     const given = new Map<Line, number>();
     const roomless: Line[] = [];
-    for (let looks = 0; deliveries.length < ask.max && looks < looksMax; looks++) {
+    let bytes = 0;
+    for (let idle = 0; deliveries.length < ask.max && bytes <= answerBytesMax && idle < looksMax; ) {
       const line = byNext.first;
       if (!line || line.order > now) break;
       byNext.remove(line);
-      const room = (ask.rooms.get(line.subscription) ?? ask.room) - (given.get(line) ?? 0);
+      const had = given.get(line) ?? 0;
+      const room = Math.min(
+        (ask.rooms.get(line.subscription) ?? ask.room) - had,
+        ask.max - deliveries.length,
+      );
       if (room <= 0) {
         roomless.push(line);
         continue;
       }
-      const until = Math.min(now, byNext.first?.order ?? now);
-      const { places, next } = this.#look(line, until, Math.min(room, ask.max - deliveries.length));
-      if (next !== undefined) this.#lines.expect(line, next, true);
-      for (const place of places) deliveries.push(this.#give(line, place, epoch, ask));
-      if (places.length) looks = 0;
-      given.set(line, (given.get(line) ?? 0) + places.length);
+      const { waiting, next } = this.#look(line, Math.min(now, byNext.first?.order ?? now), room);
+      let count = 0;
+      for (; count < waiting.length && bytes <= answerBytesMax; count++) {
+        const delivery = this.#give(line, waiting[count]!.place, epoch, ask);
+        deliveries.push(delivery);
+        bytes += delivery.frame.length;
+      }
+      const left = waiting[count]?.dueAt ?? next;
+      if (left !== undefined) this.#lines.expect(line, left);
+      given.set(line, had + count);
+      idle = count ? 0 : idle + 1;
     }
     for (const line of roomless) this.#lines.expect(line, line.dueAt, true);
     const next = byNext.first?.order;
@@ -84,13 +94,13 @@ export class Due {
   }
 
   /** The first `max` due at `until`, and when the one after them is due: undefined if there is none. */
-  #look(line: Line, until: number, max: number): { places: DuePlace[]; next: number | undefined } {
-    const places: DuePlace[] = [];
-    for (const { place, dueAt } of this.#inOrder(line)) {
-      if (dueAt > until || places.length === max) return { places, next: dueAt };
-      places.push(place);
+  #look(line: Line, until: number, max: number): { waiting: Waiting[]; next: number | undefined } {
+    const waiting: Waiting[] = [];
+    for (const one of this.#inOrder(line)) {
+      if (one.dueAt > until || waiting.length === max) return { waiting, next: one.dueAt };
+      waiting.push(one);
     }
-    return { places, next: undefined };
+    return { waiting, next: undefined };
   }
 
   /** The line's deliveries by when they are due, or their lease ends. */

@@ -1,6 +1,6 @@
 /** Histories of topics with retention: what was appended, per topic and entry, in the order of the log. */
 import type { Clock, Incarnation } from '@gridpost/model';
-import type { HistoryPage, PendingEvent } from '@gridpost/store';
+import { answerBytesMax, type HistoryPage, type PendingEvent } from '@gridpost/store';
 import { after, type Tables, topicKey } from './layout.js';
 import { Pieces } from './pieces.js';
 import type { Space } from './space.js';
@@ -8,6 +8,7 @@ import type { Space } from './space.js';
 type HistoryEvent = HistoryPage['events'][number];
 
 const acceptedBytes = 6;
+const continuation = /^[0-9a-f]{1,12}\.[0-9a-f]{1,2}$/;
 
 export class History {
   readonly #pieces: Pieces;
@@ -53,20 +54,23 @@ export class History {
 
   /** `next` names the last event given: entry and index, in hexadecimal. */
   page(topic: Incarnation, from: string | undefined, max: number): HistoryPage {
+    if (from !== undefined && !continuation.test(from)) throw new RangeError(`no page ended at ${from}`);
     const [entry, index] =
       from === undefined ? [0, -1] : from.split('.').map((part) => Number.parseInt(part, 16));
     const prefix = topicKey(topic);
     const events: HistoryEvent[] = [];
+    let bytes = 0;
     const range = { start: topicKey(topic, entry), end: after(prefix) };
     for (const { key, value: head } of this.#pieces.heads.getRange(range)) {
       const number = key.readUIntBE(prefix.length, 6);
       for (const event of this.#events(number, this.#pieces.complete(key, head))) {
         if (number === entry && event.place.index <= index!) continue;
-        if (events.length === max) {
+        if (events.length === max || bytes > answerBytesMax) {
           const { place } = events.at(-1)!;
           return { events, next: `${place.entry}.${place.index.toString(16)}` };
         }
         events.push(event);
+        bytes += event.frame.length;
       }
     }
     return { events };

@@ -21,10 +21,11 @@ export interface Tables {
   readonly log: Table;
   /** entry, index → epochs that began it (u32), the last of them (48 bits). */
   readonly notes: Table;
-  /** entry, index → topic (length byte, latin1), frame. */
+  /**
+   * entry, index → topic (length byte, latin1), frame. Behind it the users of the event, on the same page as a rule:
+   * entry, index, line → when that delivery was dead-lettered (48 bits), 0 while it is open.
+   */
   readonly payloads: Table;
-  /** entry, index, line → when it was dead-lettered (48 bits), 0 while it is open. */
-  readonly uses: Table;
   /** line, entry, index → open record. */
   readonly open: Table;
   /** line, generation, due instant, entry, index → 1 if leased, 0 if deferred. */
@@ -48,7 +49,6 @@ export const tableNames = [
   'log',
   'notes',
   'payloads',
-  'uses',
   'open',
   'due',
   'dead',
@@ -75,6 +75,8 @@ export const metaKey = {
   entries: Buffer.from('entries'),
   /** First line number never given to a subscription. */
   lines: Buffer.from('lines'),
+  /** Written to see whether it can be. */
+  probe: Buffer.from('probe'),
 } as const;
 
 export const placeBytes = 7;
@@ -83,9 +85,6 @@ export const entryId = (entry: number): EntryId => entry.toString(16);
 /** NaN where the text is no id of ours: there is no such entry then. */
 export const entryNumber = (id: EntryId): number =>
   /^[0-9a-f]{1,12}$/.test(id) ? Number.parseInt(id, 16) : NaN;
-
-/** Entry number and index in one number, ordered as places are: 128 events per entry, 2^46 entries. */
-export const placeNumber = (entry: number, index: number): number => entry * 128 + index;
 
 export function entryKey(entry: number): Buffer {
   const key = Buffer.allocUnsafe(6);
@@ -179,7 +178,7 @@ export function readDeadKey(key: Buffer): DeadPlace {
   return { deadAt: key.readUIntBE(4, 6), entry: key.readUIntBE(10, 6), index: key[16]! };
 }
 
-/** The instant in `uses` at which a delivery was dead-lettered; undefined while it is open. */
+/** The instant at which a user's delivery was dead-lettered; undefined while it is open. */
 export function deadSince(use: Buffer): number | undefined {
   const deadAt = use.readUIntBE(0, 6);
   return deadAt === 0 ? undefined : deadAt;

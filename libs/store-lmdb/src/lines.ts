@@ -21,8 +21,8 @@ export interface Line extends Heaped {
   dueAt: number;
   /** Not looked at before. In memory only: forgetting it costs one look. */
   parkedUntil: number;
-  /** Place and acceptance of the oldest open delivery, once somebody has asked, until it goes. */
-  oldest: { readonly place: number; readonly acceptedAt: number } | undefined;
+  /** Acceptance of the oldest open delivery on disk, once somebody has asked, until the line changes. */
+  oldestAcceptedAt: number | undefined;
 }
 
 export class Lines implements Mirror {
@@ -86,10 +86,12 @@ export class Lines implements Mirror {
         this.#lines.delete(line.subscription);
       }
     }
-    this.#touched.clear();
   }
 
-  committed(): void {}
+  committed(): void {
+    for (const line of this.#touched) line.oldestAcceptedAt = undefined;
+    this.#touched.clear();
+  }
 
   undone(): void {
     this.byNext.clear();
@@ -105,5 +107,13 @@ export class Lines implements Mirror {
 }
 
 function newLine(subscription: Incarnation, record: LineRecord): Line {
-  return { subscription, ...record, dueAt: 0, parkedUntil: 0, oldest: undefined, order: 0, heapAt: -1 };
+  return {
+    subscription,
+    ...record,
+    dueAt: 0,
+    parkedUntil: 0,
+    oldestAcceptedAt: undefined,
+    order: 0,
+    heapAt: -1,
+  };
 }

@@ -37,8 +37,6 @@ export class Notes implements Mirror {
     for (const key of [...this.#table.getKeys({ start, end: after(start) })]) this.#table.remove(key);
   }
 
-  committed(): void {}
-
   undone(): void {
     this.#noted = new Set();
     for (const key of this.#table.getKeys({ start: entryKey(0) })) this.#noted.add(key.readUIntBE(0, 6));

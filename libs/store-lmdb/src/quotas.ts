@@ -3,6 +3,7 @@
  * too much for one step is worked off by those that follow.
  */
 import { chargedBytes, type Quota, type QuotaEffect } from '@gridpost/store';
+import type { Mirror } from './commits.js';
 import type { Deliveries } from './deliveries.js';
 import { lineRange, readDeadKey, readOpenKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
@@ -11,19 +12,21 @@ import { unpackDead, unpackOpen } from './records.js';
 /** Deliveries that one settle turns or drops per line at most: some 50 ms of work. */
 const stepMax = 5_000;
 
-export class Quotas {
+export class Quotas implements Mirror {
   readonly #tables: Tables;
+  readonly #lines: Lines;
   readonly #deliveries: Deliveries;
   readonly #quota: Quota;
   /** Lines that may hold too much. */
-  #over = new Set<Line>();
+  readonly #over = new Set<Line>();
 
   constructor(tables: Tables, lines: Lines, deliveries: Deliveries, quota: Quota) {
     this.#tables = tables;
     this.#deliveries = deliveries;
     this.#quota = quota;
+    this.#lines = lines;
     // A quota may have been made smaller since the store was last open.
-    for (const line of lines) this.check(line);
+    this.undone();
   }
 
   /** Whether some line may hold too much, so that `enforce` has to read. */
@@ -50,6 +53,12 @@ export class Quotas {
       if (deadLettered < stepMax && dropped < stepMax) this.#over.delete(line);
     }
     return effects;
+  }
+
+  /** After the lines, which are other objects then. */
+  undone(): void {
+    this.#over.clear();
+    for (const line of this.#lines) this.check(line);
   }
 
   #turnOldest(line: Line): number {

@@ -2,6 +2,7 @@
 import { GridpostError } from '@gridpost/model';
 import { appendBytesMax, type StoreLimits } from '@gridpost/store';
 import type { RootDatabase } from 'lmdb';
+import type { Mirror } from './commits.js';
 import type { Tables } from './layout.js';
 import { pageBytes } from './pieces.js';
 
@@ -14,15 +15,17 @@ interface PageCounts {
 const pages = (counts: PageCounts) =>
   counts.treeBranchPageCount + counts.treeLeafPageCount + counts.overflowPages;
 
-/** Pages for branches, leaves split in half and the like, that one added value may need beyond its own. */
-const overheadPages = 1;
+/** What a value may come to: its key, and pages that are split in half. */
+const costOf = (bytes: number) => 2 * bytes + 512;
 
-export class Space {
+export class Space implements Mirror {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #tables: Tables;
   readonly #limits: StoreLimits;
-  /** At most this many bytes are used: what was measured last, and all that has been added since. */
+  /** At most this many bytes are used: what was measured last, and the cost of all that has been added since. */
   #estimate = Number.POSITIVE_INFINITY;
+  /** Nothing has been committed since the last measurement. */
+  #measured = false;
 
   constructor(root: RootDatabase<Buffer, Buffer>, tables: Tables, limits: StoreLimits) {
     this.#root = root;
@@ -33,30 +36,39 @@ export class Space {
   /** Notes bytes about to be written; throws `StoreFull` if publishers may not add them. */
   admit(bytes: number): void {
     const most = appendBytesMax(this.#limits);
-    if (this.#estimate + this.#cost(bytes) > most) this.#estimate = this.measure();
-    if (this.#estimate + this.#cost(bytes) > most) {
+    if (this.#estimate + costOf(bytes) > most) this.#measure();
+    if (this.#estimate + costOf(bytes) > most) {
       throw new GridpostError(
         'StoreFull',
-        `the store uses ${this.#estimate} of ${this.#limits.bytesMax} bytes; it accepts events below ${most}`,
+        `${this.#limits.bytesMax} bytes are set aside for the store, and events are accepted below ${most}: it would use ${this.#estimate + costOf(bytes)}`,
       );
     }
-    this.#estimate += this.#cost(bytes);
+    this.add(bytes);
   }
 
   /** Notes bytes written for settling, which is never refused. */
   add(bytes: number): void {
-    this.#estimate += this.#cost(bytes);
+    this.#estimate += costOf(bytes);
   }
 
-  /** Bytes of all pages in use. The file may be larger: pages once used stay in it, free for the next that need one. */
-  measure(): number {
-    let count = 0;
+  committed(): void {
+    this.#measured = false;
+  }
+
+  undone(): void {
+    this.#measured = false;
+  }
+
+  /**
+   * Counts the pages in use, at most once per commit, since it asks LMDB for every table. The file may be larger: pages
+   * once used stay in it, free for whatever needs one next.
+   */
+  #measure(): void {
+    if (this.#measured) return;
+    this.#measured = true;
+    const root = this.#root.getStats() as PageCounts & { readonly free: PageCounts };
+    let count = pages(root) + pages(root.free);
     for (const table of Object.values(this.#tables)) count += pages(table.getStats() as PageCounts);
-    const stats = this.#root.getStats() as PageCounts & { readonly free: PageCounts };
-    return (count + pages(stats) + pages(stats.free)) * pageBytes;
-  }
-
-  #cost(bytes: number): number {
-    return (Math.ceil(bytes / pageBytes) + overheadPages) * pageBytes;
+    this.#estimate = count * pageBytes;
   }
 }

@@ -74,7 +74,7 @@ export class LmdbStore implements Store {
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
-    const commits = new Commits(root, commitTimeoutMs);
+    const commits = new Commits(root, tables.meta, commitTimeoutMs);
     const resources = new LmdbResources(tables, commits);
     const ownership = new Ownership(tables.meta, clock);
     const notes = new Notes(tables.notes);
@@ -84,7 +84,7 @@ export class LmdbStore implements Store {
     const lines = new Lines(tables);
     const deliveries = new Deliveries(tables, lines, clock, space);
     const quotas = new Quotas(tables, lines, deliveries, quotaOf(limits, 1));
-    commits.follow([resources, ownership, notes, log, lines]);
+    commits.follow([space, resources, ownership, notes, log, lines, quotas]);
     this.#commits = commits;
     this.resources = resources;
     this.#ownership = ownership;
@@ -100,6 +100,8 @@ export class LmdbStore implements Store {
 
   async health(): Promise<StoreHealth> {
     if (this.#closing) return { ok: false, reason: 'the store is closed' };
+    // Nothing else may try in the meantime, if those who ask turn traffic away until the answer is good.
+    if (this.#commits.failure) await this.#commits.probe().catch(() => {});
     const { failure } = this.#commits;
     return failure ? { ok: false, reason: failure.message } : { ok: true };
   }

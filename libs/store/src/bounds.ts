@@ -17,6 +17,9 @@ const deliveryOverheadBytes = 256;
 /** Changes of resources that a store keeps at least; a reader further behind is given everything. */
 export const changeLogMax = 1_000;
 
+/** A page of dead letters or of history ends with the frame by which it exceeds so many bytes, and says how to go on. */
+export const answerBytesMax = 4 * 2 ** 20;
+
 /** Bytes from which on `append` is refused with `StoreFull`. */
 export function appendBytesMax(limits: StoreLimits): number {
   return Math.floor(limits.bytesMax * appendShare);

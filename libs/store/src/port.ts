@@ -13,6 +13,9 @@
  * - A call that cannot reach the store, or gets no answer within the adapter's command timeout (2 s by default),
  *   rejects with a `GridpostError`: `StoreFull` or `StoreUnavailable` if nothing was stored, `OutcomeUnknown` if it may
  *   have been. Nothing waits for ever, and nothing has to be reopened: calls succeed again when the store is back.
+ * - Pages are bounded in bytes (`answerBytesMax`) as well as by `max`, and an ask for due deliveries may be. What they
+ *   leave out comes with the next call.
+ * - A partition that does not exist, and an `after` that no page gave out, are refused with a `RangeError`.
  */
 import type {
   AttemptOutcome,
@@ -349,7 +352,7 @@ export interface Store {
   /**
    * Notes that the owner begins to process an event of a suspect entry, and returns under how many earlier epochs that
    * had been noted: noting it again under the same epoch changes nothing. The note goes with the entry; an entry that
-   * is no longer in the log gets none, and 0. Owner call.
+   * is no longer in the log gets none, and 0. The index behind the last event's stands for the entry itself. Owner call.
    */
   begin(partition: number, epoch: number, entry: EntryId, index: number): Promise<number>;
 

@@ -16,7 +16,7 @@ export class Chore {
   run(): void {
     this.#running ??= this.#work()
       .then(
-        () => this.#outage.over(),
+        () => void this.#outage.over(),
         (error: unknown) => void this.#outage.failed(error),
       )
       .finally(() => {

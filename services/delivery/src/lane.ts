@@ -1,7 +1,8 @@
 /**
  * The way of one subscription's deliveries to its endpoint, shared by all partitions that this worker owns: how many
  * attempts run at once, what waits in memory for room, and whose turn it is. What is to be done when it is full is
- * `lanes.ts`'s business, because that depends on the others.
+ * `lanes.ts`'s business, because that depends on the others. Long for a file, because all of it is about the same few
+ * counters.
  *
  * Two lines wait: *fresh* deliveries, read from the log, and *leased* ones, from the subscription's queue. While the
  * queue is known to hold more that is due, at least half of the room is for leased ones; room that one line cannot use
@@ -14,7 +15,7 @@
 import type { Incarnation } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import { defer, drop } from './endings.js';
-import { Fifo } from './fifo.js';
+import { Line } from './line.js';
 import type { OpenDelivery, Passage } from './open-delivery.js';
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
@@ -44,32 +45,6 @@ export interface Backlog {
 const waitShare = 0.5;
 /** How long a disabled subscription's deliveries are put off. Enabling it makes them due at once. */
 export const disabledMs = 30_000;
-
-class Line {
-  readonly #line = new Fifo<OpenDelivery>();
-  count = 0;
-  bytes = 0;
-
-  get first(): OpenDelivery | undefined {
-    // What was withdrawn leaves when it comes to the front.
-    while (this.#line.first && !this.#line.first.inLine) this.#line.shift();
-    return this.#line.first;
-  }
-
-  push(delivery: OpenDelivery): void {
-    delivery.inLine = true;
-    this.#line.push(delivery);
-    this.count++;
-    this.bytes += delivery.event.frame.length;
-  }
-
-  remove(delivery: OpenDelivery): void {
-    delivery.inLine = false;
-    this.count--;
-    this.bytes -= delivery.event.frame.length;
-    void this.first;
-  }
-}
 
 export class Lane implements Passage {
   readonly id: Incarnation;

@@ -1,5 +1,5 @@
 /** A store that cannot be reached for a while, in whole or in part: nothing is lost, nothing hangs, all recovers by itself. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { answer, Endpoint } from './testing/endpoint.js';
 import { calm, Rig } from './testing/rig.js';
 import type { Failure } from './testing/watched-store.js';
@@ -62,6 +62,75 @@ test.each(ownCalls)('a store whose %s fails now and then slows things down and n
   await rig.clock.skip(15_000);
   await rig.settled();
   expect(new Set(endpoint.ids()).size).toBe(25);
+});
+
+describe('a store that comes back without its last writes', () => {
+  test('has its log read again, what is found there is repeated and counted', async () => {
+    await rig.subscribe('hook', endpoint.url);
+    const { metrics, lines } = await rig.work();
+    await rig.publish(['a', 'b']);
+    await rig.settled();
+    rig.watched.fails = (name) => (name === 'settle' ? 'lost' : undefined);
+    await rig.publish(['c', 'd']);
+    await endpoint.until((received) => received.length === 4);
+    await rig.clock.skip(100);
+    rig.watched.fails = () => undefined;
+    await rig.publish(['e']);
+    await endpoint.until((received) => received.length === 5);
+    expect(await rig.logEntries()).toBeGreaterThan(0);
+    await rig.clock.skip(10_500);
+    await rig.settled();
+    expect(endpoint.ids().sort()).toEqual(['a', 'b', 'c', 'c', 'd', 'd', 'e']);
+    expect(metrics.redeliveries.with('crash').value).toBe(2);
+    expect(lines.filter(({ message }) => message.includes('lost writes'))).toHaveLength(1);
+  });
+
+  test('is looked at as soon as it answers again', async () => {
+    await rig.subscribe('hook', endpoint.url);
+    await rig.work();
+    rig.watched.fails = (name) => (name === 'settle' ? 'lost' : undefined);
+    await rig.publish(['a']);
+    await endpoint.until((received) => received.length === 1);
+    await rig.clock.skip(100);
+    rig.watched.fails = () => 'before';
+    await rig.clock.skip(500);
+    rig.watched.fails = () => undefined;
+    await rig.clock.skip(3_000);
+    await rig.settled();
+    expect(endpoint.ids()).toEqual(['a', 'a']);
+  });
+
+  test('loses nothing of what is in hand meanwhile, and repeats nothing of it', async () => {
+    await rig.subscribe('hook', endpoint.url);
+    const { metrics } = await rig.work({ settleWindowMs: 60_000 });
+    rig.watched.fails = (name) => (name === 'settle' ? 'lost' : undefined);
+    await rig.publish(['a']);
+    await endpoint.until((received) => received.length === 1);
+    await rig.clock.skip(100);
+    rig.watched.fails = () => undefined;
+    const owed: (() => void)[] = [];
+    endpoint.reply((request, response) => void owed.push(() => answer(200)(request, response)));
+    for (const id of ['b', 'c', 'd']) await rig.publish([id]);
+    await endpoint.until((received) => received.length === 4);
+    await rig.clock.skip(10_500);
+    await endpoint.until((received) => received.length === 5);
+    for (const pay of owed) pay();
+    await rig.settled();
+    expect(endpoint.ids()).toEqual(['a', 'b', 'c', 'd', 'a']);
+    expect(metrics.redeliveries.with('crash').value).toBe(1);
+  });
+
+  test('is not suspected under load', async () => {
+    await rig.subscribe('hook', endpoint.url);
+    const { lines } = await rig.work({ concurrency: 4, lineEventsMax: 8 });
+    for (let i = 0; i < 40; i++) {
+      for (const id of rig.ids(10)) await rig.publish([id]);
+      await rig.clock.skip(600);
+    }
+    await rig.settled();
+    expect(endpoint.received).toHaveLength(400);
+    expect(lines.filter(({ message }) => message.includes('lost writes'))).toEqual([]);
+  });
 });
 
 test('no attempt starts while the configuration cannot be confirmed', async () => {

@@ -36,11 +36,12 @@ export class Outage {
     return delayMs;
   }
 
-  /** After a success. */
-  over(): void {
-    if (!this.#lasts) return;
+  /** After a success. Returns whether there had been a failure. */
+  over(): boolean {
+    if (!this.#lasts) return false;
     this.#lasts = false;
     this.#nextMs = firstMs;
     this.#log.info(this.#fields, `${this.#what} works again`);
+    return true;
   }
 }

@@ -20,7 +20,7 @@
  * A delivery in hand either belongs to an unsettled entry, or has a lease in the store. When an entry's settle window
  * ends, what waits of it is deferred and what runs gets a lease, in the settle that removes the entry.
  */
-import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
+import type { Clock, EntryId, Incarnation, Log, Timer } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type {
@@ -34,7 +34,8 @@ import type {
 } from '@gridpost/store';
 import { Due, type DueSite } from './due.js';
 import { defer } from './endings.js';
-import { OpenEntry } from './entry.js';
+import type { OpenEntry } from './entry.js';
+import { InHand, type Pending, withdrawFrom } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import type { Matching } from './matching.js';
 import { type Conclusion, finished, type OpenDelivery } from './open-delivery.js';
@@ -64,6 +65,8 @@ const leaseMarginMs = 5_000;
 /** Longest time in which a partition sheds. */
 const sheddingMsMax = 60_000;
 
+const giveBack = (delivery: OpenDelivery): void => defer(delivery, 'drain', 0);
+
 export class Partition implements DueSite {
   readonly partition: number;
   readonly epoch: number;
@@ -73,13 +76,9 @@ export class Partition implements DueSite {
   readonly #settling: Settling;
   readonly #reader: Reader;
   readonly #due: Due;
-  /** In the order of the log. */
-  readonly #entries = new Map<EntryId, OpenEntry>();
-  readonly #leased = new Set<OpenDelivery>();
+  readonly #inHand = new InHand();
   readonly #stopRoom: () => void;
   readonly #pauses = new Set<() => void>();
-  #unsettledEvents = 0;
-  #unsettledBytes = 0;
   #running = 0;
   #tokens = 0;
   #leaving: Promise<void> | undefined;
@@ -125,25 +124,16 @@ export class Partition implements DueSite {
 
   get hasRoom(): boolean {
     const { unsettledEventsMax, unsettledBytesMax } = this.#options.settings;
-    return this.#unsettledEvents < unsettledEventsMax && this.#unsettledBytes < unsettledBytesMax;
+    return this.#inHand.events < unsettledEventsMax && this.#inHand.bytes < unsettledBytesMax;
   }
 
   get settlingFails(): boolean {
     return this.#settling.failing;
   }
 
-  /** Deliveries in hand that belong to unsettled entries, by subscription, with the oldest's acceptance. */
-  pending(): Map<string, { count: number; oldestAt: number }> {
-    const pending = new Map<string, { count: number; oldestAt: number }>();
-    for (const { deliveries, acceptedAt } of this.#entries.values()) {
-      for (const { stage, token, subscription } of deliveries) {
-        if (stage === 'concluded' || token !== undefined) continue;
-        const known = pending.get(subscription);
-        if (known) known.count++;
-        else pending.set(subscription, { count: 1, oldestAt: acceptedAt });
-      }
-    }
-    return pending;
+  /** What is in hand from unsettled entries. */
+  pending(): Map<Incarnation, Pending> {
+    return this.#inHand.pending();
   }
 
   start(): void {
@@ -159,7 +149,7 @@ export class Partition implements DueSite {
   /** To be called about every 100 ms. */
   tick(now: number): void {
     const { settleWindowMs } = this.#options.settings;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#inHand.entries.values()) {
       if (entry.begunAt === undefined) continue;
       if (now - entry.begunAt < settleWindowMs) break;
       this.#reader.force(entry);
@@ -167,7 +157,7 @@ export class Partition implements DueSite {
     }
     if (this.state === 'owned' || this.shedding) this.#reader.tick(now);
     if (!this.#shed) return;
-    const light = this.#leased.size === 0 && !this.suspecting;
+    const light = this.#inHand.leased.size === 0 && !this.suspecting;
     if (light || now > this.#shed.until) this.#shed.left();
   }
 
@@ -179,7 +169,7 @@ export class Partition implements DueSite {
       this.#shed = { until: this.#options.clock.elapsed() + sheddingMsMax, left: resolve };
     });
     await this.#due.stop();
-    this.#giveBack(this.#leased);
+    withdrawFrom(this.#inHand.leased, giveBack);
     await left;
     await this.leave();
   }
@@ -194,8 +184,9 @@ export class Partition implements DueSite {
   lose(): void {
     if (this.state === 'lost' || this.state === 'released') return;
     this.#end('lost');
-    for (const entry of this.#entries.values()) this.#forgetWaiting(entry.deliveries);
-    this.#forgetWaiting(this.#leased);
+    this.#inHand.withdraw((delivery) => {
+      delivery.stage = 'concluded';
+    });
     void this.#reader.stop();
     void this.#due.stop();
     this.#quiet?.();
@@ -215,11 +206,20 @@ export class Partition implements DueSite {
   }
 
   open(log: LogEntry): OpenEntry {
-    const entry = new OpenEntry(log);
-    this.#entries.set(log.id, entry);
-    this.#unsettledEvents += log.events.length;
-    this.#unsettledBytes += log.bytes;
-    return entry;
+    return this.#inHand.open(log);
+  }
+
+  knows(entry: EntryId): boolean {
+    return this.#inHand.knows(entry);
+  }
+
+  reread(begins: boolean): void {
+    this.#inHand.reread(begins);
+  }
+
+  /** Looks whether the log holds what it should (`front.ts`). Rejects as the store does. */
+  async verify(): Promise<void> {
+    if (this.state === 'owned' || this.shedding) await this.#reader.verify();
   }
 
   offered(entry: OpenEntry): void {
@@ -228,7 +228,7 @@ export class Partition implements DueSite {
   }
 
   hold(delivery: OpenDelivery): void {
-    this.#leased.add(delivery);
+    this.#inHand.leased.add(delivery);
   }
 
   forget({ place, subscription, token, topic }: LeasedDelivery): void {
@@ -246,11 +246,11 @@ export class Partition implements DueSite {
     if (this.lost) return;
     const { token, entry: id, index, subscription } = delivery;
     if (token !== undefined) {
-      this.#leased.delete(delivery);
+      this.#inHand.leased.delete(delivery);
       this.#settling.addOutcome({ entry: id, index, subscription, token, disposition: conclusion });
       return;
     }
-    const entry = this.#entries.get(id)!;
+    const entry = this.#inHand.entries.get(id)!;
     if (entry.conclude(delivery, conclusion)) this.#complete(entry);
   }
 
@@ -285,8 +285,7 @@ export class Partition implements DueSite {
     this.state = 'leaving';
     this.#shed?.left();
     await Promise.all([this.#reader.stop(), this.#due.stop()]);
-    for (const entry of this.#entries.values()) this.#giveBack(entry.deliveries);
-    this.#giveBack(this.#leased);
+    this.#inHand.withdraw(giveBack);
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#quiet = resolve;
@@ -306,18 +305,15 @@ export class Partition implements DueSite {
   }
 
   #complete(entry: OpenEntry): void {
-    this.#entries.delete(entry.id);
+    this.#inHand.entries.delete(entry.id);
     this.#settling.addEntry(entry);
   }
 
   /** Lets an entry go whose settle window has ended. */
   #release(entry: OpenEntry, now: number): void {
-    for (const delivery of entry.deliveries) {
-      if (delivery.stage === 'waiting') {
-        delivery.lane.withdraw(delivery);
-        defer(delivery, 'busy', 0);
-      } else if (delivery.stage === 'running') this.#lease(entry, delivery, now);
-    }
+    withdrawFrom(entry.deliveries, (delivery) => defer(delivery, 'busy', 0));
+    for (const delivery of entry.deliveries)
+      if (delivery.stage === 'running') this.#lease(entry, delivery, now);
   }
 
   /** Gives a running attempt of an unsettled entry a lease, so that the entry can go. */
@@ -331,31 +327,14 @@ export class Partition implements DueSite {
       state: { ...delivery.ownState, attempts: delivery.attempts + 1 },
     };
     delivery.token = token;
-    this.#leased.add(delivery);
+    this.#inHand.leased.add(delivery);
     delivery.lane.series.deferred('running');
     if (entry.conclude(delivery, disposition)) this.#complete(entry);
   }
 
-  #giveBack(deliveries: Iterable<OpenDelivery>): void {
-    for (const delivery of deliveries) {
-      if (delivery.stage !== 'waiting') continue;
-      delivery.lane.withdraw(delivery);
-      defer(delivery, 'drain', 0);
-    }
-  }
-
-  #forgetWaiting(deliveries: Iterable<OpenDelivery>): void {
-    for (const delivery of deliveries) {
-      if (delivery.stage !== 'waiting') continue;
-      delivery.lane.withdraw(delivery);
-      delivery.stage = 'concluded';
-    }
-  }
-
   #onSettled({ entries, outcomes }: Batch, { quotaEffects }: SettleResult): void {
     for (const { log, deferrals } of entries) {
-      this.#unsettledEvents -= log.events.length;
-      this.#unsettledBytes -= log.bytes;
+      this.#inHand.settled(log);
       for (const { subscription, disposition } of deferrals) this.#expect(subscription, disposition);
     }
     for (const { subscription, disposition } of outcomes)

@@ -9,18 +9,20 @@
  * An entry none of whose deliveries has been taken is as good as unread: it waits without the settle window running.
  * One that is taken in part when its window ends is finished by `force`, which defers what its lane cannot take.
  *
+ * Where the store has lost writes (`front.ts`), the log is read from its front again, without what is in hand.
+ *
  * Each read brings the configuration's version along. What was read is matched only when the registry is known to be
  * that new, so that a subscription made before a publish receives the event.
  */
 import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { type Claim, Fenced, type LogEntry, type Store } from '@gridpost/store';
-import { giveUp } from './endings.js';
 import type { OpenEntry } from './entry.js';
 import { Fifo } from './fifo.js';
+import { frontIsOdd, type Rereading } from './front.js';
 import type { Lanes } from './lanes.js';
-import type { Match, Matching } from './matching.js';
-import { OpenDelivery } from './open-delivery.js';
+import type { Matching } from './matching.js';
+import { Offering } from './offering.js';
 import { Outage } from './outage.js';
 import type { Site } from './site.js';
 import { Suspects } from './suspects.js';
@@ -43,32 +45,29 @@ const readLimits = { entriesMax: 256, bytesMax: 1024 * 1024 };
 /** Events that are offered before other things of the process get their turn. */
 const eventsPerTurn = 128;
 
-/** How far the entry being offered has come. */
-interface Cursor {
-  readonly entry: OpenEntry;
-  index: number;
-  match: Match | undefined;
-  target: number;
-  /** The delivery that made reading wait. */
-  waiting: OpenDelivery | undefined;
-}
-
 export class Reader {
   readonly #options: ReaderOptions;
   readonly #outage: Outage;
+  readonly #offering: Offering;
   readonly #fetched = new Fifo<LogEntry>();
   readonly #suspects: Suspects | undefined;
   #after: EntryId | undefined;
-  #cursor: Cursor | undefined;
   #pass: Promise<void> | undefined;
   #again = false;
   #stopped = false;
   #readAt = Number.NEGATIVE_INFINITY;
   #retry: Timer | undefined;
+  /** Of the last entry read. */
+  #acceptedAt = 0;
+  /** The store was out of reach, so what it holds is not certain. */
+  #doubt = false;
+  /** Set while the log is read from the front again. */
+  #reread: Rereading | undefined;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
     this.#outage = new Outage(options.log, 'reading', { partition: options.site.partition });
+    this.#offering = new Offering(options);
     const { suspectUpTo } = options.claim;
     if (suspectUpTo !== undefined) this.#suspects = new Suspects({ ...options, upTo: suspectUpTo });
   }
@@ -93,7 +92,7 @@ export class Reader {
 
   /** Goes on with what has been read and could not be offered so far, if there is any. */
   resume(): void {
-    if (this.#cursor !== undefined || this.#fetched.size > 0) this.wake();
+    if (this.#offering.entry || this.#fetched.size > 0) this.wake();
   }
 
   /** To be called about every 100 ms: keeps the beat, and looks again at lanes that made reading wait. */
@@ -104,7 +103,33 @@ export class Reader {
 
   /** Finishes offering an entry whose window has ended. */
   force(entry: OpenEntry): void {
-    if (this.#cursor?.entry === entry) this.#offer(this.#cursor, true);
+    if (this.#offering.entry === entry) this.#offering.proceed(true);
+  }
+
+  /**
+   * Looks whether the store has lost writes, and has the log read again if so. Once every some seconds is enough. Rejects as the store does, but not with `Fenced`.
+   */
+  async verify(): Promise<void> {
+    const { store, site, log, clock } = this.#options;
+    if (this.#after === undefined || (this.#reread && !this.#reread.passed) || this.suspecting) return;
+    try {
+      if (!(await frontIsOdd(store, site, () => this.#after))) return;
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+      site.fenced();
+    }
+    if (this.#stopped || site.lost) return;
+    log.warn(
+      { partition: site.partition },
+      'the store has lost writes it had confirmed: its log is read again',
+    );
+    const until = site.storeNow(clock.elapsed());
+    this.#reread = { before: this.#acceptedAt, until, passed: false };
+    this.#after = undefined;
+    // What was read and not begun is found again.
+    while (this.#fetched.shift());
+    site.reread(true);
+    this.wake();
   }
 
   /** Reads no more. Resolves when what was begun has been offered: nothing is half in hand then. */
@@ -112,7 +137,7 @@ export class Reader {
     this.#stopped = true;
     this.#retry?.cancel();
     await this.#pass;
-    if (this.#cursor && !this.#options.site.lost) this.#offer(this.#cursor, true);
+    if (!this.#options.site.lost) this.#offering.proceed(true);
   }
 
   async #run(): Promise<void> {
@@ -122,6 +147,10 @@ export class Reader {
       try {
         if (!(await this.#workOff()) || this.#stopped) return;
         more = await this.#read();
+        if (!more && this.#doubt) {
+          this.#doubt = false;
+          await this.verify();
+        }
       } catch (error) {
         this.#failed(error);
         return;
@@ -135,21 +164,17 @@ export class Reader {
     const { site } = this.#options;
     let events = 0;
     while (!site.lost) {
-      let cursor = this.#cursor;
-      if (!cursor) {
-        const log = this.#fetched.first;
-        if (!log) return true;
-        if (!site.hasRoom || this.#stopped) return false;
-        this.#fetched.shift();
-        if (this.#suspects?.pending) {
-          await this.#suspects.process(log);
-          continue;
-        }
-        cursor = { entry: site.open(log), index: 0, match: undefined, target: 0, waiting: undefined };
-        this.#cursor = cursor;
+      if (!this.#offering.proceed(false)) return false;
+      const log = this.#fetched.first;
+      if (!log) return true;
+      if (!site.hasRoom || this.#stopped) return false;
+      this.#fetched.shift();
+      if (this.suspecting) {
+        await this.#suspects!.process(log);
+        continue;
       }
-      if (!this.#offer(cursor, false)) return false;
-      events += cursor.entry.log.events.length;
+      this.#offering.begin(log, this.#reread && log.acceptedAt <= this.#reread.before ? 'crash' : undefined);
+      events += log.events.length;
       if (events < eventsPerTurn) continue;
       events = 0;
       await turn();
@@ -157,64 +182,35 @@ export class Reader {
     return false;
   }
 
-  /** Offers the rest of an entry's deliveries. False if reading is to wait, which `force` excludes. */
-  #offer(cursor: Cursor, force: boolean): boolean {
-    const { lanes, matching, site, clock } = this.#options;
-    const { entry } = cursor;
-    const { events, acceptedAt, id } = entry.log;
-    const now = clock.elapsed();
-    const lagMs = site.storeNow(now) - acceptedAt;
-    while (cursor.index < events.length) {
-      const { index } = cursor;
-      cursor.match ??= matching.match(events[index]!);
-      const { targets, event, broken } = cursor.match;
-      while (cursor.target < targets.length) {
-        const delivery =
-          cursor.waiting ??
-          new OpenDelivery(lanes.of(targets[cursor.target]!), {
-            holder: site,
-            entry: id,
-            index,
-            event,
-            acceptedAt,
-          });
-        entry.add(delivery);
-        if (broken) giveUp(delivery, 'Quarantined');
-        else if (!lanes.offer(delivery, now, lagMs, force)) {
-          entry.takeBack();
-          cursor.waiting = delivery;
-          return false;
-        }
-        entry.begunAt ??= now;
-        cursor.waiting = undefined;
-        cursor.target++;
-      }
-      cursor.match = undefined;
-      cursor.target = 0;
-      cursor.index++;
-    }
-    this.#cursor = undefined;
-    site.offered(entry);
-    return true;
-  }
-
   /** Whether there was something. */
   async #read(): Promise<boolean> {
     const { store, registry, clock, lanes, site } = this.#options;
+    if (this.#reread?.passed) this.#endReread();
     const asOf = clock.elapsed();
     this.#readAt = asOf;
-    const { entries, version, now } = await store.read(site.partition, site.epoch, this.#after, readLimits);
+    const after = this.#after;
+    const { entries, version, now } = await store.read(site.partition, site.epoch, after, readLimits);
     if (this.#stopped) return false;
     site.noteStoreNow(now);
     if (!registry.confirm(version, asOf)) await registry.refresh();
-    this.#outage.over();
+    if (this.#outage.over()) this.#doubt = true;
     lanes.reopen(clock.elapsed());
+    // It was found meanwhile that the log has to be read again.
+    if (after !== this.#after) return true;
     for (const entry of entries) {
-      this.#fetched.push(entry);
       this.#after = entry.id;
+      this.#acceptedAt = entry.acceptedAt;
+      if (!this.#reread || !site.knows(entry.id)) this.#fetched.push(entry);
     }
     if (entries.length === 0) this.#suspects?.end();
+    if (this.#reread && (entries.length === 0 || this.#acceptedAt > this.#reread.until))
+      this.#reread.passed = true;
     return entries.length > 0;
+  }
+
+  #endReread(): void {
+    this.#reread = undefined;
+    this.#options.site.reread(false);
   }
 
   #failed(error: unknown): void {

@@ -1,4 +1,5 @@
 /** What a partition's parts need of the partition. */
+import type { EntryId } from '@gridpost/model';
 import type { LogEntry } from '@gridpost/store';
 import type { OpenEntry } from './entry.js';
 import type { Holder } from './open-delivery.js';
@@ -9,6 +10,10 @@ export interface Site extends Holder {
   readonly lost: boolean;
   /** Whether another entry may be taken in hand. */
   readonly hasRoom: boolean;
+  /** Whether an entry is in hand, or was settled since `reread` was called. */
+  knows(entry: EntryId): boolean;
+  /** The log is read from the front again: what is settled meanwhile may still be among what was read. */
+  reread(begins: boolean): void;
   /** Takes an entry in hand. */
   open(log: LogEntry): OpenEntry;
   /** All events of an entry have been offered to their lanes. */

@@ -4,8 +4,9 @@
  * crashes (the first, after which it became suspect, and two under a note) is found out and kept as a dead letter.
  *
  * An event's note stays as long as its entry, whatever became of the event. So that the innocent neighbours in an entry
- * are not found at every crash of the one, entries are gone through forwards under even epochs and backwards under odd
- * ones: what lies before it is noted at one crash, what lies after it at the other, and only the event itself at both.
+ * are not found at every crash of the one, an entry is gone through forwards and backwards in turn: what lies before it
+ * is noted at one crash, what lies after it at the next, and only the event itself at both. Whose turn it is, is noted in
+ * the same way, for the place behind the entry's last event.
  *
  * An event's attempts get a moment to end before the next event begins, since what is under way at a crash shares the
  * blame; all moments together are bounded, so that many suspects with a slow endpoint do not hold up the rest for long.
@@ -63,10 +64,10 @@ export class Suspects {
   async process(log: LogEntry): Promise<void> {
     const { site, upTo } = this.#options;
     const entry = site.open(log);
-    const forwards = site.epoch % 2 === 0;
-    for (let step = 0; step < log.events.length && !site.lost; step++) {
-      await this.#processEvent(entry, forwards ? step : log.events.length - 1 - step);
-    }
+    const { length } = log.events;
+    const passes = length > 1 ? await this.#note(entry, length) : 0;
+    for (let step = 0; step < length && !site.lost; step++)
+      await this.#processEvent(entry, passes % 2 === 0 ? step : length - 1 - step);
     if (site.lost) return;
     entry.onConclude = undefined;
     site.offered(entry);

@@ -17,14 +17,9 @@ import {
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Store, Usage } from '@gridpost/store';
+import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
-
-export interface Pending {
-  readonly count: number;
-  /** Acceptance of the oldest. */
-  readonly oldestAt: number;
-}
 
 /** What upkeep sees of an owned partition. */
 export interface KeptPartition {
@@ -32,6 +27,8 @@ export interface KeptPartition {
   /** What is in hand from unsettled entries, by subscription. */
   pending(): ReadonlyMap<Incarnation, Pending>;
   storeNow(elapsed: number): number;
+  /** Looks whether the log holds what it should. */
+  verify(): Promise<void>;
 }
 
 export interface UpkeepOptions {
@@ -94,7 +91,9 @@ export class Upkeep {
       return known;
     };
     const partitions = this.#options.partitions();
-    for (const { partition } of partitions) {
+    for (const owned of partitions) {
+      const { partition } = owned;
+      await owned.verify();
       const usage = await store.usage(partition);
       logEntries += usage.logEntries;
       for (const each of usage.subscriptions) {

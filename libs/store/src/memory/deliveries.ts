@@ -1,6 +1,6 @@
 /** Deferred and leased deliveries and dead letters of one partition of the reference model: a list, searched. */
 import type { Clock, DeadLetterReason, EntryId, Incarnation, Place } from '@gridpost/model';
-import { chargedBytes, type Quota } from '../bounds.js';
+import { answerBytesMax, chargedBytes, type Quota } from '../bounds.js';
 import type {
   DeadLetterPage,
   DeliveryState,
@@ -108,8 +108,9 @@ export class MemoryDeliveries {
     const waiting = this.#select((delivery) => delivery.kind !== 'deadLettered', byDue);
     const taken = new Map<Incarnation, number>();
     const deliveries: LeasedDelivery[] = [];
+    let bytes = 0;
     for (const delivery of waiting) {
-      if (delivery.dueAt > now || deliveries.length >= max) break;
+      if (delivery.dueAt > now || deliveries.length >= max || bytes > answerBytesMax) break;
       const { subscription, place, event, acceptedAt, state } = delivery;
       if (this.#parkedUntil.has(subscription)) continue;
       const count = taken.get(subscription) ?? 0;
@@ -119,6 +120,7 @@ export class MemoryDeliveries {
       const ownToken = `${token}${++this.#tokens}`;
       this.#dispose(delivery, { kind: 'leased', leaseMs, token: ownToken, state });
       const { topic, frame } = event;
+      bytes += frame.length;
       deliveries.push({
         place,
         subscription,
@@ -146,14 +148,17 @@ export class MemoryDeliveries {
   }
 
   deadLetters(subscription: Incarnation, after: string | undefined, max: number): DeadLetterPage {
+    if (after !== undefined && !/^\d+$/.test(after)) throw new RangeError(`no page ended at ${after}`);
     const dead = this.#of(subscription, 'deadLettered', byDeath);
     const rest = dead.filter(({ deadOrder }) => after === undefined || deadOrder > Number(after));
-    const page = rest.slice(0, max);
+    const page = pageOf(rest, max, ({ event }) => event.frame.length);
     const deadLetters = page.map(({ place, event, acceptedAt, deadLetteredAt, reason, state }) => {
       const { topic, frame } = event;
       return { place, subscription, topic, acceptedAt, deadLetteredAt, reason: reason!, state, frame };
     });
-    return rest.length > max ? { deadLetters, next: String(page.at(-1)!.deadOrder) } : { deadLetters };
+    return rest.length > page.length
+      ? { deadLetters, next: String(page.at(-1)!.deadOrder) }
+      : { deadLetters };
   }
 
   redrive(
@@ -241,6 +246,18 @@ export class MemoryDeliveries {
   #select(keep: (delivery: Delivery) => boolean, order: typeof byPlace): Delivery[] {
     return [...this.#deliveries.values()].filter(keep).sort(order);
   }
+}
+
+/** As many from the front as an answer holds. */
+export function pageOf<T>(all: readonly T[], max: number, bytesOf: (item: T) => number): T[] {
+  const page: T[] = [];
+  let bytes = 0;
+  for (const item of all) {
+    if (page.length >= max || bytes > answerBytesMax) break;
+    page.push(item);
+    bytes += bytesOf(item);
+  }
+  return page;
 }
 
 function charged(deliveries: readonly Delivery[]): number {

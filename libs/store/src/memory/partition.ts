@@ -13,7 +13,7 @@ import {
   type SettleResult,
   type StoreLimits,
 } from '../port.js';
-import { entryOrder, MemoryDeliveries } from './deliveries.js';
+import { entryOrder, MemoryDeliveries, pageOf } from './deliveries.js';
 
 interface Owner {
   worker: string;
@@ -138,11 +138,12 @@ export class MemoryPartition {
   }
 
   history(topic: Incarnation, after: string | undefined, max: number): HistoryPage {
+    if (after !== undefined && !/^\d+$/.test(after)) throw new RangeError(`no page ended at ${after}`);
     const all = this.#histories.get(topic) ?? [];
     const key = ({ place }: HistoryEvent) => entryOrder(place.entry) * 1_000 + place.index;
     const rest = after === undefined ? all : all.filter((event) => key(event) > Number(after));
-    const events = rest.slice(0, max);
-    return rest.length > max ? { events, next: String(key(events.at(-1)!)) } : { events };
+    const events = pageOf(rest, max, ({ frame }) => frame.length);
+    return rest.length > events.length ? { events, next: String(key(events.at(-1)!)) } : { events };
   }
 
   histories(): Incarnation[] {

@@ -1,7 +1,7 @@
 /** Nothing grows without bound: quotas of subscriptions, a full store, and payloads that are held once and let go. */
 import { describe, expect, test } from '@jest/globals';
 import { quotaOf } from '../bounds.js';
-import type { SettleBatch, StoreLimits } from '../port.js';
+import type { LeasedDelivery, SettleBatch, StoreLimits } from '../port.js';
 import {
   dead,
   dueLater,
@@ -13,6 +13,7 @@ import {
   life,
   onlyEntries,
   type OpenStore,
+  roomy,
   type Scene,
   settled,
   subA,
@@ -196,7 +197,12 @@ export function describeBounds(open: OpenStore): void {
         expect((await scene.store.settle(0, epoch, batch)).quotaEffects).toEqual([]);
         // Forty copies would have filled the store.
         await scene.publish(payload);
-        const { deliveries } = await scene.ask(epoch);
+        const deliveries: LeasedDelivery[] = [];
+        await scene.until(async () => {
+          const { deliveries: more } = await scene.ask(epoch);
+          deliveries.push(...more);
+          return deliveries.length >= 40 || undefined;
+        });
         expect(deliveries).toHaveLength(40);
         for (const { frame } of deliveries) expect(frame.equals(payload)).toBe(true);
         // The last member, and no other, takes the payload with it.
@@ -207,6 +213,42 @@ export function describeBounds(open: OpenStore): void {
         expect(last!.frame.equals(payload)).toBe(true);
         await scene.store.settle(0, epoch, ended(last!));
         expect((await scene.store.usage(0)).subscriptions).toEqual([]);
+      }),
+    );
+
+    test(
+      'keep pages small, also where events are large',
+      withScene(open, roomy, async (scene) => {
+        const { store } = scene;
+        const epoch = await scene.own();
+        const count = 7;
+        const payloads = Array.from({ length: count }, (_, index) => Buffer.alloc(2 ** 20, String(index)));
+        const requests = payloads.map((payload) => [event(payload)]);
+        for (const request of requests) await store.append(0, request, { retained: new Set([topic]) });
+        const entries = await scene.log(epoch);
+        const batch = entries.map((entry) => settled(entry, [0, subA, dead]));
+        await store.settle(0, epoch, onlyEntries(...batch));
+        const deadLetters = (after?: string) => store.deadLetters(0, subA, after, 100);
+        const history = (after?: string) => store.history(0, topic, after, 100);
+        const pages = [];
+        for (let page = await deadLetters(); ; page = await deadLetters(page.next)) {
+          pages.push(page.deadLetters.length);
+          if (page.next === undefined) break;
+        }
+        expect(pages.length).toBeGreaterThan(1);
+        expect(pages.reduce((sum, length) => sum + length)).toBe(count);
+        pages.length = 0;
+        for (let page = await history(); ; page = await history(page.next)) {
+          pages.push(page.events.length);
+          if (page.next === undefined) break;
+        }
+        expect(pages.length).toBeGreaterThan(1);
+        expect(pages.reduce((sum, length) => sum + length)).toBe(count);
+        await store.redrive(0, subA, { max: count });
+        const due = await scene.ask(epoch);
+        expect(due.deliveries.length).toBeGreaterThan(0);
+        if (due.deliveries.length < count) expect(due.nextInMs).toBe(0);
+        expect((await scene.ask(epoch)).deliveries.length + due.deliveries.length).toBe(count);
       }),
     );
 

@@ -93,6 +93,16 @@ export function describeDeadLetters(open: OpenStore, lacks: Lacks): void {
     );
 
     test(
+      'are not paged through from a place that no page gave out',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'dead', dead);
+        await expect(scene.store.deadLetters(0, subA, 'nowhere', 10)).rejects.toThrow(RangeError);
+        await expect(scene.store.history(0, topic, 'nowhere', 10)).rejects.toThrow(RangeError);
+      }),
+    );
+
+    test(
       'go on from a place in the list that has been redriven meanwhile',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();

@@ -28,7 +28,7 @@ export interface SuiteOptions {
 export function describeStore(name: string, open: OpenStore, options: SuiteOptions = {}): void {
   const { lacks = {} } = options;
   describe(`${name}: the store port`, () => {
-    describeLog(open);
+    describeLog(open, lacks);
     describeOwnership(open, lacks);
     describeSettling(open, lacks);
     describeDue(open);

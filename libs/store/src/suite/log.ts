@@ -7,18 +7,20 @@ import {
   event,
   expectRefusal,
   hour,
+  type Lacks,
   life,
   onlyEntries,
   type OpenStore,
   roomy,
   settled,
   texts,
+  unless,
   withScene,
 } from './scene.js';
 
 const generous = { entriesMax: 1_000, bytesMax: 2 ** 24 };
 
-export function describeLog(open: OpenStore): void {
+export function describeLog(open: OpenStore, lacks: Lacks): void {
   describe('the log', () => {
     test(
       'gives entries in the order of their appends, with the store clock’s acceptance',
@@ -226,6 +228,26 @@ export function describeLog(open: OpenStore): void {
         await scene.publish('two');
         await scene.log(epoch);
         expect(woken).toEqual([]);
+      }),
+    );
+
+    unless(lacks.sharing)(
+      'wakes whoever found the log empty also for what another process appends',
+      withScene(open, roomy, async (scene) => {
+        const other = await scene.share();
+        const epoch = await scene.own();
+        let woken = false;
+        const stop = scene.store.onAppend((partition) => {
+          woken ||= partition === 0;
+        });
+        await scene.until(async () => {
+          const after = (await scene.log(epoch)).at(-1)?.id;
+          await scene.store.read(0, epoch, after, generous);
+          await other.append(0, [event('from the other')]);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return woken || undefined;
+        });
+        stop();
       }),
     );
 

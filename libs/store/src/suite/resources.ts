@@ -228,6 +228,20 @@ export function describeResources(open: OpenStore, lacks: Lacks): void {
       }),
     );
 
+    unless(lacks.sharing)(
+      'are one for all processes that share the store',
+      withScene(open, roomy, async (scene) => {
+        const other = await scene.share();
+        const { resources } = scene.store;
+        const put = (await resources.put('a', 1)) as { version: number; etag: string };
+        expect(await other.resources.get('a')).toEqual({ path: 'a', etag: put.etag, value: 1 });
+        expect((await other.append(0, [event('one')])).version).toBeGreaterThanOrEqual(put.version);
+        expect((await other.resources.put('a', 2, { ifMatch: put.etag })).kind).toBe('replaced');
+        expect((await resources.put('a', 3, { ifMatch: put.etag })).kind).toBe('preconditionFailed');
+        expect(paths((await resources.changes(put.version)).documents)).toEqual(['a']);
+      }),
+    );
+
     unless(lacks.reopening)(
       'survive reopening, with their etags, their version and the change log',
       withScene(open, roomy, async (scene) => {

@@ -1,17 +1,20 @@
 /**
  * The reference store as a test sees it: tells of every call that has ended, and fails those it is told to fail. A
- * failing call may have been carried out all the same, as with a lost reply.
+ * failing call may have been carried out all the same, as with a lost reply, and a confirmed one be lost.
  */
 import { GridpostError } from '@gridpost/model';
 import { MemoryStore, type MemoryStoreOptions, type Store } from '@gridpost/store';
 
-export type Failure = 'before' | 'after';
+/** `lost`: confirmed and not done, as by a store that crashes and comes back without its last writes. */
+export type Failure = 'before' | 'after' | 'lost';
 
 export interface Call {
   readonly name: string;
   readonly args: readonly unknown[];
   readonly result: unknown;
 }
+
+const lostResults: Readonly<Record<string, unknown>> = { settle: { removed: 1, quotaEffects: [] } };
 
 export class WatchedStore {
   readonly memory: MemoryStore;
@@ -56,6 +59,7 @@ export class WatchedStore {
           const failure = this.fails(name, args);
           const error = new GridpostError('StoreUnavailable', `${name} fails`);
           if (failure === 'before') throw error;
+          if (failure === 'lost') return lostResults[name];
           const result = await (value as (...given: unknown[]) => unknown).apply(target, args);
           this.calls.push({ name, args, result });
           setImmediate(() => {
