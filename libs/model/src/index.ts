@@ -1,4 +1,5 @@
 /** The words everything else is written in. Imports nothing of Gridpost. */
+export * from './bag.js';
 export * from './clock.js';
 export * from './errors.js';
 export * from './event.js';

@@ -11,6 +11,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { InBag } from '@gridpost/model';
 import { Command } from 'ioredis';
 import type { Key } from './keys.js';
 
@@ -43,11 +44,12 @@ export class Script {
 const scriptWords = 4;
 const ping = '*1\r\n$4\r\nPING\r\n';
 
-export class Call extends Command {
+export class Call extends Command implements InBag {
   /** The connection the call was last written to. */
   socket: Socket | undefined;
   /** When it was made, on the watch of its link (`link.ts`), in ms. */
   madeAt = 0;
+  bagIndex = -1;
   readonly #key: string;
   readonly #head: string;
   readonly #headWords: number;

@@ -9,7 +9,7 @@
  * its own pause for the server's.
  */
 import type { Socket } from 'node:net';
-import { type Clock, GridpostError, type Timer } from '@gridpost/model';
+import { Bag, type Clock, GridpostError, type Timer } from '@gridpost/model';
 import { Cluster, type Redis } from 'ioredis';
 import { type Argument, Call, type Script } from './call.js';
 import { type Client, clientOf, companionOf, primariesOf } from './client.js';
@@ -51,8 +51,7 @@ export class Link {
   readonly #timeoutMs: number;
   readonly #judge: LinkOptions['judge'];
   readonly #watch: Timer;
-  /** In the order they were made. */
-  readonly #unanswered = new Set<Call>();
+  readonly #unanswered = new Bag<Call>();
   readonly #standings = new WeakMap<Socket, Standing>();
   /** Time that has passed under watch, in ms. */
   #watched = 0;
@@ -213,7 +212,7 @@ export class Link {
     this.#watched += Math.min(at - this.#lookedAt, 2 * watchMs);
     this.#lookedAt = at;
     for (const call of this.#unanswered) {
-      if (this.#watched - call.madeAt < this.#timeoutMs - marginMs) break;
+      if (this.#watched - call.madeAt < this.#timeoutMs - marginMs) continue;
       call.giveUp(new Error(`no answer in ${this.#timeoutMs} ms`));
     }
   }

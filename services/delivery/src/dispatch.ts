@@ -8,7 +8,7 @@
  *
  * The status decides: once it has been read, nothing that happens to the rest of the response changes what it means.
  */
-import { limits } from '@gridpost/model';
+import { Bag, type InBag, limits } from '@gridpost/model';
 import type { Dispatcher } from 'undici';
 import type { Connection, Origin } from './connections.js';
 import { isSuccess } from './outcome.js';
@@ -29,7 +29,7 @@ export interface AttemptRequest {
   readonly body: Buffer | undefined;
 }
 
-export class Attempt<T> implements Dispatcher.DispatchHandler {
+export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
   /** What it is an attempt at. */
   readonly subject: T;
   /** `clock.elapsed()` at its start, and when it has to be over. */
@@ -43,6 +43,7 @@ export class Attempt<T> implements Dispatcher.DispatchHandler {
   error: Error | undefined;
   /** Why it was ended by us before there was a status. */
   cut: 'deadline' | 'drain' | undefined;
+  bagIndex = -1;
   #excerpt: Buffer[] | undefined;
   #bytes = 0;
   #connection: Connection | undefined;
@@ -120,7 +121,7 @@ export class Attempt<T> implements Dispatcher.DispatchHandler {
 /** All attempts of a process. */
 export class Dispatch<T> {
   readonly #owner: AttemptOwner<T>;
-  readonly #underWay = new Set<Attempt<T>>();
+  readonly #underWay = new Bag<Attempt<T>>();
 
   constructor(owner: AttemptOwner<T>) {
     this.#owner = owner;

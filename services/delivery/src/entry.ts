@@ -1,12 +1,12 @@
 /** A log entry in hand: its deliveries, and what is to be written of them when it is settled. */
-import type { EntryId } from '@gridpost/model';
+import type { EntryId, InBag } from '@gridpost/model';
 import type { Deferral, LogEntry, PendingEvent, SettledEntry } from '@gridpost/store';
-import { type Conclusion, finished, type OpenDelivery } from './open-delivery.js';
+import { type Conclusion, type EntryInHand, finished, type OpenDelivery } from './open-delivery.js';
 
 const none: readonly never[] = [];
 const noEvents: ReadonlyMap<number, PendingEvent> = new Map();
 
-export class OpenEntry implements SettledEntry {
+export class OpenEntry implements SettledEntry, EntryInHand, InBag {
   readonly log: LogEntry;
   readonly deliveries: OpenDelivery[] = [];
   deferrals: readonly Deferral[] = none;
@@ -15,11 +15,16 @@ export class OpenEntry implements SettledEntry {
   begunAt: number | undefined;
   /** Called after each conclusion; the index is the event's. */
   onConclude: ((index: number) => void) | undefined;
+  bagIndex = -1;
   /** Deliveries not concluded, and one more until all its events have been offered. */
   #open = 1;
 
-  constructor(log: LogEntry) {
+  readonly #onComplete: (entry: OpenEntry) => void;
+
+  /** `onComplete` is called once, when everything is concluded. */
+  constructor(log: LogEntry, onComplete: (entry: OpenEntry) => void) {
     this.log = log;
+    this.#onComplete = onComplete;
   }
 
   get id(): EntryId {
@@ -31,6 +36,7 @@ export class OpenEntry implements SettledEntry {
   }
 
   add(delivery: OpenDelivery): void {
+    delivery.inHandWith = this;
     this.deliveries.push(delivery);
     this.#open++;
   }
@@ -41,13 +47,12 @@ export class OpenEntry implements SettledEntry {
     this.#open--;
   }
 
-  /** All its events have been offered. Returns whether everything is concluded. */
-  offered(): boolean {
-    return --this.#open === 0;
+  /** All its events have been offered. */
+  offered(): void {
+    if (--this.#open === 0) this.#onComplete(this);
   }
 
-  /** Notes what became of a delivery. Returns whether everything is concluded. */
-  conclude({ index, subscription }: OpenDelivery, conclusion: Conclusion): boolean {
+  conclude({ index, subscription }: OpenDelivery, conclusion: Conclusion): void {
     if (conclusion !== finished) {
       if (this.deferrals === none) {
         this.deferrals = [];
@@ -58,6 +63,6 @@ export class OpenEntry implements SettledEntry {
     }
     this.#open--;
     this.onConclude?.(index);
-    return this.#open === 0;
+    if (this.#open === 0) this.#onComplete(this);
   }
 }

@@ -1,5 +1,5 @@
 /** What a partition's owner has in hand: entries not settled, and deliveries under a lease. */
-import type { EntryId, Incarnation } from '@gridpost/model';
+import { Bag, type EntryId, type Incarnation } from '@gridpost/model';
 import type { LogEntry } from '@gridpost/store';
 import { OpenEntry } from './entry.js';
 import type { OpenDelivery } from './open-delivery.js';
@@ -11,11 +11,10 @@ export interface Pending {
 }
 
 export class InHand {
-  /** Not concluded in full; in the order of the log. */
-  readonly entries = new Map<EntryId, OpenEntry>();
+  /** Not concluded in full. */
+  readonly entries = new Bag<OpenEntry>();
   readonly leased = new Set<OpenDelivery>();
-  /** From being taken in hand to being written; while the log is read again, longer. */
-  readonly #known = new Set<EntryId>();
+  /** Since the log began to be read again. */
   readonly #settled = new Set<EntryId>();
   #rereading = false;
   #events = 0;
@@ -30,10 +29,10 @@ export class InHand {
     return this.#bytes;
   }
 
-  open(log: LogEntry): OpenEntry {
-    const entry = new OpenEntry(log);
-    this.entries.set(log.id, entry);
-    this.#known.add(log.id);
+  /** `onComplete` is called when everything of it is concluded. */
+  open(log: LogEntry, onComplete: (entry: OpenEntry) => void): OpenEntry {
+    const entry = new OpenEntry(log, onComplete);
+    this.entries.add(entry);
     this.#events += log.events.length;
     this.#bytes += log.bytes;
     return entry;
@@ -43,13 +42,14 @@ export class InHand {
   settled({ id, events, bytes }: LogEntry): void {
     this.#events -= events.length;
     this.#bytes -= bytes;
-    this.#known.delete(id);
     if (this.#rereading) this.#settled.add(id);
   }
 
-  /** Whether an entry is in hand, or was settled since the log began to be read again. */
+  /** Whether an entry is not concluded, or was settled since the log began to be read again. */
   knows(id: EntryId): boolean {
-    return this.#known.has(id) || this.#settled.has(id);
+    if (this.#settled.has(id)) return true;
+    for (const entry of this.entries) if (entry.id === id) return true;
+    return false;
   }
 
   /** The log is, or is no more, read from its front again. What is settled meanwhile may be among what was read before. */
@@ -61,7 +61,7 @@ export class InHand {
   /** Deliveries that belong to unsettled entries, by subscription. */
   pending(): Map<Incarnation, Pending> {
     const pending = new Map<Incarnation, { count: number; oldestAt: number }>();
-    for (const { deliveries, acceptedAt } of this.entries.values()) {
+    for (const { deliveries, acceptedAt } of this.entries) {
       for (const { stage, token, subscription } of deliveries) {
         if (stage === 'concluded' || token !== undefined) continue;
         const known = pending.get(subscription);
@@ -74,7 +74,7 @@ export class InHand {
 
   /** Takes everything that waits out of its line, and hands it on. */
   withdraw(each: (delivery: OpenDelivery) => void): void {
-    for (const { deliveries } of this.entries.values()) withdrawFrom(deliveries, each);
+    for (const { deliveries } of this.entries) withdrawFrom(deliveries, each);
     withdrawFrom(this.leased, each);
   }
 }

@@ -28,6 +28,12 @@ export interface Holder {
   ended(): void;
 }
 
+/** The entry side, of a delivery read from the log: all of an entry's are settled together. */
+export interface EntryInHand {
+  /** Notes what became of a delivery. */
+  conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
+}
+
 /** The subscription side. */
 export interface Passage {
   readonly registered: RegisteredSubscription;
@@ -76,6 +82,8 @@ export class OpenDelivery {
   /** Why the endpoint may have seen it before although no attempt was counted. */
   redelivery: 'crash' | 'lease' | 'drain' | undefined;
   stage: 'waiting' | 'running' | 'concluded' = 'waiting';
+  /** Its entry; undefined if it was leased from its queue. */
+  inHandWith: EntryInHand | undefined;
   /** Kept by its lane. */
   inLine = false;
   /** `clock.elapsed()` when it joined its line. */
@@ -96,6 +104,7 @@ export class OpenDelivery {
     this.state = lease?.state;
     this.token = lease?.token;
     this.redelivery = undefined;
+    this.inHandWith = undefined;
   }
 
   get subscription(): Incarnation {

@@ -149,9 +149,8 @@ export class Partition implements DueSite {
   /** To be called about every 100 ms. */
   tick(now: number): void {
     const { settleWindowMs } = this.#options.settings;
-    for (const entry of this.#inHand.entries.values()) {
-      if (entry.begunAt === undefined) continue;
-      if (now - entry.begunAt < settleWindowMs) break;
+    for (const entry of this.#inHand.entries) {
+      if (entry.begunAt === undefined || now - entry.begunAt < settleWindowMs) continue;
       this.#reader.force(entry);
       this.#release(entry, now);
     }
@@ -206,11 +205,11 @@ export class Partition implements DueSite {
   }
 
   open(log: LogEntry): OpenEntry {
-    return this.#inHand.open(log);
+    return this.#inHand.open(log, this.#onComplete);
   }
 
   knows(entry: EntryId): boolean {
-    return this.#inHand.knows(entry);
+    return this.#inHand.knows(entry) || this.#settling.holds(entry);
   }
 
   reread(begins: boolean): void {
@@ -224,7 +223,7 @@ export class Partition implements DueSite {
 
   offered(entry: OpenEntry): void {
     entry.begunAt ??= this.#options.clock.elapsed();
-    if (entry.offered()) this.#complete(entry);
+    entry.offered();
   }
 
   hold(delivery: OpenDelivery): void {
@@ -250,8 +249,7 @@ export class Partition implements DueSite {
       this.#settling.addOutcome({ entry: id, index, subscription, token, disposition: conclusion });
       return;
     }
-    const entry = this.#inHand.entries.get(id)!;
-    if (entry.conclude(delivery, conclusion)) this.#complete(entry);
+    delivery.inHandWith!.conclude(delivery, conclusion);
   }
 
   began(): void {
@@ -304,10 +302,10 @@ export class Partition implements DueSite {
     for (const end of this.#pauses) end();
   }
 
-  #complete(entry: OpenEntry): void {
-    this.#inHand.entries.delete(entry.id);
+  readonly #onComplete = (entry: OpenEntry): void => {
+    this.#inHand.entries.delete(entry);
     this.#settling.addEntry(entry);
-  }
+  };
 
   /** Lets an entry go whose settle window has ended. */
   #release(entry: OpenEntry, now: number): void {
@@ -329,7 +327,7 @@ export class Partition implements DueSite {
     delivery.token = token;
     this.#inHand.leased.add(delivery);
     delivery.lane.series.deferred('running');
-    if (entry.conclude(delivery, disposition)) this.#complete(entry);
+    entry.conclude(delivery, disposition);
   }
 
   #onSettled({ entries, outcomes }: Batch, { quotaEffects }: SettleResult): void {

@@ -6,7 +6,7 @@
  * A call that fails is repeated unchanged until it succeeds, which the store makes harmless. What waits behind it is
  * bounded by what the partition may have in hand.
  */
-import type { Clock, Log, Timer } from '@gridpost/model';
+import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
 import { Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
 import type { OpenEntry } from './entry.js';
 import { Outage } from './outage.js';
@@ -59,6 +59,12 @@ export class Settling {
   addEntry(entry: OpenEntry): void {
     this.#entries.push(entry);
     this.#schedule();
+  }
+
+  /** Whether an entry waits to be written. */
+  holds(id: EntryId): boolean {
+    const waits = (entry: OpenEntry): boolean => entry.id === id;
+    return this.#entries.some(waits) || (this.#batch?.entries.some(waits) ?? false);
   }
 
   addOutcome(outcome: LeaseOutcome): void {

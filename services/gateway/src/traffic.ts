@@ -2,27 +2,36 @@
 import type { ServerResponse } from 'node:http';
 
 export class Traffic {
-  readonly #under = new Set<ServerResponse>();
-  // One listener for all: a closure per request would cost more than the set.
-  readonly #leave: (this: ServerResponse) => void;
-
-  constructor() {
-    const under = this.#under;
-    this.#leave = function () {
-      under.delete(this);
-    };
-  }
+  #now = new Wave();
+  #before: Promise<unknown> | undefined;
 
   /** Counts a request until its answer is with the kernel, or its connection is gone. */
   enter(res: ServerResponse): void {
-    this.#under.add(res);
-    res.on('close', this.#leave);
+    this.#now.count++;
+    res.on('close', this.#now.leave);
   }
 
   /** Resolves when every request that is under way now has ended; later ones are not waited for. */
   async settled(): Promise<void> {
-    await Promise.all(
-      [...this.#under].map((res) => new Promise<void>((resolve) => res.once('close', () => resolve()))),
-    );
+    this.#before = Promise.all([this.#before, this.#now.ended()]);
+    this.#now = new Wave();
+    await this.#before;
+  }
+}
+
+/** Requests that are waited for together. They are counted, not listed: one listener serves all of them. */
+class Wave {
+  count = 0;
+  #over: (() => void) | undefined;
+
+  readonly leave = (): void => {
+    if (--this.count === 0) this.#over?.();
+  };
+
+  async ended(): Promise<void> {
+    if (this.count === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#over = resolve;
+    });
   }
 }
