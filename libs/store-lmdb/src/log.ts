@@ -61,7 +61,7 @@ export class Log implements Mirror {
   /** What the commit under way adds and removes. */
   #added: TailEntry[] = [];
   readonly #removed = new Set<number>();
-  /** An owner has found nothing, and wants to hear of the next entry. */
+  /** An owner has read to the end, and wants to hear of the next entry. */
   #awaited = false;
 
   constructor(options: LogOptions) {
@@ -94,21 +94,23 @@ export class Log implements Mirror {
     });
   }
 
-  read(after: EntryId | undefined, limits: ReadLimits): LogEntry[] {
+  read(after: EntryId | undefined, limits: ReadLimits): { entries: LogEntry[]; more: boolean } {
     const entries: LogEntry[] = [];
     let bytes = 0;
+    let more = false;
     const take = (entry: LogEntry): boolean => {
       bytes += entry.bytes;
-      if (entries.length && bytes > limits.bytesMax) return false;
-      entries.push(entry);
-      return entries.length < limits.entriesMax;
+      if (entries.length < limits.entriesMax && (!entries.length || bytes <= limits.bytesMax))
+        entries.push(entry);
+      else more = true;
+      return !more;
     };
     const from = after === undefined ? 0 : entryNumber(after) + 1;
     if (from >= this.#tail.from || this.#eachStored(from, take)) {
       this.#tail.each(from, ({ entry }) => take(entry));
     }
-    this.#awaited ||= entries.length === 0;
-    return entries;
+    this.#awaited ||= !more;
+    return { entries, more };
   }
 
   /** Whether `remove` can do without reading. */

@@ -166,8 +166,8 @@ export class LmdbStore implements Store {
   ): Promise<ReadResult> {
     this.#check(partition);
     this.#ownership.fence(epoch);
-    const entries = this.#log.read(after, limits);
-    return { entries, version: this.resources.version, now: this.#parts.clock.now() };
+    const found = this.#log.read(after, limits);
+    return { ...found, version: this.resources.version, now: this.#parts.clock.now() };
   }
 
   async begin(partition: number, epoch: number, entry: string, index: number): Promise<number> {

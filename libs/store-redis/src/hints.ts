@@ -1,5 +1,5 @@
 /**
- * Hints that a log which was found empty has got entries: a subscription on a connection of its own, which is replaced
+ * Hints that a log which had been read to its end has got entries: a subscription on a connection of its own, which is replaced
  * when it ends or does not answer. Hints may be lost meanwhile; therefore every partition that was asked about is woken
  * when it is back.
  */

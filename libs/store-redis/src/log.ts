@@ -84,12 +84,12 @@ export class Log {
     const reply = (await this.#link.run(read, key, args)) as (Buffer | number)[] | null;
     if (!reply) throw new Fenced(partition, epoch);
     const entries: LogEntry[] = [];
-    for (let i = 2; i < reply.length; i += 2) {
+    for (let i = 3; i < reply.length; i += 2) {
       const id = (reply[i] as Buffer).toString('latin1');
       const packed = reply[i + 1] as Buffer;
       entries.push({ id, acceptedAt: acceptedAtOf(id), events: unpackEntry(packed), bytes: packed.length });
     }
-    return { entries, version: versionOf(reply[0]), now: reply[1] as number };
+    return { entries, more: reply[2] !== 1, version: versionOf(reply[0]), now: reply[1] as number };
   }
 
   async claim(

@@ -69,6 +69,8 @@ export interface ReadLimits {
 export interface ReadResult {
   /** In log order, after the given entry. At least one if there is any, even if it alone is over `bytesMax`. */
   readonly entries: readonly LogEntry[];
+  /** Whether there may be entries behind these. If not, the next append to the partition is hinted at (`onAppend`). */
+  readonly more: boolean;
   /** The configuration version written to this partition; read atomically with the entries, or after them. */
   readonly version: number;
   /** The store's clock. */
@@ -321,7 +323,7 @@ export interface Store {
   append(partition: number, events: readonly PendingEvent[], options?: AppendOptions): Promise<AppendResult>;
 
   /**
-   * Calls `wake` soon after a partition this process asked about (by a `read` that returned nothing) has got entries.
+   * Calls `wake` soon after a partition that this process has read to its end (`more` is false) has got entries.
    * A hint: it may be lost or spurious. Returns how to stop listening.
    */
   onAppend(wake: (partition: number) => void): () => void;

@@ -4,7 +4,7 @@
  *
  * - It first works off what has been read. It stops at the cap on unsettled entries, and where a lane makes reading wait;
  *   it goes on when entries are settled, when a lane has room, and at each sweep.
- * - Then it reads on, at once after a round that brought something, else on a hint or at the beat.
+ * - Then it reads on, at once where a read left something, else on a hint or at the beat.
  *
  * An entry none of whose deliveries has been taken is as good as unread: it waits without the settle window running.
  * One that is taken in part when its window ends is finished by `force`, which defers what its lane cannot take.
@@ -182,14 +182,14 @@ export class Reader {
     return false;
   }
 
-  /** Whether there was something. */
+  /** Whether to read on at once. */
   async #read(): Promise<boolean> {
     const { store, registry, clock, lanes, site } = this.#options;
     if (this.#reread?.passed) this.#endReread();
     const asOf = clock.elapsed();
     this.#readAt = asOf;
     const after = this.#after;
-    const { entries, version, now } = await store.read(site.partition, site.epoch, after, readLimits);
+    const { entries, more, version, now } = await store.read(site.partition, site.epoch, after, readLimits);
     if (this.#stopped) return false;
     site.noteStoreNow(now);
     if (!registry.confirm(version, asOf)) await registry.refresh();
@@ -205,7 +205,8 @@ export class Reader {
     if (entries.length === 0) this.#suspects?.end();
     if (this.#reread && (entries.length === 0 || this.#acceptedAt > this.#reread.until))
       this.#reread.passed = true;
-    return entries.length > 0;
+    // To find the last suspect, or the end of a second reading, it is read until nothing comes.
+    return entries.length > 0 && (more || this.suspecting || this.#reread !== undefined);
   }
 
   #endReread(): void {

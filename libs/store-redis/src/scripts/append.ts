@@ -3,7 +3,7 @@ import { refusedWhenFull } from './parts.js';
 
 /**
  * Appends entries to a partition's log, all or none, and to the histories of retained topics under the same places. Wakes
- * the owner if it found the log empty. Refused when memory is full.
+ * the owner if it had read to the end. Refused when memory is full.
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  topics to retain of those in these entries, separated by commas; empty for none

@@ -100,16 +100,17 @@ export class MemoryPartition {
     if (epoch !== this.#epoch) throw new Fenced(this.#number, epoch);
   }
 
-  read(after: EntryId | undefined, limits: ReadLimits): LogEntry[] {
+  read(after: EntryId | undefined, limits: ReadLimits): { entries: LogEntry[]; more: boolean } {
     const entries: LogEntry[] = [];
     let bytes = 0;
     for (const entry of this.#log.values()) {
       if (after !== undefined && entryOrder(entry.id) <= entryOrder(after)) continue;
       bytes += entry.bytes;
-      if (entries.length && (entries.length >= limits.entriesMax || bytes > limits.bytesMax)) break;
+      if (entries.length && (entries.length >= limits.entriesMax || bytes > limits.bytesMax))
+        return { entries, more: true };
       entries.push(entry);
     }
-    return entries;
+    return { entries, more: false };
   }
 
   begin(entry: EntryId, index: number): number {

@@ -124,8 +124,8 @@ export class MemoryStore implements Store {
     after: string | undefined,
     limits: ReadLimits,
   ): Promise<ReadResult> {
-    const entries = this.#owned(partition, epoch).read(after, limits);
-    return { entries, version: this.resources.version, now: this.#clock.now() };
+    const found = this.#owned(partition, epoch).read(after, limits);
+    return { ...found, version: this.resources.version, now: this.#clock.now() };
   }
 
   async begin(partition: number, epoch: number, entry: string, index: number): Promise<number> {

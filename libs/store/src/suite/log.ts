@@ -177,6 +177,12 @@ export function describeLog(open: OpenStore, lacks: Lacks): void {
         expect(await read(4, first!.bytes * 2)).toHaveLength(2);
         expect(await read(4, first!.bytes * 3 - 1)).toHaveLength(2);
         expect(await read(1, 2 ** 20, first!.id)).not.toContainEqual(first);
+        for (const bounds of [
+          { entriesMax: 5, bytesMax: 2 ** 20 },
+          { entriesMax: 6, bytesMax: first!.bytes * 6 - 1 },
+        ])
+          expect((await scene.store.read(0, epoch, undefined, bounds)).more).toBe(true);
+        expect((await scene.store.read(0, epoch, undefined, generous)).more).toBe(false);
       }),
     );
 
@@ -213,14 +219,17 @@ export function describeLog(open: OpenStore, lacks: Lacks): void {
     );
 
     test(
-      'wakes whoever found the log empty',
+      'wakes whoever has read the log to its end, empty or not',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();
         const woken: number[] = [];
         const stop = scene.store.onAppend((partition) => woken.push(partition));
-        await scene.store.read(0, epoch, undefined, generous);
-        await scene.publish('one');
-        await scene.until(async () => (woken.includes(0) ? true : undefined));
+        for (const content of ['zero', 'one']) {
+          woken.length = 0;
+          expect((await scene.store.read(0, epoch, undefined, generous)).more).toBe(false);
+          await scene.publish(content);
+          await scene.until(async () => (woken.includes(0) ? true : undefined));
+        }
         stop();
         stop();
         await scene.store.read(0, epoch, (await scene.log(epoch)).at(-1)!.id, generous);
@@ -232,7 +241,7 @@ export function describeLog(open: OpenStore, lacks: Lacks): void {
     );
 
     unless(lacks.sharing)(
-      'wakes whoever found the log empty also for what another process appends',
+      'wakes whoever has read to the end also for what another process appends',
       withScene(open, roomy, async (scene) => {
         const other = await scene.share();
         const epoch = await scene.own();
