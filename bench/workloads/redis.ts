@@ -7,8 +7,8 @@ import { ratioOf } from '../statistics.js';
 import { bullmq, floor } from '../subjects.js';
 import type { Workload } from '../workload.js';
 
-const warmUp = saturating(10_000);
-const measured = saturating(20_000);
+const warmUp = saturating(20_000);
+const measured = saturating(40_000);
 const ofFloorMax = 1.7;
 const ofBullmqMax = 0.25;
 
@@ -17,7 +17,7 @@ export const redis: Workload = {
   about:
     'A Gridpost gateway and one delivery worker, two processes on a private redis-server (append-only file, fsync every ' +
     'second), beside the floor, and beside express + BullMQ + undici in one process on the same kind of redis-server. ' +
-    '64 publishers, single structured events, one subscription: 10,000 to warm up, then 20,000 that are measured. The ' +
+    '64 publishers, single structured events, one subscription: 20,000 to warm up, then 40,000 that are measured. The ' +
     'cost of a router is the sum of its Node processes; what it makes redis-server do is shown beside it.',
   byDefault: true,
   async run(context) {
