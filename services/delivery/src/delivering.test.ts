@@ -76,6 +76,19 @@ describe('a delivered event', () => {
     expect(JSON.parse(body)).toEqual({ id: 'a' });
   });
 
+  test('needs no timer on its way', async () => {
+    await rig.subscribe('hook', `${endpoint.url}/hook`);
+    await rig.work();
+    await rig.publish(['a']);
+    await rig.settled();
+    rig.clock.stop();
+    for (const id of ['b', 'c']) {
+      await rig.publish([id]);
+      await rig.settled();
+    }
+    expect(endpoint.ids('/hook')).toEqual(['a', 'b', 'c']);
+  });
+
   test('that nobody wants is settled at once', async () => {
     const { metrics } = await rig.work();
     await rig.publish(['a', 'b']);

@@ -141,22 +141,23 @@ export class Reader {
   }
 
   async #run(): Promise<void> {
-    let more: boolean;
-    do {
-      this.#again = false;
-      try {
+    try {
+      let more: boolean;
+      do {
+        // Before anything else: a pass that ends without room must not begin again before there is some.
+        this.#again = false;
         if (!(await this.#workOff()) || this.#stopped) return;
         more = await this.#read();
+        if (!(await this.#workOff()) || this.#stopped) return;
         if (!more && this.#doubt) {
           this.#doubt = false;
           await this.verify();
         }
-      } catch (error) {
-        this.#failed(error);
-        return;
-      }
-      if (more) await turn();
-    } while (!this.#stopped && (more || this.#again));
+        if (more) await turn();
+      } while (!this.#stopped && (more || this.#again));
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** Whether everything read has been offered. */

@@ -20,6 +20,8 @@ afterEach(async () => {
 /** The worker is gone without a trace, and its ownership has run out. */
 async function crash({ delivery }: Running): Promise<void> {
   await delivery.close();
+  // What it had sent has arrived: it must not be taken for the next worker's.
+  await endpoint.until(() => endpoint.connections === 0);
   await rig.clock.skip(10_100);
 }
 

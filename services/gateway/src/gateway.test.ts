@@ -86,6 +86,25 @@ test('a drain waits for a body that is still coming', async () => {
   expect(await storedIds(store)).toEqual(['slow']);
 });
 
+test('what was sent behind another request on a connection that is gone does not hold up a drain', async () => {
+  const { store, reached, letGo } = heldStore();
+  const { admin, call, connect, gateway } = await serve({ store });
+  await admin('PUT', '/topics/orders');
+  const body = JSON.stringify(eventOf());
+  const one =
+    `POST /topics/orders:publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminKey}\r\n` +
+    `Content-Type: application/cloudevents+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const { socket } = connect();
+  socket.write(one + one);
+  await reached;
+  socket.destroy();
+  // The gateway sees the end before it sees a later request, and before there is an answer to be sent.
+  await call('GET', '/livez');
+  await call('GET', '/livez');
+  letGo();
+  await gateway.drain();
+});
+
 test('under load a drain loses nothing that was accepted and stores nothing that was refused', async () => {
   const { admin, gateway, store, port } = await serve();
   await admin('PUT', '/topics/orders');

@@ -97,7 +97,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   server.on('checkContinue', serve);
 
   function serve(req: IncomingMessage, res: ServerResponse): void {
-    traffic.enter(res);
+    traffic.enter(req, res);
     if (isDraining) res.shouldKeepAlive = false;
     if (!req.url!.startsWith('/')) req.url = originForm(req.url!);
     const topic = serveApi ? publish.nameIn(req.url!) : undefined;

@@ -1,14 +1,26 @@
 /** The requests under way, so that a drain knows what to wait for. */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export class Traffic {
   #now = new Wave();
   #before: Promise<unknown> | undefined;
 
   /** Counts a request until its answer is with the kernel, or its connection is gone. */
-  enter(res: ServerResponse): void {
+  enter({ socket }: IncomingMessage, res: ServerResponse): void {
+    const { leave } = this.#now;
     this.#now.count++;
-    res.on('close', this.#now.leave);
+    if (res.socket) {
+      res.on('close', leave);
+      return;
+    }
+    // It was sent behind another one, whose turn it is. If the connection ends now, nobody closes this response.
+    const end = (): void => {
+      socket.off('close', end);
+      res.off('close', end);
+      leave();
+    };
+    socket.on('close', end);
+    res.on('close', end);
   }
 
   /** Resolves when every request that is under way now has ended; later ones are not waited for. */
@@ -19,7 +31,7 @@ export class Traffic {
   }
 }
 
-/** Requests that are waited for together. They are counted, not listed: one listener serves all of them. */
+/** Requests that are waited for together. They are counted, not listed: one listener serves nearly all of them. */
 class Wave {
   count = 0;
   #over: (() => void) | undefined;
