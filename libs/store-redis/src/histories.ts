@@ -1,14 +1,12 @@
 /** Histories of retained topics: read by pages and trimmed. Appending writes them (`log.ts`). */
 import type { Incarnation } from '@gridpost/model';
-import type { HistoryPage } from '@gridpost/store';
+import { answerBytesMax, type HistoryPage } from '@gridpost/store';
 import { Call } from './call.js';
 import { checkIncarnation } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
 import { readHistory, trimHistory } from './scripts/history.js';
 
-/** Of one page, which a script builds while nobody else is served. */
-const pageBytesMax = 4 * 2 ** 20;
 /** Events that one script removes. */
 const stepMax = 1_000;
 /** An event's position is its entry's id with the sequence times this, plus its index (`scripts/append.ts`). */
@@ -34,7 +32,7 @@ export class Histories {
       throw new RangeError(`${after} does not continue a history`);
     }
     const from = after === undefined ? '-' : `(${after}`;
-    const args = [checkIncarnation(topic), from, String(max), String(pageBytesMax)];
+    const args = [checkIncarnation(topic), from, String(max), String(answerBytesMax)];
     const reply = await this.#link.run(readHistory, this.#partitions.key(partition), args);
     const [more, ...fields] = reply as [number, ...Buffer[]];
     const events: HistoryPage['events'][number][] = [];

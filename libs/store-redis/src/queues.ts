@@ -1,6 +1,7 @@
 /** Deferred and leased deliveries and dead letters of each partition: settling into them, leasing from them, their counts. */
 import type { Incarnation, Place } from '@gridpost/model';
 import {
+  answerBytesMax,
   type DeadLetter,
   type DeadLetterPage,
   type DueAsk,
@@ -25,7 +26,6 @@ import { purge, readUsage } from './scripts/usage.js';
 import { isOnlyRemoval, settleText } from './settle-text.js';
 
 /** What one script reads or changes, while nobody else is served. */
-const pageBytesMax = 4 * 2 ** 20;
 const stepMax = 500;
 const usagePageMax = 200;
 /** More than any room or number of deliveries; JSON has no infinity. */
@@ -70,7 +70,7 @@ export class Queues {
         parkMs: ask.parkMs,
         leaseMs: ask.leaseMs,
         token: ask.token,
-        bytes: pageBytesMax,
+        bytes: answerBytesMax,
       });
       const reply = await this.#link.run(due, this.#partitions.key(partition), [String(epoch), text]);
       if (!reply) throw new Fenced(partition, epoch);
@@ -103,7 +103,7 @@ export class Queues {
     if (after !== undefined && !/^\d{1,16}$/.test(after)) {
       throw new RangeError(`${after} does not continue a list of dead letters`);
     }
-    const args = [checkIncarnation(subscription), after ?? '0', String(max), String(pageBytesMax)];
+    const args = [checkIncarnation(subscription), after ?? '0', String(max), String(answerBytesMax)];
     const reply = await this.#link.run(readDeadLetters, this.#partitions.key(partition), args);
     const [more, ...fields] = reply as [number, ...Buffer[]];
     const deadLetters: DeadLetter[] = [];

@@ -17,7 +17,10 @@ const deliveryOverheadBytes = 256;
 /** Changes of resources that a store keeps at least; a reader further behind is given everything. */
 export const changeLogMax = 1_000;
 
-/** A page of dead letters or of history ends with the frame by which it exceeds so many bytes, and says how to go on. */
+/**
+ * A page of dead letters or of history, and what one ask for due deliveries brings, ends with the frame by which it exceeds
+ * so many bytes, and says how to go on: while a store puts an answer together, nobody else is served.
+ */
 export const answerBytesMax = 4 * 2 ** 20;
 
 /** Bytes from which on `append` is refused with `StoreFull`. */

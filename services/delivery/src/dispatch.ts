@@ -127,10 +127,6 @@ export class Dispatch<T> {
     this.#owner = owner;
   }
 
-  get size(): number {
-    return this.#underWay.size;
-  }
-
   /** Starts an attempt. Its end may come before this returns. `now` and `deadline` are of `clock.elapsed()`. */
   send(subject: T, request: AttemptRequest, now: number, deadline: number): void {
     const attempt = new Attempt(this, subject, now, deadline);
