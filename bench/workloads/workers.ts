@@ -12,7 +12,7 @@ import type { StartSubject } from '../subjects.js';
 import type { Workload } from '../workload.js';
 
 const shape = { ...saturating(20_000), batch: 100 };
-/** Enough that rendezvous hashing splits them evenly between two workers, give or take a few. */
+/** Shared evenly by the workers. */
 const partitions = 32;
 /** Every one of them is tried for every event and refuses it: about 0.3 ms of matching per event. */
 const refusingSubscriptions = 4_000;

@@ -1,7 +1,7 @@
 /** Handing partitions over: by draining, by another worker's coming, and by losing them. */
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ownerOf } from './rendezvous.js';
+import { ownersOf } from './rendezvous.js';
 import { answer, Endpoint } from './testing/endpoint.js';
 import { Rig, type Running } from './testing/rig.js';
 
@@ -146,8 +146,8 @@ test('a partition that another worker is to have goes on being read while a slow
     if (request.path === '/slow') owed.push(response);
     else answer(200)(request, response);
   });
-  // Of these two, rendezvous hash prefers the second for partition 0.
-  const [loser, winner] = ownerOf(0, ['w1', 'w2']) === 'w2' ? ['w1', 'w2'] : ['w2', 'w1'];
+  // Of these two, the second is to own partition 0.
+  const [loser, winner] = ownersOf(1, ['w1', 'w2'])[0] === 'w2' ? ['w1', 'w2'] : ['w2', 'w1'];
   const first = await rig.work({}, { name: loser! });
   await rig.publish(['a']);
   await rig.watched.until(async () => (await rig.logEntries()) === 0);

@@ -1,41 +1,45 @@
 import { expect, test } from '@jest/globals';
-import { ownerOf } from './rendezvous.js';
+import { ownersOf } from './rendezvous.js';
 
-const partitions = Array.from({ length: 320 }, (_, partition) => partition);
+const partitions = 320;
 const named = (count: number): string[] => Array.from({ length: count }, (_, i) => `worker-${i}`);
-const ownersWith = (workers: readonly string[]): (string | undefined)[] =>
-  partitions.map((partition) => ownerOf(partition, workers));
 
-test('partitions are spread evenly', () => {
-  const workers = named(8);
-  const owners = ownersWith(workers);
-  for (const worker of workers) {
-    const count = owners.filter((owner) => owner === worker).length;
-    expect(count).toBeGreaterThan(20);
-    expect(count).toBeLessThan(65);
+const movedBetween = (before: readonly string[], after: readonly string[]): number[] =>
+  before.flatMap((owner, partition) => (owner === after[partition] ? [] : [partition]));
+
+test.each([
+  [8, 1],
+  [8, 2],
+  [8, 3],
+  [8, 5],
+  [8, 8],
+  [8, 11],
+  [320, 7],
+])('%i partitions are shared evenly by %i workers', (count, of) => {
+  for (let round = 0; round < 20; round++) {
+    const workers = named(of).map((name) => `${name}-${round}`);
+    const owners = ownersOf(count, workers);
+    const shares = workers.map((worker) => owners.filter((owner) => owner === worker).length);
+    expect(owners).toHaveLength(count);
+    expect(Math.max(...shares)).toBe(Math.ceil(count / of));
+    expect(Math.min(...shares)).toBe(Math.floor(count / of));
   }
 });
 
 test('all workers agree, in whatever order they learnt of each other', () => {
   const workers = named(5);
-  expect(ownersWith([...workers].reverse())).toEqual(ownersWith(workers));
+  expect(ownersOf(partitions, [...workers].reverse())).toEqual(ownersOf(partitions, workers));
 });
 
-test('a worker that comes takes only what becomes its own', () => {
-  const before = ownersWith(named(7));
-  const after = ownersWith(named(8));
-  const moved = partitions.filter((partition) => before[partition] !== after[partition]);
-  expect(moved.length).toBeGreaterThan(0);
-  expect(moved.map((partition) => after[partition])).toEqual(moved.map(() => 'worker-7'));
-});
-
-test('a worker that goes gives away only what was its own', () => {
-  const before = ownersWith(named(8));
-  const after = ownersWith(named(8).filter((worker) => worker !== 'worker-3'));
-  for (const partition of partitions)
-    if (before[partition] !== 'worker-3') expect(after[partition]).toBe(before[partition]);
+test('a worker that comes or goes moves little else than its own', () => {
+  const seven = ownersOf(partitions, named(7));
+  const eight = ownersOf(partitions, named(8));
+  const moved = movedBetween(seven, eight);
+  const toTheEighth = moved.filter((partition) => eight[partition] === 'worker-7');
+  expect(toTheEighth).toHaveLength(40);
+  expect(moved.length).toBeLessThan(80);
 });
 
 test('without workers nobody owns anything', () => {
-  expect(ownerOf(0, [])).toBeUndefined();
+  expect(ownersOf(8, [])).toEqual([]);
 });

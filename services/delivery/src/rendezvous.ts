@@ -1,17 +1,38 @@
-/** Which worker should own which partition: highest random weight, so that a worker that comes or goes moves only its own. */
+/**
+ * Which worker should own which partition: highest random weight with even shares. Each worker gets its share or one more,
+ * whatever the weights say: by weight alone one of two workers would own none of eight partitions once in 128 times, and
+ * be idle. A worker that comes or goes still moves little else than its own.
+ */
 import { createHash } from 'node:crypto';
 
-/** The worker of `workers` that should own the partition, the same from everywhere; undefined if there is none. */
-export function ownerOf(partition: number, workers: readonly string[]): string | undefined {
-  let owner: string | undefined;
-  let highest = -1;
-  for (const worker of workers) {
-    const weight = createHash('sha1').update(`${worker}/${partition}`).digest().readUIntBE(0, 6);
-    // Equal weights are as good as impossible, yet every worker must then choose the same.
-    if (weight > highest || (weight === highest && worker < owner!)) {
-      owner = worker;
-      highest = weight;
-    }
+interface Bid {
+  readonly worker: string;
+  readonly partition: number;
+  readonly weight: number;
+}
+
+/** Of each partition the worker that should own it, the same from everywhere; none if there is no worker. */
+export function ownersOf(partitions: number, workers: readonly string[]): readonly string[] {
+  const bids: Bid[] = [];
+  for (const worker of workers)
+    for (let partition = 0; partition < partitions; partition++)
+      bids.push({ worker, partition, weight: weightOf(worker, partition) });
+  // Equal weights are as good as impossible, yet every worker must then choose the same.
+  bids.sort((a, b) => b.weight - a.weight || (a.worker < b.worker ? -1 : 1));
+  const share = Math.floor(partitions / workers.length);
+  let over = partitions % workers.length;
+  const owners: string[] = [];
+  const counts = new Map<string, number>();
+  for (const { worker, partition } of bids) {
+    const count = counts.get(worker) ?? 0;
+    if (owners[partition] !== undefined || count > share || (count === share && over === 0)) continue;
+    if (count === share) over--;
+    owners[partition] = worker;
+    counts.set(worker, count + 1);
   }
-  return owner;
+  return owners;
+}
+
+function weightOf(worker: string, partition: number): number {
+  return createHash('sha1').update(`${worker}/${partition}`).digest().readUIntBE(0, 6);
 }

@@ -7,8 +7,8 @@
  * Every look (a second) the worker announces itself, learns who lives, and by rendezvous hash which partitions should be
  * its own. Those that should be and are not are claimed; where another still owns one, it is asked for again at each
  * beat. Those that are and should not be are left (`partition.ts`), which takes as long as their attempts: until then the
- * worker goes on renewing them. Owned partitions are renewed every 3 s, and nothing is started for one whose renewal is overdue by its
- * lease, since another may own it by then. A renewal that was refused drops the partition's lines at once.
+ * worker goes on renewing them. Owned partitions are renewed every 3 s, and nothing is started for one whose renewal is
+ * overdue by its lease, since another may own it by then. A renewal that was refused drops the partition's lines at once.
  *
  * The worker itself:
  *
@@ -22,7 +22,7 @@ import type { Clock, Log, Timer } from '@gridpost/model';
 import type { Claim, Store } from '@gridpost/store';
 import { Outage } from './outage.js';
 import type { Partition } from './partition.js';
-import { ownerOf } from './rendezvous.js';
+import { ownersOf } from './rendezvous.js';
 import type { DeliverySettings } from './settings.js';
 
 export interface WorkerOptions {
@@ -44,6 +44,8 @@ export class Worker {
   readonly #claiming = new Map<number, Promise<void>>();
   readonly #timers: Timer[] = [];
   #workers: readonly string[] = [];
+  /** Of each partition the worker that should own it. */
+  #owners: readonly string[] = [];
   #looking: Promise<void> | undefined;
   #draining = false;
   #closed = false;
@@ -118,12 +120,18 @@ export class Worker {
   async #announce(): Promise<void> {
     const { store, worker, clock, settings } = this.#options;
     if (this.#draining) return;
-    this.#workers = await store.announce(worker, settings.ownershipMs);
+    this.#notice(await store.announce(worker, settings.ownershipMs));
     this.#reachedAt = clock.elapsed();
     for (const partition of this.owned())
       if (partition.state === 'owned' && !this.#wants(partition.partition))
         void this.#release(partition, partition.shed());
     this.#claimWanted();
+  }
+
+  #notice(workers: readonly string[]): void {
+    if (workers.join() === this.#workers.join()) return;
+    this.#workers = workers;
+    this.#owners = ownersOf(this.#options.store.info.partitions, workers);
   }
 
   async #renewAll(): Promise<void> {
@@ -147,7 +155,7 @@ export class Worker {
   }
 
   #wants(partition: number): boolean {
-    return ownerOf(partition, this.#workers) === this.#options.worker;
+    return this.#owners[partition] === this.#options.worker;
   }
 
   #claimWanted(): void {
