@@ -5,7 +5,7 @@
  * lane has room and its queue is known to hold more. Redrives and the like happen elsewhere and give no hint, so it is
  * also asked at a slow beat. One ask is under way at a time, and none follows another at once.
  */
-import { type Clock, Event, type Log, type Timer } from '@gridpost/model';
+import { type Clock, Event, type Log, type Random, type Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import { type DueResult, Fenced, type LeasedDelivery, type Store } from '@gridpost/store';
@@ -19,6 +19,7 @@ export interface DueOptions {
   readonly store: Store;
   readonly registry: Registry;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly lanes: Lanes;
@@ -40,7 +41,10 @@ const dueMin = 8;
 const dueBytesMax = 16 * 1024 * 1024;
 /** Asks follow each other no faster than this: room comes back piece by piece. */
 const gatherMs = 5;
-/** Longest pause between two asks, and where the last one left something that was due already. */
+/**
+ * Longest pause between two asks, and where the last one left something that was due already; the latter half more or
+ * less, so that it is not always the same partition that comes first to what little room there is.
+ */
 const slowBeatMs = 5_000;
 const blockedBeatMs = 1_000;
 /** A lease lasts for the longest attempt, and this much for its wait in line and the writing of its outcome. */
@@ -100,14 +104,14 @@ export class Due implements Backlog {
 
   /** One ask; returns after how many milliseconds another makes sense. */
   async #round(): Promise<number> {
-    const { store, lanes, site, clock } = this.#options;
+    const { store, lanes, site, clock, random } = this.#options;
     const began = clock.elapsed();
     if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
     const rooms = new Map<string, number>();
     const parked = new Set<string>();
     for (const lane of lanes.all()) {
       if (lane.stop === 'disabled') parked.add(lane.id);
-      else if (!lane.idle) rooms.set(lane.id, lane.leaseRoom);
+      else if (!lane.idle || lane.failing) rooms.set(lane.id, lane.leaseRoom);
     }
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
@@ -127,18 +131,19 @@ export class Due implements Backlog {
     if (site.lost) return slowBeatMs;
     site.noteStoreNow(result.now);
     // Leases count from when the store gave them, which was not before the ask began.
-    this.#accept(result, rooms, max, began + leaseMs);
-    const { deliveries, nextInMs = slowBeatMs } = result;
-    if (deliveries.length >= max) return 0;
-    return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs;
+    const again = this.#accept(result, rooms, max, began + leaseMs);
+    const { nextInMs = slowBeatMs } = result;
+    if (again) return 0;
+    return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
   }
 
+  /** Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt. */
   #accept(
     { deliveries }: DueResult,
     rooms: ReadonlyMap<string, number>,
     max: number,
     leaseUntil: number,
-  ): void {
+  ): boolean {
     const { lanes, clock, site, registry } = this.#options;
     const counts = new Map<string, number>();
     let bytes = 0;
@@ -167,9 +172,14 @@ export class Due implements Backlog {
       site.hold(delivery);
       lanes.accept(delivery, now);
     }
-    if (deliveries.length >= max) return;
+    if (deliveries.length >= max) return true;
     // Where fewer came than there was room for, nothing more is due.
     for (const [subscription, room] of rooms)
       if (room > 0 && !counts.has(subscription)) lanes.find(subscription)?.setBacklog(this, false);
+    for (const [subscription, count] of counts) {
+      const asked = rooms.get(subscription) ?? lanes.share;
+      if (count >= asked && (lanes.find(subscription)?.leaseRoom ?? 0) > 0) return true;
+    }
+    return false;
   }
 }

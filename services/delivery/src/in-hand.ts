@@ -13,7 +13,7 @@ export interface Pending {
 export class InHand {
   /** Not concluded in full. */
   readonly entries = new Bag<OpenEntry>();
-  readonly leased = new Set<OpenDelivery>();
+  readonly leased = new Bag<OpenDelivery>();
   /** Since the log began to be read again. */
   readonly #settled = new Set<EntryId>();
   #rereading = false;

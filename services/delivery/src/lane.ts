@@ -9,7 +9,7 @@
  * goes to the other.
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
- * could start at once and nothing waits. It is *stopped* when its subscription is gone or disabled: what waits is let go
+ * could start at once and nothing waits. It is *failing* when its endpoint takes nothing (`pace.ts`). It is *stopped* when its subscription is gone or disabled: what waits is let go
  * of, what runs is left to end.
  */
 import type { Incarnation } from '@gridpost/model';
@@ -17,6 +17,7 @@ import type { RegisteredSubscription } from '@gridpost/registry';
 import { defer, drop } from './endings.js';
 import { Line } from './line.js';
 import type { OpenDelivery, Passage } from './open-delivery.js';
+import { Pace } from './pace.js';
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
 import type { Target } from './target.js';
@@ -63,6 +64,7 @@ export class Lane implements Passage {
   readonly #around: Surroundings;
   readonly #fresh = new Line();
   readonly #leased = new Line();
+  readonly #pace = new Pace();
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
   #limit = 1;
@@ -108,9 +110,14 @@ export class Lane implements Passage {
     return this.#hungry;
   }
 
+  get failing(): boolean {
+    return this.#pace.failing;
+  }
+
   /** Leased deliveries that could start now. */
   get leaseRoom(): number {
-    return Math.max(0, this.#limit - this.#running - this.#leased.count);
+    const room = this.#limit - this.#running;
+    return Math.max(0, Math.min(room, this.#pace.room(this.#around.elapsed())) - this.#leased.count);
   }
 
   set limit(limit: number) {
@@ -179,6 +186,14 @@ export class Lane implements Passage {
     if (this.#backlogs.size > 0 && this.leaseRoom > 0) for (const backlog of this.#backlogs) backlog.soon();
   }
 
+  worked(): boolean {
+    return this.#pace.worked();
+  }
+
+  failed(): boolean {
+    return this.#pace.failed();
+  }
+
   /** Looks whether attempts still end. */
   checkStall(now: number): void {
     this.stalled = this.#running > 0 && now - this.#movedAt >= this.#around.settings.settleWindowMs;
@@ -225,6 +240,7 @@ export class Lane implements Passage {
     if (this.#running++ === 0) this.#movedAt = now;
     if (delivery.fresh) this.#freshRunning++;
     if (!this.#around.start(delivery, now)) this.#leave(delivery);
+    else if (!delivery.fresh) this.#pace.started(now);
   }
 
   #leave(delivery: OpenDelivery): void {

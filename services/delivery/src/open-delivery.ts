@@ -2,7 +2,7 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import type { Event, Incarnation } from '@gridpost/model';
+import type { Event, Incarnation, InBag } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
 import type { DeliverySeries } from './series.js';
@@ -43,6 +43,10 @@ export interface Passage {
   readonly stop: 'gone' | 'disabled' | undefined;
   /** Takes a waiting delivery out of line. */
   withdraw(delivery: OpenDelivery): void;
+  /** The endpoint took an event, or answered that it does not want this one. Whether it was taken for broken. */
+  worked(): boolean;
+  /** An attempt failed in a way that another may not. Whether the endpoint is taken for broken from now on. */
+  failed(): boolean;
   /** An attempt has ended, and its room is free. */
   ended(delivery: OpenDelivery, now: number): void;
 }
@@ -64,7 +68,7 @@ export interface LeaseFacts {
   readonly until: number;
 }
 
-export class OpenDelivery {
+export class OpenDelivery implements InBag {
   readonly lane: Passage;
   readonly holder: Holder;
   readonly entry: string;
@@ -84,6 +88,7 @@ export class OpenDelivery {
   stage: 'waiting' | 'running' | 'concluded' = 'waiting';
   /** Its entry; undefined if it was leased from its queue. */
   inHandWith: EntryInHand | undefined;
+  bagIndex = -1;
   /** Kept by its lane. */
   inLine = false;
   /** `clock.elapsed()` when it joined its line. */

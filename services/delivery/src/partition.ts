@@ -20,7 +20,7 @@
  * A delivery in hand either belongs to an unsettled entry, or has a lease in the store. When an entry's settle window
  * ends, what waits of it is deferred and what runs gets a lease, in the settle that removes the entry.
  */
-import type { Clock, EntryId, Incarnation, Log, Timer } from '@gridpost/model';
+import type { Clock, EntryId, Incarnation, Log, Random, Timer } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type {
@@ -48,6 +48,7 @@ export interface PartitionOptions {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly lanes: Lanes;
   readonly matching: Matching;

@@ -126,6 +126,7 @@ export class Pipeline implements AttemptOwner<OpenDelivery> {
 
   #delivered(delivery: OpenDelivery, { startedAt, status }: Attempt<OpenDelivery>, now: number): void {
     const { series } = delivery.lane;
+    this.#worked(delivery);
     series.succeeded.add();
     series.successDuration.observe((now - startedAt) / 1_000);
     series.lag.observe((delivery.holder.storeNow(now) - delivery.acceptedAt) / 1_000);
@@ -157,6 +158,9 @@ export class Pipeline implements AttemptOwner<OpenDelivery> {
     const lastError = errorOf(attempt);
     this.#logFailure(delivery, { attempts, outcome, status, decision, lastError, now });
     if (aborted) this.#cut++;
+    else if (final) this.#worked(delivery);
+    else if (lane.failed())
+      this.#options.log.warn(subscriptionOf(delivery), 'endpoint fails: its retries are slowed down');
     const state: DeliveryState = {
       attempts,
       liveFrom: delivery.liveFrom,
@@ -173,6 +177,14 @@ export class Pipeline implements AttemptOwner<OpenDelivery> {
       defer(delivery, 'disabled', disabledMs, state);
       this.#options.onGone(delivery);
     }
+  }
+
+  #worked(delivery: OpenDelivery): void {
+    if (delivery.lane.worked())
+      this.#options.log.info(
+        subscriptionOf(delivery),
+        'endpoint works again: its retries are not slowed down',
+      );
   }
 
   #logFailure(
@@ -208,10 +220,15 @@ function messageIdOf({ holder, entry, index, subscription }: OpenDelivery): stri
   return messageId({ partition: holder.partition, entry, index }, subscription);
 }
 
-function namesOf({ lane, event, holder, entry, index }: OpenDelivery): object {
+function subscriptionOf({ lane }: OpenDelivery): { topic: string; subscription: string } {
   const { topic, name } = lane.registered.subscription;
+  return { topic, subscription: name };
+}
+
+function namesOf(delivery: OpenDelivery): object {
+  const { event, holder, entry, index } = delivery;
   const place = `${holder.partition}/${entry}/${index}`;
-  return { topic, subscription: name, eventId: event.id, source: event.source, place };
+  return { ...subscriptionOf(delivery), eventId: event.id, source: event.source, place };
 }
 
 function outcomeOf({ status, cut, error }: Attempt<OpenDelivery>): AttemptOutcome {
