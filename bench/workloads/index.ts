@@ -6,6 +6,7 @@ import { embedded } from './embedded.js';
 import { isolation } from './isolation.js';
 import { latency } from './latency.js';
 import { redis } from './redis.js';
+import { routing } from './routing.js';
 import { workers } from './workers.js';
 
 export const workloads: readonly Workload[] = [
@@ -15,5 +16,6 @@ export const workloads: readonly Workload[] = [
   latency,
   workers,
   isolation,
+  routing,
   deadMillion,
 ];

@@ -132,6 +132,56 @@ describeTopologies('delivering', (topology) => {
     },
   );
 
+  test('filters of every language route events by their attributes and their data', async () => {
+    const { api, topic } = await setup();
+    const advanced = (operatorType: string, key: string, more: object): Record<string, unknown> => ({
+      filter: { advancedFilters: [{ operatorType, key, ...more }] },
+    });
+    const wanting: Record<string, Record<string, unknown>> = {
+      number: advanced('NumberGreaterThan', 'data.order.Amount', { value: 100 }),
+      text: advanced('StringIn', 'data.order.country', { values: ['DE', 'at'] }),
+      none: advanced('IsNullOrUndefined', 'data.order.discount', {}),
+      entries: {
+        filters: [{ any: [{ exact: { 'data.order.country': 'ch' } }, { prefix: { source: '/vip/' } }] }],
+      },
+      sql: { filters: [{ sql: "tenant LIKE 'eu-%' AND data.order.amount > 50" }] },
+    };
+    for (const [name, properties] of Object.entries(wanting))
+      await api.putSubscription(topic, name, { url: sink.url(`/${topic}/${name}`), properties });
+    const order = (id: string, fields: object, attributes: object = {}) =>
+      eventOf({ id, data: { order: fields }, ...attributes });
+    const events = [
+      order('large', { amount: 101, country: 'fr', discount: 1 }),
+      order('austrian', { amount: 7, country: 'AT', discount: null }, { tenant: 'eu-1' }),
+      order('swiss', { amount: 60, country: 'ch', discount: 5 }, { tenant: 'eu-2' }),
+      order('vip', { amount: 1, country: 'fr', discount: 5 }, { source: '/vip/7' }),
+    ];
+    for (const event of events) expectStatus(await api.publish(topic, event), 200);
+    // Whoever is subscribed to everything has all four when the others have what they want.
+    await sink.received(`/${topic}`, events.length);
+    const expected = {
+      number: ['large'],
+      text: ['austrian'],
+      none: ['austrian'],
+      entries: ['swiss', 'vip'],
+      sql: ['swiss'],
+    };
+    for (const [name, ids] of Object.entries(expected)) {
+      await sink.received(`/${topic}/${name}`, ids.length);
+      expect([
+        name,
+        sink
+          .on(`/${topic}/${name}`)
+          .map(({ event }) => event.attributes.id)
+          .sort(),
+      ]).toEqual([name, ids]);
+    }
+    const explained = await api.send('POST', `/topics/${topic}/eventsubscriptions/sql:explain`, { events });
+    expect(
+      JSON.parse(explained.body.toString()).results.map(({ matches }: { matches: boolean }) => matches),
+    ).toEqual([...[false, false, true, false]]);
+  });
+
   test('filters decide by type and subject, and an event goes to everybody who wants it', async () => {
     const { api } = deployment;
     const topic = `t-${++topics}`;

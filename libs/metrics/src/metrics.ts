@@ -100,6 +100,11 @@ export class Metrics {
     'Age of the oldest event not yet delivered',
     ['topic', 'subscription'],
   );
+  readonly scannedSubscriptions = this.#gauge(
+    'gridpost_scanned_subscriptions',
+    'Subscriptions whose filters no index finds: each is tried for every event of its topic',
+    ['topic'],
+  );
   readonly attemptsInFlight = this.#gauge(
     'gridpost_attempts_in_flight',
     'Attempts running in this process',

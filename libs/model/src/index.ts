@@ -3,6 +3,7 @@ export * from './bag.js';
 export * from './clock.js';
 export * from './errors.js';
 export * from './event.js';
+export * from './filters.js';
 export * as limits from './limits.js';
 export * from './log.js';
 export * from './names.js';

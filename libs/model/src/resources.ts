@@ -2,6 +2,7 @@
  * Topics and subscriptions as they are stored: the properties users wrote, in the shapes of Event Grid's resources, and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
+import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { Incarnation } from './names.js';
 
 export type InputSchema = 'CloudEventSchemaV1_0';
@@ -40,15 +41,6 @@ export interface WebHookDestination {
   };
 }
 
-export interface SubscriptionFilter {
-  /** Absent, null, empty or containing `All`: every type (Event Grid, "Event filtering"). */
-  readonly includedEventTypes?: readonly string[] | null;
-  readonly subjectBeginsWith?: string;
-  readonly subjectEndsWith?: string;
-  /** Default false. */
-  readonly isSubjectCaseSensitive?: boolean;
-}
-
 export interface RetryPolicy {
   readonly maxDeliveryAttempts: number;
   readonly eventTimeToLiveInMinutes: number;
@@ -56,7 +48,10 @@ export interface RetryPolicy {
 
 export interface SubscriptionProperties {
   readonly destination: WebHookDestination;
+  /** Event Grid's filters. */
   readonly filter: SubscriptionFilter;
+  /** Those of the CloudEvents Subscriptions API, which must pass as well. Absent: none. */
+  readonly filters?: readonly FilterEntry[];
   readonly retryPolicy: RetryPolicy;
   readonly eventDeliverySchema: DeliverySchema;
   readonly labels: readonly string[];

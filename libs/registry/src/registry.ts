@@ -13,12 +13,13 @@ import {
   type Topic,
   topicPath,
 } from '@gridpost/model';
-import { RoutingIndex } from '@gridpost/routing';
+import { type CompiledFilter, compileFilter, RoutingIndex } from '@gridpost/routing';
 import type { ResourceDocument, Store } from '@gridpost/store';
 
 export interface RegisteredSubscription {
   readonly subscription: Subscription;
   readonly etag: string;
+  readonly filter: CompiledFilter;
   /** Instant of `expirationTimeUtc`, or undefined. */
   readonly expiresAt: number | undefined;
 }
@@ -171,10 +172,11 @@ export class Registry {
     const registered: RegisteredSubscription = {
       subscription,
       etag,
+      filter: compileFilter(subscription.properties),
       expiresAt: expiration === undefined ? undefined : Date.parse(expiration),
     };
     topic.subscriptions.set(subscriptionName, registered);
-    topic.index.set(subscriptionName, subscription.properties.filter, registered);
+    topic.index.set(subscriptionName, registered.filter, registered);
     this.#subscriptions.set(subscription.incarnation, registered);
   }
 

@@ -1,3 +1,6 @@
-/** Decides which subscriptions of a topic an event is for. */
-export { type CompiledFilter, compileFilter } from './filter.js';
+/** Decides which subscriptions of a topic an event is for, and says why. */
+export type { Explanation } from './clause.js';
+export { operatorNames } from './event-grid.js';
+export { defaultFilterLimits, type FilterLimits, FilterRefused } from './faults.js';
+export { type CompiledFilter, checkFilter, compileFilter, type Filters } from './filter.js';
 export { RoutingIndex } from './routing-index.js';

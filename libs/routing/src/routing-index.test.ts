@@ -1,102 +1,121 @@
-import { describe, expect, test } from '@jest/globals';
-import { type Event, frameEvent, type SubscriptionFilter } from '@gridpost/model';
+import { expect, test } from '@jest/globals';
+import type { AdvancedFilter } from '@gridpost/model';
 import { seededRandom } from '@gridpost/model/testing';
+import { compileFilter, type Filters } from './filter.js';
 import { RoutingIndex } from './routing-index.js';
+import { eventWith } from './testing/events.js';
+import { randomEvent, randomFilters } from './testing/random-filters.js';
 
-function event(type: string, subject?: string): Event {
-  const attributes = {
-    specversion: '1.0',
-    id: '1',
-    source: '/s',
-    type,
-    ...(subject === undefined ? {} : { subject }),
-  };
-  return frameEvent({
-    form: 'binary',
-    attributes: Object.entries(attributes).map(([name, value]) => ({ name, value })),
-    dataKind: 'none',
-    dataAt: 0,
-    dataLength: 0,
-    body: Buffer.alloc(0),
-  });
-}
-
-function matches(filter: SubscriptionFilter, type: string, subject?: string): boolean {
+function indexOf(filters: Readonly<Record<string, Filters>>): RoutingIndex<string> {
   const index = new RoutingIndex<string>();
-  index.set('s', filter, 's');
-  return index.match(event(type, subject)).length === 1;
+  for (const [key, each] of Object.entries(filters)) index.set(key, compileFilter(each), key);
+  return index;
 }
-
-describe('event types', () => {
-  test.each<[string, SubscriptionFilter, string, boolean]>([
-    ['an absent list takes every type', {}, 'a', true],
-    ['null takes every type', { includedEventTypes: null }, 'a', true],
-    ['an empty list takes every type', { includedEventTypes: [] }, 'a', true],
-    ['All takes every type', { includedEventTypes: ['b', 'All'] }, 'a', true],
-    ['membership is exact', { includedEventTypes: ['a', 'b'] }, 'a', true],
-    ['another type does not match', { includedEventTypes: ['a', 'b'] }, 'c', false],
-    ['a prefix of a type does not match', { includedEventTypes: ['a.b'] }, 'a', false],
-    ['types compare case-sensitively', { includedEventTypes: ['A'] }, 'a', false],
-  ])('%s', (_, filter, type, expected) => expect(matches(filter, type)).toBe(expected));
-});
-
-describe('subjects', () => {
-  test.each<[string, SubscriptionFilter, string | undefined, boolean]>([
-    ['a prefix', { subjectBeginsWith: '/orders/' }, '/orders/7', true],
-    ['a prefix, other case', { subjectBeginsWith: '/Orders/' }, '/orders/7', true],
-    [
-      'a prefix, other case, sensitive',
-      { subjectBeginsWith: '/Orders/', isSubjectCaseSensitive: true },
-      '/orders/7',
-      false,
-    ],
-    ['a suffix', { subjectEndsWith: '.JPG' }, 'a.jpg', true],
-    ['a suffix that is no suffix', { subjectEndsWith: '.jpg' }, 'a.jpg.txt', false],
-    ['both, overlapping', { subjectBeginsWith: 'ab', subjectEndsWith: 'ba' }, 'aba', true],
-    ['no wildcards', { subjectBeginsWith: '/orders/*' }, '/orders/7', false],
-    ['no subject', { subjectBeginsWith: 'a' }, undefined, false],
-    ['no subject, nothing asked', { subjectBeginsWith: '', subjectEndsWith: '' }, undefined, true],
-  ])('%s', (_, filter, subject, expected) => expect(matches(filter, 't', subject)).toBe(expected));
-});
 
 test('a subscription replaced or deleted leaves nothing behind', () => {
-  const index = new RoutingIndex<string>();
-  index.set('s', { includedEventTypes: ['a', 'b'] }, 'old');
-  index.set('s', { includedEventTypes: ['b'] }, 'new');
-  expect(index.match(event('a'))).toEqual([]);
-  expect(index.match(event('b'))).toEqual(['new']);
+  const index = indexOf({ s: { filter: { includedEventTypes: ['a', 'b'] } } });
+  index.set('s', compileFilter({ filter: { includedEventTypes: ['b'] } }), 'new');
+  expect(index.match(eventWith({ attributes: { type: 'a' } }))).toEqual([]);
+  expect(index.match(eventWith({ attributes: { type: 'b' } }))).toEqual(['new']);
   index.delete('s');
   index.delete('s');
-  expect(index.match(event('b'))).toEqual([]);
+  expect(index.match(eventWith({ attributes: { type: 'b' } }))).toEqual([]);
   expect(index.size).toBe(0);
 });
 
-test('the index agrees with asking every subscription in turn', () => {
-  const random = seededRandom(7);
-  const pick = <V>(from: readonly V[]): V => from[Math.floor(random() * from.length)]!;
-  const types = ['a', 'b', 'c', 'd'];
-  const subjects = ['', 'x', 'X/y', 'x/Y/z', 'zz'];
-  const filters = new Map<string, SubscriptionFilter>();
+test('an event with an array reaches a subscription once', () => {
+  const advancedFilters: AdvancedFilter[] = [
+    { operatorType: 'StringIn', key: 'data.tags', values: ['a', 'b'] },
+  ];
+  const filter = { advancedFilters, enableAdvancedFilteringOnArrays: true };
   const index = new RoutingIndex<string>();
-  for (let round = 0; round < 5_000; round++) {
-    const key = `s${Math.floor(random() * 50)}`;
-    if (random() < 0.3) {
+  for (let i = 0; i < 20; i++) index.set(`s${i}`, compileFilter({ filter }), `s${i}`);
+  expect(index.match(eventWith({ data: { tags: ['a', 'b', 'a'] } }))).toHaveLength(20);
+});
+
+test('counts the subscriptions that only trying finds', () => {
+  const containing: Filters = {
+    filter: { advancedFilters: [{ operatorType: 'StringContains', key: 'subject', values: ['x'] }] },
+  };
+  const index = indexOf({
+    everything: {},
+    typed: { filter: { includedEventTypes: ['a'] } },
+    containing,
+    both: { filter: { ...containing.filter, includedEventTypes: ['a'] } },
+    negative: { filters: [{ not: { exact: { type: 'a' } } }] },
+  });
+  expect(index.scanned).toBe(2);
+  index.delete('containing');
+  expect(index.scanned).toBe(1);
+});
+
+test('data is not looked into for an event that comes to nobody who wants it', () => {
+  const index = new RoutingIndex<number>();
+  for (let i = 0; i < 1_000; i++)
+    index.set(
+      `s${i}`,
+      compileFilter({
+        filter: {
+          includedEventTypes: ['wanted'],
+          advancedFilters: [{ operatorType: 'NumberIn', key: 'data.n', values: [i] }],
+        },
+      }),
+      i,
+    );
+  const other = eventWith({ attributes: { type: 'other' }, data: { n: 7 } });
+  let parsed = 0;
+  other.parsedData = () => {
+    parsed++;
+    return { n: 7 };
+  };
+  expect(index.match(other)).toEqual([]);
+  expect(parsed).toBe(0);
+  expect(index.match(eventWith({ attributes: { type: 'wanted' }, data: { n: 7 } }))).toEqual([7]);
+});
+
+test('the index agrees with asking every filter in turn', () => {
+  const random = seededRandom(11);
+  const index = new RoutingIndex<string>();
+  const filters = new Map<string, ReturnType<typeof compileFilter>>();
+  let cases = 0;
+  let matches = 0;
+  for (let round = 0; round < 3_000; round++) {
+    const key = `s${Math.floor(random() * 120)}`;
+    if (random() < 0.35) {
       filters.delete(key);
       index.delete(key);
     } else {
-      const filter: SubscriptionFilter = {
-        ...(random() < 0.7 ? { includedEventTypes: types.filter(() => random() < 0.4) } : {}),
-        ...(random() < 0.4 ? { subjectBeginsWith: pick(subjects) } : {}),
-        ...(random() < 0.4 ? { subjectEndsWith: pick(subjects) } : {}),
-        isSubjectCaseSensitive: random() < 0.5,
-      };
+      const filter = compileFilter(randomFilters(random));
       filters.set(key, filter);
       index.set(key, filter, key);
     }
-    const [type, subject] = [pick(types), pick([...subjects, undefined])];
-    const expected = [...filters]
-      .filter(([, filter]) => matches(filter, type, subject))
-      .map(([name]) => name);
-    expect(index.match(event(type, subject)).sort()).toEqual(expected.sort());
+    const event = randomEvent(random);
+    const expected = [...filters].filter(([, filter]) => filter.holds(event)).map(([name]) => name);
+    expect(index.match(event).sort()).toEqual(expected.sort());
+    expect(index.size).toBe(filters.size);
+    cases += filters.size;
+    matches += expected.length;
+  }
+  for (const key of filters.keys()) index.delete(key);
+  expect(index.size).toBe(0);
+  expect(index.scanned).toBe(0);
+  expect(index.match(randomEvent(random))).toEqual([]);
+  expect(cases).toBeGreaterThan(50_000);
+  // Neither all nor nothing.
+  expect(matches / cases).toBeGreaterThan(0.05);
+  expect(matches / cases).toBeLessThan(0.5);
+});
+
+test('an explanation says the same as the match', () => {
+  const random = seededRandom(12);
+  for (let round = 0; round < 10_000; round++) {
+    const filter = compileFilter(randomFilters(random));
+    const event = randomEvent(random);
+    const explained = filter.explain(event);
+    expect(explained.every(({ matched }) => matched)).toBe(filter.holds(event));
+    for (const { clause, reason } of explained) {
+      expect(clause).toMatch(/^\/filters?\//);
+      expect(reason.length).toBeGreaterThan(10);
+    }
   }
 });

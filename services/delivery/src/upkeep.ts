@@ -62,6 +62,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
+  readonly #namedTopics = new Set<string>();
   #expiring: RegisteredSubscription[] | undefined;
   readonly #stopWatching: () => void;
 
@@ -113,6 +114,7 @@ export class Upkeep {
     await registry.refresh();
     const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
     this.#show(held, storeNow);
+    this.#showTopics();
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
   }
@@ -159,6 +161,19 @@ export class Upkeep {
       this.#named.delete(subscription);
       // The name may be in use again by another.
       if (!registry.topic(topic)?.subscriptions.has(name)) this.#forgetSeries(topic, name);
+    }
+  }
+
+  #showTopics(): void {
+    const { registry, metrics } = this.#options;
+    for (const { topic, index } of registry.topics()) {
+      this.#namedTopics.add(topic.name);
+      metrics.scannedSubscriptions.with(topic.name).set(index.scanned);
+    }
+    for (const name of this.#namedTopics) {
+      if (registry.topic(name)) continue;
+      this.#namedTopics.delete(name);
+      metrics.scannedSubscriptions.forget(name);
     }
   }
 

@@ -38,6 +38,8 @@ const routes: [string, string, unknown, number][] = [
   ['POST', '/topics/orders/eventsubscriptions/billing:getFullUrl', undefined, 200],
   ['GET', '/topics/orders/eventsubscriptions/billing/deadletters', undefined, 200],
   ['POST', '/topics/orders/eventsubscriptions/billing/deadletters:redrive', {}, 200],
+  ['POST', '/topics/orders/eventsubscriptions/billing:explain', { event: eventOf() }, 200],
+  ['POST', '/filters:test', { event: eventOf() }, 200],
   ['GET', '/openapi.json', undefined, 200],
   ['DELETE', '/topics/orders/eventsubscriptions/billing', undefined, 204],
   ['POST', '/topics/orders:regenerateKey', { keyName: 'key2' }, 200],
@@ -45,7 +47,7 @@ const routes: [string, string, unknown, number][] = [
 ];
 const openRoutes = ['/metrics', '/livez', '/readyz', '/healthz'];
 /** Routes whose path names no topic: no topic key can be right for them. */
-const topicless = new Set(['/topics', '/openapi.json']);
+const topicless = new Set(['/topics', '/filters:test', '/openapi.json']);
 
 const roles: [string, (keys: Keys) => Record<string, string>, 'all' | 401 | 403][] = [
   ['nobody', () => ({}), 401],

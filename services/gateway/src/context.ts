@@ -1,6 +1,7 @@
 /** What the management routes work with. */
 import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
+import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import type { TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
@@ -12,6 +13,8 @@ export interface Context {
   readonly log: Log;
   readonly keys: TopicKeys;
   readonly paging: Paging;
+  /** What subscriptions' filters may cost. */
+  readonly filterLimits: FilterLimits;
 }
 
 /**

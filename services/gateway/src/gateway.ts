@@ -8,6 +8,7 @@ import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
 import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
+import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
@@ -34,6 +35,8 @@ export interface GatewayOptions {
   readonly rootKey: Buffer;
   /** Undefined: open mode (docs/architecture.md). */
   readonly adminKey: string | undefined;
+  /** What filters may cost when they are written. Default `defaultFilterLimits`. */
+  readonly filterLimits?: FilterLimits;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
   readonly serveApi: boolean;
   /** What readiness depends on, the store included. */
@@ -71,7 +74,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     store: store.info,
     version: options.version,
   };
-  const context: Context = { store, registry, clock, log, keys, paging: new Paging(rootKey) };
+  const { filterLimits = defaultFilterLimits } = options;
+  const paging = new Paging(rootKey);
+  const context: Context = { store, registry, clock, log, keys, paging, filterLimits };
   const management = createManagement({
     routes: serveApi ? gatewayRoutes(context, ops) : opsRoutes(ops),
     access,

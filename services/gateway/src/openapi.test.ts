@@ -107,11 +107,15 @@ test('every example is valid', () => {
 });
 
 test('every request schema has an example that is valid', () => {
-  for (const file of ['topic.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json']) {
+  const files = [
+    ...['topic.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
+    'filters-test.json',
+  ];
+  const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
+  for (const file of files) ajvOfFiles.addSchema(readSchema(file));
+  for (const file of files) {
     const schema = readSchema(file) as JsonObject & { examples: unknown[] };
-    const validate = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false }).compile(
-      schema,
-    );
+    const validate = ajvOfFiles.getSchema(file)!;
     expect(schema.examples.length).toBeGreaterThan(0);
     for (const example of schema.examples) expect([validate(example), validate.errors]).toEqual([true, null]);
   }

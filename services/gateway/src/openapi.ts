@@ -8,11 +8,16 @@ import { type Json, type JsonObject, readSchema } from './schemas.js';
 export function openApiDocument(version: string): JsonObject {
   const document = readSchema('openapi.json');
   const components = document.components as JsonObject;
+  const places = new Map<string, string>();
+  for (const [name, schema] of Object.entries(components.schemas as JsonObject)) {
+    const file = (schema as { $ref?: string }).$ref;
+    if (file !== undefined && !file.startsWith('#')) places.set(file, `#/components/schemas/${name}`);
+  }
   const schemas = Object.entries(components.schemas as JsonObject).map(([name, schema]) => {
     const reference = (schema as { $ref?: string }).$ref;
     if (reference === undefined || reference.startsWith('#')) return [name, schema];
     const { $schema: _, $id: __, ...contents } = readSchema(reference);
-    return [name, rebased(contents, `#/components/schemas/${name}`)];
+    return [name, rebased(contents, reference, places)];
   });
   return {
     ...document,
@@ -21,14 +26,19 @@ export function openApiDocument(version: string): JsonObject {
   };
 }
 
-/** References within the file become references into the component it now is. */
-function rebased(value: Json, root: string): Json {
-  if (Array.isArray(value)) return value.map((item) => rebased(item, root));
+/** References within a file, and into others, become references into the components that they are now. */
+function rebased(value: Json, own: string, places: ReadonlyMap<string, string>): Json {
+  if (Array.isArray(value)) return value.map((item) => rebased(item, own, places));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [
       name,
-      name === '$ref' ? root + (member as string).slice(1) : rebased(member, root),
+      name === '$ref' ? moved(member as string, own, places) : rebased(member, own, places),
     ]),
   );
+}
+
+function moved(reference: string, own: string, places: ReadonlyMap<string, string>): string {
+  const [file, fragment] = reference.split('#') as [string, string];
+  return places.get(file === '' ? own : file)! + fragment;
 }

@@ -1,6 +1,7 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
+import { filterRoutes } from './filters.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
 import type { Route } from './route.js';
@@ -14,6 +15,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...topicRoutes(context),
     ...subscriptionRoutes(context),
     ...deadLetterRoutes(context),
+    ...filterRoutes(context),
     {
       method: 'GET',
       path: '/openapi.json',

@@ -1,6 +1,8 @@
 /** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
+  type AdvancedFilter,
   type FieldError,
+  type FilterEntry,
   limits,
   type Subscription,
   type SubscriptionFilter,
@@ -13,14 +15,25 @@ import { invalidResource, schemaCheck, shown } from './validation.js';
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | null };
 
+/** What filters are written as, in a subscription and elsewhere. */
+export interface WrittenFilters {
+  readonly filter?:
+    | (Optional<Omit<SubscriptionFilter, 'advancedFilters'>> & {
+        readonly advancedFilters?:
+          | readonly (Pick<AdvancedFilter, 'operatorType' | 'key'> & Optional<AdvancedFilter>)[]
+          | null;
+      })
+    | null;
+  readonly filters?: readonly FilterEntry[] | null;
+}
+
 /** As `schemas/eventsubscription.json` has it; what Event Grid exports as null means the default. */
-interface Written {
+interface Written extends WrittenFilters {
   readonly destination: {
     readonly properties: { readonly endpointUrl: string } & Optional<
       SubscriptionProperties['destination']['properties']
     >;
   };
-  readonly filter?: Optional<SubscriptionFilter> | null;
   readonly retryPolicy?: Optional<SubscriptionProperties['retryPolicy']> | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
@@ -31,17 +44,22 @@ const checkWhole = schemaCheck<{ readonly properties: Written }>('eventsubscript
 const checkProperties = schemaCheck<Written>('eventsubscription.json#/$defs/SubscriptionProperties');
 
 /**
- * The properties of a body with or without the outer `properties`, defaults filled in. Read-only properties of an
- * exported subscription are dropped; any other that is not known is refused. Throws `InvalidResource`.
+ * The properties of a body with or without the outer `properties`, defaults filled in, and the pointer to where they
+ * stand in the body. Read-only properties of an exported subscription are dropped; any other that is not known is
+ * refused. What filters mean is not looked at. Throws `InvalidResource`.
  */
-export function propertiesOf(body: unknown = {}, now: number): SubscriptionProperties {
+export function propertiesOf(
+  body: unknown = {},
+  now: number,
+): { readonly properties: SubscriptionProperties; readonly at: string } {
   const outer = typeof body === 'object' && body !== null && Object.hasOwn(body, 'properties');
   const written = outer ? checkWhole(body).properties : checkProperties(body);
-  const faults = faultsOf(written, outer ? '/properties' : '', now);
+  const at = outer ? '/properties' : '';
+  const faults = faultsOf(written, at, now);
   if (faults.length) throw invalidResource(faults);
   const { destination, retryPolicy, expirationTimeUtc } = written;
   const { endpointUrl, contentMode, attemptTimeoutInSeconds } = destination.properties;
-  return {
+  const properties: SubscriptionProperties = {
     destination: {
       endpointType: 'WebHook',
       properties: {
@@ -51,7 +69,7 @@ export function propertiesOf(body: unknown = {}, now: number): SubscriptionPrope
         attemptTimeoutInSeconds: attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
       },
     },
-    filter: filterOf(written.filter ?? {}),
+    ...filtersOf(written),
     retryPolicy: {
       maxDeliveryAttempts: retryPolicy?.maxDeliveryAttempts ?? limits.deliveryAttempts.default,
       eventTimeToLiveInMinutes: retryPolicy?.eventTimeToLiveInMinutes ?? limits.timeToLiveMinutes.default,
@@ -61,6 +79,7 @@ export function propertiesOf(body: unknown = {}, now: number): SubscriptionPrope
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
     deadLettering: written.deadLettering ?? true,
   };
+  return { properties, at };
 }
 
 /** What a schema cannot say. */
@@ -79,14 +98,24 @@ function faultsOf(written: Written, at: string, now: number): FieldError[] {
   return faults;
 }
 
-function filterOf(written: Optional<SubscriptionFilter>): SubscriptionFilter {
-  const { includedEventTypes, subjectBeginsWith, subjectEndsWith, isSubjectCaseSensitive } = written;
+/** Filters as they are kept: without what is null. */
+export function filtersOf({
+  filter,
+  filters,
+}: WrittenFilters): Pick<SubscriptionProperties, 'filter' | 'filters'> {
+  const { advancedFilters, ...others } = filter ?? {};
   return {
-    ...(includedEventTypes == null ? {} : { includedEventTypes }),
-    ...(subjectBeginsWith == null ? {} : { subjectBeginsWith }),
-    ...(subjectEndsWith == null ? {} : { subjectEndsWith }),
-    ...(isSubjectCaseSensitive == null ? {} : { isSubjectCaseSensitive }),
+    filter: {
+      ...present(others),
+      ...(advancedFilters == null ? {} : { advancedFilters: advancedFilters.map(present) }),
+    },
+    ...(filters == null ? {} : { filters }),
   };
+}
+
+/** An object's members that are not null. */
+function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as never;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
+import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag } from './preconditions.js';
 import { parameter, type Route } from './route.js';
@@ -24,7 +25,7 @@ interface Change {
 }
 
 export function subscriptionRoutes(context: Context): Route[] {
-  const { store, registry, clock, paging } = context;
+  const { store, registry, clock, paging, filterLimits } = context;
   const { resources } = store;
 
   /**
@@ -35,7 +36,8 @@ export function subscriptionRoutes(context: Context): Route[] {
     const topicName = parameter(req, 'topic');
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
-    const properties = propertiesOf(req.body, clock.now());
+    const { properties, at } = propertiesOf(req.body, clock.now());
+    checkedFilter(properties, at, filterLimits);
     const { before, after } = await changing(() => write(req, topicName, name, properties));
     await catchUp(context);
     if (before && mendsDelivery(before, after.value)) {

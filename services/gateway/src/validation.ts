@@ -98,6 +98,12 @@ function expectation({ keyword, params, schema, parentSchema, message }: ErrorOb
       return `at least ${params.limit} character`;
     case 'maxLength':
       return `at most ${params.limit} characters`;
+    case 'minItems':
+      return `at least ${params.limit} item`;
+    case 'minProperties':
+      return `at least ${params.limit} member`;
+    case 'maxProperties':
+      return `at most ${params.limit} member`;
     case 'maxItems':
       return `at most ${params.limit} items`;
     case 'format':

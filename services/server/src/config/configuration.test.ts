@@ -24,6 +24,9 @@ afterEach(() => {
 
 test('without flags and variables everything has its default', () => {
   expect(parse().configuration).toEqual({
+    filterClausesMax: 100,
+    filterValuesMax: 1_000,
+    filterStringBytesMax: 1_024,
     host: '127.0.0.1',
     port: 8080,
     store: 'lmdb:./data',

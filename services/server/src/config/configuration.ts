@@ -29,6 +29,9 @@ export interface Configuration {
   readonly deliveryFinalStatuses: readonly number[];
   readonly settleWindowMs: number;
   readonly unsettledEventsMax: number;
+  readonly filterClausesMax: number;
+  readonly filterValuesMax: number;
+  readonly filterStringBytesMax: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 

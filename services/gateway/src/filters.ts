@@ -1,0 +1,123 @@
+/** Filters tried on events, without any effect: a draft before it is written, or a stored subscription's. */
+import { decodeRequest } from '@gridpost/codec';
+import {
+  type Event,
+  type FilterEntry,
+  GridpostError,
+  type Subscription,
+  type SubscriptionFilter,
+} from '@gridpost/model';
+import {
+  type CompiledFilter,
+  checkFilter,
+  compileFilter,
+  type FilterLimits,
+  FilterRefused,
+} from '@gridpost/routing';
+import type { Request, Response } from 'express';
+import type { Context } from './context.js';
+import { parameter, type Route } from './route.js';
+import { getSubscription } from './stored.js';
+import { filtersOf, type WrittenFilters } from './subscription-resource.js';
+import { invalidResource, schemaCheck } from './validation.js';
+
+interface WrittenEvents {
+  readonly event?: object | null;
+  readonly events?: readonly object[] | null;
+}
+
+const checkTest = schemaCheck<WrittenFilters & WrittenEvents>('filters-test.json');
+const checkExplain = schemaCheck<WrittenEvents>('filters-test.json#/$defs/Events');
+
+export function filterRoutes({ store, clock, filterLimits }: Context): Route[] {
+  async function test(req: Request, res: Response): Promise<void> {
+    const body = checkTest(req.body ?? {});
+    const filter = checkedFilter(filtersOf(body), '', filterLimits);
+    res.json({ results: eventsOf(body).map((event) => resultOf(filter, event)) });
+  }
+
+  /** As `test`, of a stored subscription, and what else would keep its events from being delivered now. */
+  async function explain(req: Request, res: Response): Promise<void> {
+    const { value } = await getSubscription(store.resources, parameter(req, 'topic'), parameter(req, 'name'));
+    const events = eventsOf(checkExplain(req.body ?? {}));
+    const filter = compileFilter(value.properties);
+    const results = events.map((event) => resultOf(filter, event));
+    res.json({ results, obstacles: obstaclesOf(value, clock.now()) });
+  }
+
+  return [
+    { method: 'POST', path: '/filters:test', handle: test },
+    { method: 'POST', path: '/topics/{topic}/eventsubscriptions/{name}:explain', handle: explain },
+  ];
+}
+
+/** Compiles filters as they are written. Throws `InvalidResource`, with pointers below `at`. */
+export function checkedFilter(
+  filters: { readonly filter: SubscriptionFilter; readonly filters?: readonly FilterEntry[] },
+  at: string,
+  limits: FilterLimits,
+): CompiledFilter {
+  try {
+    return checkFilter(filters, limits);
+  } catch (error) {
+    if (!(error instanceof FilterRefused)) throw error;
+    throw invalidResource(error.faults.map(({ pointer, message }) => ({ pointer: at + pointer, message })));
+  }
+}
+
+function resultOf(filter: CompiledFilter, event: Event): object {
+  const clauses = filter.explain(event);
+  return { matches: clauses.every(({ matched }) => matched), clauses };
+}
+
+function eventsOf({ event, events }: WrittenEvents): Event[] {
+  if ((event == null) === (events == null))
+    throw invalidResource([{ pointer: '', message: 'expected either event or events' }]);
+  if (event != null) return [eventOf(event, '/event')];
+  return events!.map((each, index) => eventOf(each, `/events/${index}`));
+}
+
+/** An event in the JSON of CloudEvents or of Event Grid. Throws `InvalidResource`. */
+function eventOf(written: object, pointer: string): Event {
+  const cloudEvent = 'specversion' in written ? written : fromEventGrid(written);
+  try {
+    const body = Buffer.from(JSON.stringify(cloudEvent));
+    return decodeRequest(['content-type', 'application/cloudevents+json'], body).events[0]!;
+  } catch (error) {
+    if (!(error instanceof GridpostError)) throw error;
+    throw invalidResource([{ pointer, message: error.message }]);
+  }
+}
+
+/** Event Grid's fields under the names that CloudEvents has for them (Event Grid, "Event schema"). */
+function fromEventGrid(written: object): object {
+  const { id, topic, subject, eventType, eventTime, data } = written as Record<string, unknown>;
+  return {
+    ...{ specversion: '1.0', id, source: topic ?? '/', type: eventType },
+    ...(subject === undefined ? {} : { subject }),
+    ...(eventTime === undefined ? {} : { time: eventTime }),
+    ...(data === undefined ? {} : { data }),
+  };
+}
+
+/** Why an event that matches would not be delivered now, or not kept when it cannot be. */
+function obstaclesOf({ status, properties }: Subscription, now: number): object[] {
+  const obstacles: object[] = [];
+  if (status.state === 'Disabled')
+    obstacles.push({
+      kind: 'Disabled',
+      reason: `disabled since ${new Date(status.at).toISOString()} (${status.reason}): events are kept and deferred until the subscription is written again`,
+    });
+  const { expirationTimeUtc, deadLettering } = properties;
+  if (expirationTimeUtc !== undefined && Date.parse(expirationTimeUtc) <= now)
+    obstacles.push({
+      kind: 'Expired',
+      reason: `expired at ${expirationTimeUtc}: nothing is attempted any more`,
+    });
+  if (!deadLettering)
+    obstacles.push({
+      kind: 'DeadLetteringOff',
+      reason: 'an event that is given up is dropped, since deadLettering is off',
+    });
+  return obstacles;
+}
