@@ -35,7 +35,9 @@ function populate(kinds: Kinds, count: number): Populated {
   const index = new RoutingIndex<number>();
   const filters: CompiledFilter[] = [];
   for (let number = 0; number < count; number++) {
-    const filter = compileFilter(kinds[number % kinds.length]!(number));
+    // Parsed from JSON, as filters come from the store.
+    const written = JSON.stringify(kinds[number % kinds.length]!(number));
+    const filter = compileFilter(JSON.parse(written));
     filters.push(filter);
     index.set(String(number), filter, number);
   }
