@@ -150,6 +150,17 @@ function writeUint32(frame: Buffer, at: number, value: number): void {
   frame[at + 3] = value >>> 24;
 }
 
+/** `readUInt32LE` without its argument checks. */
+function readUint32(frame: Buffer, at: number): number {
+  return (frame[at]! | (frame[at + 1]! << 8) | (frame[at + 2]! << 16) | (frame[at + 3]! << 24)) >>> 0;
+}
+
+/** Names are ASCII. */
+function isNameAt(frame: Buffer, at: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) if (frame[at + i] !== name.charCodeAt(i)) return false;
+  return true;
+}
+
 /** A view of a frame. Immutable; decodes on demand; cheap to create. The frame must not be written to. */
 export class Event {
   readonly frame: Buffer;
@@ -196,7 +207,7 @@ export class Event {
     for (let left = frame[3]!; left > 0; left--) {
       if (frame[cursor++] === 0) {
         const length = frame[cursor++]!;
-        if (length === name.length && frame.toString('latin1', cursor, cursor + length) === name) {
+        if (length === name.length && isNameAt(frame, cursor, name)) {
           return this.#value(cursor + length);
         }
         cursor += length;
@@ -271,8 +282,8 @@ export class Event {
     const type = frame[cursor];
     if (type === trueType) return true;
     if (type === falseType) return false;
-    const start = frame.readUInt32LE(cursor + 1);
-    const text = frame.toString('utf8', start, start + frame.readUInt32LE(cursor + 5));
+    const start = readUint32(frame, cursor + 1);
+    const text = frame.toString('utf8', start, start + readUint32(frame, cursor + 5));
     return type === integerType ? Number(text) : text;
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Gates: from a value of an event to those subscriptions that could want it. A gate reads one operand in one kind, once
- * per event, and keeps one bucket per probe. What a bucket is, is the index's business.
+ * Gates: from a value of an event to those subscriptions that could want it. A gate reads one operand, once per event,
+ * and keeps one bucket per kind and probe. What a bucket is, is the index's business.
  */
 import type { Event } from '@gridpost/model';
 import type { Sign } from './clause.js';
 import type { Probe } from './comparison.js';
 import { HashTable, hashBackwards, hashOf, hashScalar, hashText, hashUnit, noText } from './hash-table.js';
-import { IntervalTree } from './interval-tree.js';
 import type { Kind, Scalar } from './kinds.js';
 import type { Operand } from './operand.js';
+import { RangeTable } from './range-table.js';
 
 /**
  * Receives the buckets that an event could belong to. `sure`: whether the value itself hits the probe, and not just an
@@ -17,80 +17,34 @@ import type { Operand } from './operand.js';
 export type Visitor<B> = (bucket: B, sure: boolean) => void;
 
 export class Gate<B> {
-  /** The same for signs that belong to one gate. */
-  static keyOf({ operand, kind }: Sign): string {
-    return `${kind.name} ${operand.key}`;
-  }
-
   readonly #operand: Operand;
-  readonly #kind: Kind;
-  #exact: HashTable<Scalar, B> | undefined;
-  #beginnings: AffixTable<B> | undefined;
-  #ends: AffixTable<B> | undefined;
-  #ranges: IntervalTree<B> | undefined;
-  #size = 0;
+  readonly #kinds: KindTables<B>[] = [];
 
-  constructor({ operand, kind }: Sign) {
+  /** For signs of this operand. */
+  constructor(operand: Operand) {
     this.#operand = operand;
-    this.#kind = kind;
   }
 
   get empty(): boolean {
-    return this.#size === 0;
+    return this.#kinds.length === 0;
   }
 
-  get(probe: Probe): B | undefined {
-    switch (probe.gate) {
-      case 'exact':
-        return this.#exact?.get(hashScalar(probe.value), probe.value);
-      case 'prefix':
-        return this.#beginnings?.get(probe.value);
-      case 'suffix':
-        return this.#ends?.get(probe.value);
-      case 'range':
-        return this.#ranges?.get(probe.low, probe.high);
-    }
+  get({ kind, probe }: Sign): B | undefined {
+    return this.#of(kind)?.get(probe);
   }
 
-  /** Adds the probe's bucket, or replaces it. */
-  set(probe: Probe, bucket: B): void {
-    if (this.get(probe) === undefined) this.#size++;
-    switch (probe.gate) {
-      case 'exact':
-        this.#exact ??= new HashTable();
-        this.#exact.set(hashScalar(probe.value), probe.value, bucket);
-        break;
-      case 'prefix':
-        this.#beginnings ??= new AffixTable(false);
-        this.#beginnings.set(probe.value, bucket);
-        break;
-      case 'suffix':
-        this.#ends ??= new AffixTable(true);
-        this.#ends.set(probe.value, bucket);
-        break;
-      case 'range':
-        this.#ranges ??= new IntervalTree();
-        this.#ranges.delete(probe.low, probe.high);
-        this.#ranges.add(probe.low, probe.high, bucket);
-    }
+  /** Adds the sign's bucket, or replaces it. */
+  set({ kind, probe }: Sign, bucket: B): void {
+    let tables = this.#of(kind);
+    if (!tables) this.#kinds.push((tables = new KindTables(kind)));
+    tables.set(probe, bucket);
   }
 
-  /** The probe must have a bucket. */
-  delete(probe: Probe): void {
-    this.#size--;
-    switch (probe.gate) {
-      case 'exact':
-        this.#exact!.delete(hashScalar(probe.value), probe.value);
-        break;
-      case 'prefix':
-        this.#beginnings!.delete(probe.value);
-        break;
-      case 'suffix':
-        this.#ends!.delete(probe.value);
-        break;
-      case 'range':
-        this.#ranges!.delete(probe.low, probe.high);
-    }
+  /** The sign must have a bucket. */
+  delete({ kind, probe }: Sign): void {
+    const tables = this.#of(kind)!;
+    tables.delete(probe);
+    if (tables.empty) this.#kinds.splice(this.#kinds.indexOf(tables), 1);
   }
 
   visit(event: Event, visitor: Visitor<B>): void {
@@ -101,15 +55,97 @@ export class Gate<B> {
   }
 
   #visit(value: unknown, visitor: Visitor<B>, sure: boolean): void {
-    const compared = this.#kind.of(value, this.#operand.inData);
-    if (compared === undefined) return;
-    if (this.#exact !== undefined) {
-      const bucket = this.#exact.get(hashScalar(compared), compared);
-      if (bucket !== undefined) visitor(bucket, sure);
+    const { inData } = this.#operand;
+    const kinds = this.#kinds;
+    // Most texts are the same in several kinds: they are hashed once.
+    let hashed: Scalar | undefined;
+    let hash = 0;
+    for (let i = 0; i < kinds.length; i++) {
+      const { kind, exact, beginnings, ends, ranges } = kinds[i]!;
+      const compared = kind.of(value, inData);
+      if (compared === undefined) continue;
+      if (exact !== undefined) {
+        if (compared !== hashed) hash = hashScalar((hashed = compared));
+        const bucket = exact.get(hash, compared);
+        if (bucket !== undefined) visitor(bucket, sure);
+      }
+      beginnings?.visit(compared as string, visitor, sure);
+      ends?.visit(compared as string, visitor, sure);
+      ranges?.visit(compared as number, visitor, sure);
     }
-    this.#beginnings?.visit(compared as string, visitor, sure);
-    this.#ends?.visit(compared as string, visitor, sure);
-    this.#ranges?.visit(compared as number, visitor, sure);
+  }
+
+  #of(kind: Kind): KindTables<B> | undefined {
+    return this.#kinds.find((tables) => tables.kind === kind);
+  }
+}
+
+/** The buckets of one kind. */
+class KindTables<B> {
+  readonly kind: Kind;
+  exact: HashTable<Scalar, B> | undefined;
+  beginnings: AffixTable<B> | undefined;
+  ends: AffixTable<B> | undefined;
+  ranges: RangeTable<B> | undefined;
+  #size = 0;
+
+  constructor(kind: Kind) {
+    this.kind = kind;
+  }
+
+  get empty(): boolean {
+    return this.#size === 0;
+  }
+
+  get(probe: Probe): B | undefined {
+    switch (probe.gate) {
+      case 'exact':
+        return this.exact?.get(hashScalar(probe.value), probe.value);
+      case 'prefix':
+        return this.beginnings?.get(probe.value);
+      case 'suffix':
+        return this.ends?.get(probe.value);
+      case 'range':
+        return this.ranges?.get(probe.low, probe.high);
+    }
+  }
+
+  set(probe: Probe, bucket: B): void {
+    if (this.get(probe) === undefined) this.#size++;
+    switch (probe.gate) {
+      case 'exact':
+        this.exact ??= new HashTable();
+        this.exact.set(hashScalar(probe.value), probe.value, bucket);
+        break;
+      case 'prefix':
+        this.beginnings ??= new AffixTable(false);
+        this.beginnings.set(probe.value, bucket);
+        break;
+      case 'suffix':
+        this.ends ??= new AffixTable(true);
+        this.ends.set(probe.value, bucket);
+        break;
+      case 'range':
+        this.ranges ??= new RangeTable();
+        this.ranges.set(probe.low, probe.high, bucket);
+    }
+  }
+
+  delete(probe: Probe): void {
+    this.#size--;
+    switch (probe.gate) {
+      case 'exact':
+        this.exact!.delete(hashScalar(probe.value), probe.value);
+        break;
+      case 'prefix':
+        this.beginnings!.delete(probe.value);
+        break;
+      case 'suffix':
+        this.ends!.delete(probe.value);
+        break;
+      case 'range':
+        this.ranges!.delete(probe.low, probe.high);
+    }
   }
 }
 

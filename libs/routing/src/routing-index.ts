@@ -12,7 +12,7 @@
  * has just become too long is distributed.
  */
 import type { Event } from '@gridpost/model';
-import type { Clause, Sign, Way } from './clause.js';
+import { AllClause, type Clause, type Sign, type Way } from './clause.js';
 import type { CompiledFilter } from './filter.js';
 import { Gate } from './gates.js';
 
@@ -37,8 +37,8 @@ class Seat<T> {
   readonly target: T;
   /** The ways that led here: the others are left to go on by. */
   readonly taken: readonly Way[];
-  /** What the ways that led here have not made sure of. */
-  readonly rest: readonly Clause[];
+  /** What the ways that led here have not made sure of: one clause, or several as one. */
+  readonly rest: Clause | undefined;
   /** Whether the row may have other seats that the same event comes to. */
   readonly shared: boolean;
   node: Node<T>;
@@ -71,12 +71,9 @@ class Node<T> {
   }
 }
 
-const nothing: readonly Clause[] = [];
-
-function restOf(tests: readonly Clause[], taken: readonly Way[]): readonly Clause[] {
-  if (!taken.some(({ proves }) => proves)) return tests;
+function restOf(tests: readonly Clause[], taken: readonly Way[]): Clause | undefined {
   const rest = tests.filter((test) => !taken.some(({ proves }) => proves === test));
-  return rest.length === 0 ? nothing : rest;
+  return rest.length > 1 ? new AllClause('', rest) : rest[0];
 }
 
 export class RoutingIndex<T> {
@@ -151,9 +148,8 @@ export class RoutingIndex<T> {
       if (row.triedIn === this.#match) return;
       row.triedIn = this.#match;
     }
-    const clauses = sure ? seat.rest : seat.row.filter.tests;
-    for (let i = 0; i < clauses.length; i++) if (!clauses[i]!.holds(this.#event!)) return;
-    this.#matched.push(seat.target);
+    if (sure ? (seat.rest?.holds(this.#event!) ?? true) : seat.row.filter.holds(this.#event!))
+      this.#matched.push(seat.target);
   }
 }
 
@@ -175,14 +171,14 @@ function place<T>(row: Row<T>, node: Node<T>, taken: readonly Way[]): void {
 
 /** Places a row behind a gate: alone, or in the node of those that are there. */
 function placeBehind<T>(row: Row<T>, node: Node<T>, sign: Sign, taken: readonly Way[]): void {
-  const key = Gate.keyOf(sign);
+  const { key } = sign.operand;
   let gate = node.gates!.get(key);
-  if (!gate) node.gates!.set(key, (gate = new Gate(sign)));
-  const bucket = gate.get(sign.probe);
+  if (!gate) node.gates!.set(key, (gate = new Gate(sign.operand)));
+  const bucket = gate.get(sign);
   if (bucket === undefined) {
     const seat = new Seat(row, node, taken, sign);
     row.seats.push(seat);
-    gate.set(sign.probe, seat);
+    gate.set(sign, seat);
     count(node, 1);
     return;
   }
@@ -191,7 +187,7 @@ function placeBehind<T>(row: Row<T>, node: Node<T>, sign: Sign, taken: readonly 
     return;
   }
   const below = new Node(node, bucket.sign);
-  gate.set(sign.probe, below);
+  gate.set(sign, below);
   bucket.node = below;
   bucket.sign = undefined;
   below.list.push(bucket);
@@ -216,9 +212,9 @@ function leave<T>(seat: Seat<T>): void {
 }
 
 function detach<T>(node: Node<T>, sign: Sign): void {
-  const key = Gate.keyOf(sign);
+  const { key } = sign.operand;
   const gate = node.gates!.get(key)!;
-  gate.delete(sign.probe);
+  gate.delete(sign);
   if (gate.empty) node.gates!.delete(key);
 }
 
@@ -262,8 +258,8 @@ function costOf<T>({ signs }: Way, node: Node<T>): number {
   let cost = 0;
   for (const sign of signs) {
     const { probe, operand } = sign;
-    const gate = node.gates!.get(Gate.keyOf(sign));
-    const bucket = gate?.get(probe);
+    const gate = node.gates!.get(operand.key);
+    const bucket = gate?.get(sign);
     if (bucket) cost += bucket instanceof Node ? Math.min(bucket.count, nodeCost) : 1;
     if (!gate) cost += operand.inData ? dataGateCost : gateCost;
     if (probe.gate === 'range' && !(Number.isFinite(probe.low) && Number.isFinite(probe.high)))
