@@ -32,12 +32,16 @@ export const routing: Workload = {
   byDefault: true,
   async run(context) {
     const reports = new Map<string, ArmReport>();
-    for (const kind of kinds) {
-      for (const count of counts) {
-        const report = await measured(kind, count, context.rounds);
-        reports.set(`${kind} ${count}`, report);
-        context.say(`${kind}, ${figure(count)}: ${figure(median(report.indexed))} µs`);
+    for (let round = 0; round < context.rounds; round++) {
+      for (const kind of kinds) {
+        for (const count of counts) {
+          const arm = `${kind} ${count}`;
+          reports.set(arm, joined(reports.get(arm), await measured(kind, count)));
+        }
       }
+      context.say(
+        `round ${round + 1}: ${figure(reports.get(`mixed ${most}`)!.indexed[round]!)} µs mixed at 100,000`,
+      );
     }
     const of = (kind: KindName, count: number): ArmReport => reports.get(`${kind} ${count}`)!;
     const growth = ratioOf(of('mixed', most).indexed, of('mixed', 100).indexed);
@@ -103,8 +107,20 @@ export const routing: Workload = {
   },
 };
 
-async function measured(kind: KindName, count: number, rounds: number): Promise<ArmReport> {
-  const { stdout } = await promisify(execFile)(process.execPath, [program, kind, `${count}`, `${rounds}`], {
+function joined(before: ArmReport | undefined, next: ArmReport): ArmReport {
+  if (!before) return next;
+  return {
+    indexed: [...before.indexed, ...next.indexed],
+    scan: [...before.scan, ...next.scan],
+    parse: [...before.parse, ...next.parse],
+    heapBytesPerSubscription: next.heapBytesPerSubscription,
+    updateMs: [...before.updateMs, ...next.updateMs],
+  };
+}
+
+/** One round, in a process of its own. */
+async function measured(kind: KindName, count: number): Promise<ArmReport> {
+  const { stdout } = await promisify(execFile)(process.execPath, [program, kind, `${count}`, '1'], {
     maxBuffer: 16 * 1024 * 1024,
   });
   return JSON.parse(stdout);
