@@ -150,11 +150,6 @@ function writeUint32(frame: Buffer, at: number, value: number): void {
   frame[at + 3] = value >>> 24;
 }
 
-/** `readUInt32LE` without its argument checks. */
-function readUint32(frame: Buffer, at: number): number {
-  return (frame[at]! | (frame[at + 1]! << 8) | (frame[at + 2]! << 16) | (frame[at + 3]! << 24)) >>> 0;
-}
-
 /** Names are ASCII. */
 function isNameAt(frame: Buffer, at: number, name: string): boolean {
   for (let i = 0; i < name.length; i++) if (frame[at + i] !== name.charCodeAt(i)) return false;
@@ -282,8 +277,9 @@ export class Event {
     const type = frame[cursor];
     if (type === trueType) return true;
     if (type === falseType) return false;
-    const start = readUint32(frame, cursor + 1);
-    const text = frame.toString('utf8', start, start + readUint32(frame, cursor + 5));
+    // Checked reads: a frame that is broken must not be taken for an event.
+    const start = frame.readUInt32LE(cursor + 1);
+    const text = frame.toString('utf8', start, start + frame.readUInt32LE(cursor + 5));
     return type === integerType ? Number(text) : text;
   }
 }
