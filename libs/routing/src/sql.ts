@@ -28,7 +28,7 @@ export function sqlClause(value: unknown, pointer: string, inspection: Inspectio
     return new SqlClause(pointer, value);
   } catch (error) {
     if (!(error instanceof CesqlSyntaxError)) throw error;
-    return inspection.fault(pointer, `at character ${error.at + 1}: ${error.message}`);
+    return inspection.fault(pointer, error.message);
   }
 }
 

@@ -101,7 +101,7 @@ describe('a subscription’s filters', () => {
       'a broken expression',
       { filters: [{ all: [{ sql: 'type = ' }] }] },
       '/properties/filters/0/all/0/sql',
-      /at character/,
+      /at offset/,
     ],
   ])('are refused for %s, and nothing is stored', async (_, wrong, pointer, message) => {
     const { admin } = await setup();
@@ -215,7 +215,7 @@ describe('filters:test', () => {
     ['one of several that is none', { events: [event, { id: '1' }] }, '/events/1', /type/],
     ['no events', { events: [] }, '/events', /at least 1 item/],
     ['too many events', { events: new Array(101).fill(event) }, '/events', /at most 100 items/],
-    ['a filter that is wrong', { event, filters: [{ sql: '(' }] }, '/filters/0/sql', /at character/],
+    ['a filter that is wrong', { event, filters: [{ sql: '(' }] }, '/filters/0/sql', /at offset/],
     ['what it does not know', { event, filtr: {} }, '/filtr', /not a property/],
   ])('refuses %s', async (_, body, pointer, message) => {
     const { admin } = await serve();
