@@ -13,13 +13,12 @@ import {
   type Topic,
   topicPath,
 } from '@gridpost/model';
-import { type CompiledFilter, compileFilter, RoutingIndex } from '@gridpost/routing';
+import { compileFilter, RoutingIndex } from '@gridpost/routing';
 import type { ResourceDocument, Store } from '@gridpost/store';
 
 export interface RegisteredSubscription {
   readonly subscription: Subscription;
   readonly etag: string;
-  readonly filter: CompiledFilter;
   /** Instant of `expirationTimeUtc`, or undefined. */
   readonly expiresAt: number | undefined;
 }
@@ -169,14 +168,14 @@ export class Registry {
     if (!topic || topic.topic.incarnation !== subscription.topicIncarnation) return;
     this.#remove(path);
     const expiration = subscription.properties.expirationTimeUtc;
+    const filter = compileFilter(subscription.properties);
     const registered: RegisteredSubscription = {
       subscription,
       etag,
-      filter: compileFilter(subscription.properties),
       expiresAt: expiration === undefined ? undefined : Date.parse(expiration),
     };
     topic.subscriptions.set(subscriptionName, registered);
-    topic.index.set(subscriptionName, registered.filter, registered);
+    topic.index.set(subscriptionName, filter, registered);
     this.#subscriptions.set(subscription.incarnation, registered);
   }
 

@@ -4,7 +4,7 @@ import { AllClause, AnyClause, type Clause, ComparisonClause, NotClause } from '
 import { beginsWithOneOf, type Comparison, endsWithOneOf, equalsOneOf } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
 import { type Kind, scalarKindOf } from './kinds.js';
-import { cloudEventsOperand } from './operand.js';
+import { cloudEventsOperand, isObject } from './operand.js';
 import { sqlClause } from './sql.js';
 
 const dialects = ['exact', 'prefix', 'suffix', 'all', 'any', 'not', 'sql'] as const;
@@ -99,8 +99,4 @@ function textsClause(
 
 function isDialect(name: string | undefined): name is (typeof dialects)[number] {
   return (dialects as readonly (string | undefined)[]).includes(name);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -49,22 +49,17 @@ function strings(name: string, compare: OfTexts, negated = false, withoutValue =
   };
 }
 
-function numbers(name: string, negated: boolean): Operator {
-  return {
-    ...{ name, takes: 'values', kind: numberKind, negated, withoutValue: negated },
-    expects: 'a number',
-    accepts: isNumber,
-    compare: equalsOneOf as never,
-  };
-}
+type Comparand = Pick<Operator, 'expects' | 'accepts' | 'compare'>;
 
-function ranges(name: string, negated: boolean): Operator {
-  return {
-    ...{ name, takes: 'values', kind: numberKind, negated, withoutValue: negated },
-    expects: 'a pair of numbers, the lower first',
-    accepts: isRange,
-    compare: inOneRange as never,
-  };
+const aNumber: Comparand = { expects: 'a number', accepts: isNumber, compare: equalsOneOf as never };
+const aRange: Comparand = {
+  expects: 'a pair of numbers, the lower first',
+  accepts: isRange,
+  compare: inOneRange as never,
+};
+
+function numbers(name: string, comparand: Comparand, negated: boolean): Operator {
+  return { name, takes: 'values', kind: numberKind, negated, withoutValue: negated, ...comparand };
 }
 
 function order(name: string, how: Order): Operator {
@@ -77,14 +72,14 @@ function order(name: string, how: Order): Operator {
 }
 
 const operators: readonly Operator[] = [
-  numbers('NumberIn', false),
-  numbers('NumberNotIn', true),
+  numbers('NumberIn', aNumber, false),
+  numbers('NumberNotIn', aNumber, true),
   order('NumberLessThan', 'less than'),
   order('NumberLessThanOrEquals', 'at most'),
   order('NumberGreaterThan', 'greater than'),
   order('NumberGreaterThanOrEquals', 'at least'),
-  ranges('NumberInRange', false),
-  ranges('NumberNotInRange', true),
+  numbers('NumberInRange', aRange, false),
+  numbers('NumberNotInRange', aRange, true),
   {
     ...{ name: 'BoolEquals', takes: 'value', kind: booleanKind },
     expects: 'a boolean',

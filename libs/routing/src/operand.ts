@@ -96,6 +96,7 @@ function memberFolded(object: Record<string, unknown>, key: string, folded: stri
   return undefined;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a JSON value is an object, which arrays and null are not. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
