@@ -1,6 +1,6 @@
 /** Histories of topics with retention: what was appended, per topic and entry, in the order of the log. */
 import type { Clock, Incarnation } from '@gridpost/model';
-import { answerBytesMax, type HistoryPage, type PendingEvent } from '@gridpost/store';
+import { answerBytesMax, type HistoryOrder, type HistoryPage, type PendingEvent } from '@gridpost/store';
 import { after, type Tables, topicKey } from './layout.js';
 import { Pieces } from './pieces.js';
 import type { Space } from './space.js';
@@ -53,18 +53,28 @@ export class History {
   }
 
   /** `next` names the last event given: entry and index, in hexadecimal. */
-  page(topic: Incarnation, from: string | undefined, max: number): HistoryPage {
+  page(
+    topic: Incarnation,
+    from: string | undefined,
+    max: number,
+    order: HistoryOrder = 'oldestFirst',
+  ): HistoryPage {
     if (from !== undefined && !continuation.test(from)) throw new RangeError(`no page ended at ${from}`);
-    const [entry, index] =
-      from === undefined ? [0, -1] : from.split('.').map((part) => Number.parseInt(part, 16));
+    const [entry, index] = from === undefined ? [] : from.split('.').map((part) => Number.parseInt(part, 16));
     const prefix = topicKey(topic);
+    const reverse = order === 'newestFirst';
     const events: HistoryEvent[] = [];
     let bytes = 0;
-    const range = { start: topicKey(topic, entry), end: after(prefix) };
+    // Backwards a range begins at its upper end. No entry has a topic's bare prefix as its key.
+    const range = reverse
+      ? { start: entry === undefined ? after(prefix) : topicKey(topic, entry), end: prefix, reverse }
+      : { start: topicKey(topic, entry), end: after(prefix) };
     for (const { key, value: head } of this.#pieces.heads.getRange(range)) {
       const number = key.readUIntBE(prefix.length, 6);
-      for (const event of this.#events(number, this.#pieces.complete(key, head))) {
-        if (number === entry && event.place.index <= index!) continue;
+      const inEntry = [...this.#events(number, this.#pieces.complete(key, head))];
+      for (const event of reverse ? inEntry.toReversed() : inEntry) {
+        const at = event.place.index;
+        if (number === entry && (reverse ? at >= index! : at <= index!)) continue;
         if (events.length === max || bytes > answerBytesMax) {
           const { place } = events.at(-1)!;
           return { events, next: `${place.entry}.${place.index.toString(16)}` };

@@ -8,6 +8,7 @@ import {
   type DeadLetterPage,
   type DueAsk,
   type DueResult,
+  type HistoryOrder,
   type HistoryPage,
   type PartitionUsage,
   type PendingEvent,
@@ -250,9 +251,10 @@ export class LmdbStore implements Store {
     topic: Incarnation,
     after: string | undefined,
     max: number,
+    order?: HistoryOrder,
   ): Promise<HistoryPage> {
     this.#check(partition);
-    return this.#history.page(topic, after, max);
+    return this.#history.page(topic, after, max, order);
   }
 
   async histories(partition: number): Promise<Incarnation[]> {

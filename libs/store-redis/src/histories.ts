@@ -1,6 +1,6 @@
 /** Histories of retained topics: read by pages and trimmed. Appending writes them (`log.ts`). */
 import type { Incarnation } from '@gridpost/model';
-import { answerBytesMax, type HistoryPage } from '@gridpost/store';
+import { answerBytesMax, type HistoryOrder, type HistoryPage } from '@gridpost/store';
 import { Call } from './call.js';
 import { checkIncarnation } from './keys.js';
 import type { Link } from './link.js';
@@ -27,12 +27,14 @@ export class Histories {
     topic: Incarnation,
     after: string | undefined,
     max: number,
+    order: HistoryOrder = 'oldestFirst',
   ): Promise<HistoryPage> {
     if (after !== undefined && !positionRule.test(after)) {
       throw new RangeError(`${after} does not continue a history`);
     }
-    const from = after === undefined ? '-' : `(${after}`;
-    const args = [checkIncarnation(topic), from, String(max), String(answerBytesMax)];
+    const [command, first, last] = order === 'oldestFirst' ? ['XRANGE', '-', '+'] : ['XREVRANGE', '+', '-'];
+    const from = after === undefined ? first : `(${after}`;
+    const args = [checkIncarnation(topic), String(max), String(answerBytesMax), command, from, last];
     const reply = await this.#link.run(readHistory, this.#partitions.key(partition), args);
     const [more, ...fields] = reply as [number, ...Buffer[]];
     const events: HistoryPage['events'][number][] = [];

@@ -225,6 +225,9 @@ export interface PartitionUsage {
   readonly now: number;
 }
 
+/** Default: `oldestFirst`. */
+export type HistoryOrder = 'oldestFirst' | 'newestFirst';
+
 export interface HistoryPage {
   readonly events: readonly { readonly place: Place; readonly acceptedAt: number; readonly frame: Buffer }[];
   readonly next?: string;
@@ -394,12 +397,16 @@ export interface Store {
   /** Forgets at most `max` deliveries and dead letters of a subscription that was deleted; returns how many. */
   purge(partition: number, subscription: Incarnation, max: number): Promise<number>;
 
-  /** Pages through a topic's history in one partition, oldest first. Not an owner call. */
+  /**
+   * Pages through a topic's history in one partition, in the order of the log or against it. A continuation goes on in
+   * the order of the page that gave it out. Not an owner call.
+   */
   history(
     partition: number,
     topic: Incarnation,
     after: string | undefined,
     max: number,
+    order?: HistoryOrder,
   ): Promise<HistoryPage>;
 
   /** Topics with a history here; names also those that no longer exist. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { FakeClock } from '@gridpost/model/testing';
+import { MemoryStore } from '@gridpost/store';
 import { type Served, serve } from './testing/serve.js';
 
 const hook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/hook' } };
@@ -209,8 +211,12 @@ describe('filters:test', () => {
   });
 
   test.each<[string, unknown, string, RegExp]>([
-    ['no event', {}, '', /either event or events/],
-    ['both', { event, events: [event] }, '', /either event or events/],
+    ['no event', {}, '', /one of event, events and topic/],
+    ['two kinds of event', { event, events: [event] }, '', /one of event, events and topic/],
+    ['an event and a topic', { event, topic: 'orders' }, '', /one of event, events and topic/],
+    ['a number of written events', { event, last: 1 }, '/last', /for the events of a topic/],
+    ['none of a topic’s events', { topic: 'orders', last: 0 }, '/last', /from 1 to 100/],
+    ['too many of a topic’s events', { topic: 'orders', last: 101 }, '/last', /from 1 to 100/],
     ['an event that is none', { event: { specversion: '1.0', id: '1' } }, '/event', /source/],
     ['one of several that is none', { events: [event, { id: '1' }] }, '/events/1', /type/],
     ['no events', { events: [] }, '/events', /at least 1 item/],
@@ -222,6 +228,73 @@ describe('filters:test', () => {
     const { status, json } = await admin('POST', '/filters:test', body);
     expect(status).toBe(400);
     expect(json.errors).toContainEqual({ pointer, message: expect.stringMatching(message) });
+  });
+
+  describe('with a topic’s events', () => {
+    const body = (count: number) => ({ topic: 'kept', last: count, filter: { subjectEndsWith: '7' } });
+
+    /** Thirty events, one a millisecond, over the partitions in turn. */
+    async function kept(bytes = 0): Promise<Served> {
+      const clock = new FakeClock(Date.parse('2026-01-31T12:00:00Z'));
+      const served = await serve({ clock, store: new MemoryStore({ clock, partitions: 4 }) });
+      await served.admin('PUT', '/topics/kept', { properties: { eventRetentionInDays: 1 } });
+      for (let number = 0; number < 30; number++) {
+        await served.publish('kept', {
+          ...event,
+          id: `${number}`,
+          subject: `s${number}`,
+          data: 'x'.repeat(bytes),
+        });
+        await clock.advance(1);
+      }
+      return served;
+    }
+
+    test('tries the newest of all partitions, newest first, and says which they are', async () => {
+      const { admin } = await kept();
+      const { results } = (await admin('POST', '/filters:test', body(5))).json;
+      expect(results).toHaveLength(5);
+      expect(results.map((result: { event: { id: string } }) => result.event.id)).toEqual([
+        '29',
+        '28',
+        '27',
+        '26',
+        '25',
+      ]);
+      expect(results[2]).toEqual({
+        event: {
+          id: '27',
+          source: '/shop',
+          type: 'order.created',
+          subject: 's27',
+          acceptedAt: '2026-01-31T12:00:00.027Z',
+        },
+        matches: true,
+        clauses: [expect.objectContaining({ clause: '/filter/subjectEndsWith', matched: true })],
+      });
+      expect(results.filter(({ matches }: { matches: boolean }) => matches)).toHaveLength(1);
+      expect((await admin('POST', '/filters:test', body(100))).json.results).toHaveLength(30);
+      expect((await admin('POST', '/filters:test', { topic: 'kept' })).json.results).toHaveLength(10);
+    });
+
+    test('stops where they are more than 4 MiB', async () => {
+      const { admin } = await kept(900_000);
+      const { results } = (await admin('POST', '/filters:test', body(100))).json;
+      expect(results.map((result: { event: { id: string } }) => result.event.id)).toEqual([
+        '29',
+        '28',
+        '27',
+        '26',
+      ]);
+    });
+
+    test('refuses a topic that keeps none, and one that is not there', async () => {
+      const { admin } = await setup();
+      const none = await admin('POST', '/filters:test', { topic: 'orders' });
+      expect(none.status).toBe(400);
+      expect(none.json.detail).toMatch(/eventRetentionInDays is 0/);
+      expect((await admin('POST', '/filters:test', { topic: 'nowhere' })).status).toBe(404);
+    });
   });
 
   test('needs the admin key', async () => {

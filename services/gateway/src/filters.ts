@@ -17,7 +17,8 @@ import {
 import type { Request, Response } from 'express';
 import type { Context } from './context.js';
 import { parameter, type Route } from './route.js';
-import { getSubscription } from './stored.js';
+import { newestEvents } from './retained.js';
+import { getSubscription, getTopic } from './stored.js';
 import { filtersOf, type WrittenFilters } from './subscription-resource.js';
 import { invalidResource, schemaCheck } from './validation.js';
 
@@ -26,14 +27,44 @@ interface WrittenEvents {
   readonly events?: readonly object[] | null;
 }
 
-const checkTest = schemaCheck<WrittenFilters & WrittenEvents>('filters-test.json');
+interface WrittenTest extends WrittenFilters, WrittenEvents {
+  readonly topic?: string | null;
+  readonly last?: number | null;
+}
+
+const checkTest = schemaCheck<WrittenTest>('filters-test.json');
+/** Of a topic's events, where the request does not say how many. */
+const lastDefault = 10;
+
 const checkExplain = schemaCheck<WrittenEvents>('filters-test.json#/$defs/Events');
 
 export function filterRoutes({ store, clock, filterLimits }: Context): Route[] {
   async function test(req: Request, res: Response): Promise<void> {
     const body = checkTest(req.body ?? {});
     const filter = checkedFilter(filtersOf(body), '', filterLimits);
-    res.json({ results: eventsOf(body).map((event) => resultOf(filter, event)) });
+    res.json({ results: await resultsOf(filter, body) });
+  }
+
+  /** Of the events that are written, or of the newest that a topic keeps; these are told apart by what they are. */
+  async function resultsOf(filter: CompiledFilter, body: WrittenTest): Promise<object[]> {
+    const { event, events, topic, last } = body;
+    if ([event, events, topic].filter((one) => one != null).length !== 1) {
+      throw invalidResource([{ pointer: '', message: 'expected one of event, events and topic' }]);
+    }
+    if (topic == null) {
+      if (last == null) return eventsOf(body).map((one) => resultOf(filter, one));
+      throw invalidResource([{ pointer: '/last', message: 'is for the events of a topic' }]);
+    }
+    const { value } = await getTopic(store.resources, topic);
+    const retained = await newestEvents(store, value, last ?? lastDefault);
+    return retained.map(({ acceptedAt, event: { id, source, type, subject }, event: one }) => ({
+      event: {
+        ...{ id, source, type },
+        ...(subject === undefined ? {} : { subject }),
+        acceptedAt: new Date(acceptedAt).toISOString(),
+      },
+      ...resultOf(filter, one),
+    }));
   }
 
   /** As `test`, of a stored subscription, and what else would keep its events from being delivered now. */
@@ -91,11 +122,12 @@ function eventOf(written: object, pointer: string): Event {
 
 /** Event Grid's fields under the names that CloudEvents has for them (Event Grid, "Event schema"). */
 function fromEventGrid(written: object): object {
-  const { id, topic, subject, eventType, eventTime, data } = written as Record<string, unknown>;
+  const { id, topic, subject, eventType, eventTime, data, dataVersion } = written as Record<string, unknown>;
   return {
     ...{ specversion: '1.0', id, source: topic ?? '/', type: eventType },
     ...(subject === undefined ? {} : { subject }),
     ...(eventTime === undefined ? {} : { time: eventTime }),
+    ...(dataVersion === undefined ? {} : { dataversion: dataVersion }),
     ...(data === undefined ? {} : { data }),
   };
 }

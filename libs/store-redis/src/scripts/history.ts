@@ -6,15 +6,17 @@ import { allowedWhenFull, clock } from './parts.js';
  * Reads a page of a topic's history.
  *
  *     KEYS[1]  the partition
- *     ARGV     topic; where to begin: \`-\`, or \`(\` and the position after which; most events; most bytes
+ *     ARGV     topic; most events; most bytes; XRANGE or XREVRANGE; its two ends, of which the first may be open: `(` and
+ *              the position after which to begin
  *     returns  1 if there are more; then position and frame of each
  */
 export const readHistory = new Script(`${allowedWhenFull}
 local history = KEYS[1] .. ':history:' .. ARGV[1]
-local from, left, room = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local left, room = tonumber(ARGV[2]), tonumber(ARGV[3])
+local range, from, to = ARGV[4], ARGV[5], ARGV[6]
 local answer, size = { 0 }, 1
 while true do
-  local page = redis.call('XRANGE', history, from, '+', 'COUNT', 16)
+  local page = redis.call(range, history, from, to, 'COUNT', 16)
   for _, entry in ipairs(page) do
     room = room - #entry[2][2]
     if left == 0 or (room < 0 and size > 1) then

@@ -5,6 +5,7 @@ import { entriesOf, packEntry } from '../pack.js';
 import {
   type Claim,
   Fenced,
+  type HistoryOrder,
   type HistoryPage,
   type LogEntry,
   type PendingEvent,
@@ -138,11 +139,16 @@ export class MemoryPartition {
     return { removed, quotaEffects: this.deliveries.enforceQuotas() };
   }
 
-  history(topic: Incarnation, after: string | undefined, max: number): HistoryPage {
+  history(
+    topic: Incarnation,
+    after: string | undefined,
+    max: number,
+    order: HistoryOrder = 'oldestFirst',
+  ): HistoryPage {
     if (after !== undefined && !/^\d+$/.test(after)) throw new RangeError(`no page ended at ${after}`);
-    const all = this.#histories.get(topic) ?? [];
-    const key = ({ place }: HistoryEvent) => entryOrder(place.entry) * 1_000 + place.index;
-    const rest = after === undefined ? all : all.filter((event) => key(event) > Number(after));
+    const sign = order === 'oldestFirst' ? 1 : -1;
+    const all = (this.#histories.get(topic) ?? []).toSorted((a, b) => sign * (key(a) - key(b)));
+    const rest = after === undefined ? all : all.filter((event) => sign * (key(event) - Number(after)) > 0);
     const events = pageOf(rest, max, ({ frame }) => frame.length);
     return rest.length > events.length ? { events, next: String(key(events.at(-1)!)) } : { events };
   }
@@ -173,3 +179,5 @@ export class MemoryPartition {
     return last;
   }
 }
+
+const key = ({ place }: HistoryEvent): number => entryOrder(place.entry) * 1_000 + place.index;

@@ -13,6 +13,7 @@ import type {
   DeadLetterPage,
   DueAsk,
   DueResult,
+  HistoryOrder,
   HistoryPage,
   PartitionUsage,
   PendingEvent,
@@ -175,8 +176,9 @@ export class MemoryStore implements Store {
     topic: Incarnation,
     after: string | undefined,
     max: number,
+    order?: HistoryOrder,
   ): Promise<HistoryPage> {
-    return this.#partition(partition).history(topic, after, max);
+    return this.#partition(partition).history(topic, after, max, order);
   }
 
   async histories(partition: number): Promise<Incarnation[]> {

@@ -229,7 +229,6 @@ export function describeBounds(open: OpenStore): void {
         const batch = entries.map((entry) => settled(entry, [0, subA, dead]));
         await store.settle(0, epoch, onlyEntries(...batch));
         const deadLetters = (after?: string) => store.deadLetters(0, subA, after, 100);
-        const history = (after?: string) => store.history(0, topic, after, 100);
         const pages = [];
         for (let page = await deadLetters(); ; page = await deadLetters(page.next)) {
           pages.push(page.deadLetters.length);
@@ -237,13 +236,16 @@ export function describeBounds(open: OpenStore): void {
         }
         expect(pages.length).toBeGreaterThan(1);
         expect(pages.reduce((sum, length) => sum + length)).toBe(count);
-        pages.length = 0;
-        for (let page = await history(); ; page = await history(page.next)) {
-          pages.push(page.events.length);
-          if (page.next === undefined) break;
+        for (const order of ['oldestFirst', 'newestFirst'] as const) {
+          const history = (after?: string) => store.history(0, topic, after, 100, order);
+          pages.length = 0;
+          for (let page = await history(); ; page = await history(page.next)) {
+            pages.push(page.events.length);
+            if (page.next === undefined) break;
+          }
+          expect(pages.length).toBeGreaterThan(1);
+          expect(pages.reduce((sum, length) => sum + length)).toBe(count);
         }
-        expect(pages.length).toBeGreaterThan(1);
-        expect(pages.reduce((sum, length) => sum + length)).toBe(count);
         await store.redrive(0, subA, { max: count });
         const due = await scene.ask(epoch);
         expect(due.deliveries.length).toBeGreaterThan(0);

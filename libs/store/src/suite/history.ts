@@ -1,5 +1,6 @@
 /** Histories: written with the log, read by place, trimmed by age and count. */
 import { describe, expect, test } from '@jest/globals';
+import type { HistoryOrder } from '../port.js';
 import {
   event,
   life,
@@ -17,11 +18,11 @@ const other = life('other');
 const passing = life('passing');
 const retained = new Set([kept, other]);
 
-async function allPages(scene: Scene, topic: string, max: number) {
+async function allPages(scene: Scene, topic: string, max: number, order?: HistoryOrder) {
   const events = [];
   let after: string | undefined;
   do {
-    const page = await scene.store.history(0, topic, after, max);
+    const page = await scene.store.history(0, topic, after, max, order);
     expect(page.events.length).toBeLessThanOrEqual(max);
     events.push(...page.events);
     after = page.next;
@@ -54,7 +55,10 @@ export function describeHistory(open: OpenStore): void {
         );
         await store.settle(0, epoch, onlyEntries(...entries.map((entry) => settled(entry))));
         expect(await scene.log(epoch)).toEqual([]);
-        for (const max of [1, 2, 3, 10]) expect(await allPages(scene, kept, max)).toEqual(before);
+        for (const max of [1, 2, 3, 10]) {
+          expect(await allPages(scene, kept, max)).toEqual(before);
+          expect(await allPages(scene, kept, max, 'newestFirst')).toEqual(before.toReversed());
+        }
         expect(texts(await allPages(scene, other, 10))).toEqual(['c']);
         expect(await allPages(scene, passing, 10)).toEqual([]);
         expect((await store.histories(0)).toSorted()).toEqual([kept, other]);
@@ -71,7 +75,10 @@ export function describeHistory(open: OpenStore): void {
           { retained },
         );
         const expected = contents.filter((_, index) => index % 3);
-        for (const max of [7, 64, 1_000]) expect(texts(await allPages(scene, kept, max))).toEqual(expected);
+        for (const max of [7, 64, 1_000]) {
+          expect(texts(await allPages(scene, kept, max))).toEqual(expected);
+          expect(texts(await allPages(scene, kept, max, 'newestFirst'))).toEqual(expected.toReversed());
+        }
       }),
     );
 
