@@ -25,7 +25,7 @@ function topicWith(eventRetentionInDays: number, incarnation = 'orders0000000000
   return {
     name: 'orders',
     incarnation,
-    properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays },
+    properties: { inputSchema: 'CloudEventSchemaV1_0', disableLocalAuth: false, eventRetentionInDays },
     keys: { key1: 1, key2: 1 },
     createdAt: 0,
     updatedAt: 0,

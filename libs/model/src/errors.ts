@@ -67,6 +67,12 @@ export const catalogue = {
     retryable: false,
     envelope: ['NotFound', 'ResourceNotFound'],
   },
+  DomainNotFound: {
+    status: 404,
+    title: 'The domain, or the topic in it, does not exist',
+    retryable: false,
+    envelope: ['NotFound', 'ResourceNotFound'],
+  },
   SubscriptionNotFound: { status: 404, title: 'The subscription does not exist', retryable: false },
   MethodNotAllowed: {
     status: 405,

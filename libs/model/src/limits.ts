@@ -46,8 +46,11 @@ export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
 export const subscriptionsPerTopicMax = 100_000;
 
-/** Topics of one deployment. */
+/** Topics and domains of one deployment. */
 export const topicsMax = 10_000;
+
+/** Topics of one domain ("Quotas and limits" of Event Grid). */
+export const domainTopicsMax = 100_000;
 
 /** Entries of one page of a list: default and most. */
 export const pageSize = { default: 100, max: 1_000 } as const;

@@ -3,24 +3,51 @@
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
+import type { InputSchemaMapping } from './input-schema.js';
 import type { Incarnation } from './names.js';
 
-export type InputSchema = 'CloudEventSchemaV1_0';
-export type DeliverySchema = 'CloudEventSchemaV1_0';
+/** What publishers send. */
+export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEventSchema';
+/** What subscribers get. */
+export type DeliverySchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomInputSchema';
+
+/**
+ * Where subscriptions are: a topic's name, `domains/{domain}`, or `domains/{domain}/topics/{topic}`. Names hold no
+ * slash, so that none is mistaken for another, and each is its own label in logs and metrics.
+ */
+export type Scope = string;
 
 /** The two access keys. */
 export type KeyName = 'key1' | 'key2';
 
 export interface TopicProperties {
   readonly inputSchema: InputSchema;
+  /** Of `CustomEventSchema`; without one the whole object is the event's data. */
+  readonly inputSchemaMapping?: InputSchemaMapping;
+  /** True refuses both access keys and what is signed with them; other credentials remain. */
+  readonly disableLocalAuth: boolean;
   /** Days for which settled events are kept in the topic's history, 0 for none. */
   readonly eventRetentionInDays: number;
 }
 
+/** What a domain adds to a topic. */
+export interface DomainProperties {
+  /** Whether a subscription on a domain topic that does not exist makes it, and the last to go takes it along. */
+  readonly autoCreateTopicWithFirstSubscription: boolean;
+  readonly autoDeleteTopicWithLastSubscription: boolean;
+}
+
+/**
+ * A topic, or a domain: to the router a domain is one topic, whose events name the domain topic that they are for, and
+ * a domain topic's subscriptions are those of the domain that want this name.
+ */
 export interface Topic {
-  readonly name: string;
+  /** Of a domain: its scope. */
+  readonly name: Scope;
   readonly incarnation: Incarnation;
   readonly properties: TopicProperties;
+  /** Of a domain only. */
+  readonly domain?: DomainProperties;
   /**
    * Generation of each access key. A key is derived from the deployment's root key, the incarnation, the key's name
    * and this number, so that no key is stored and regenerating one is an increment.
@@ -30,15 +57,55 @@ export interface Topic {
   readonly updatedAt: number;
 }
 
+/** A domain topic, made with its first subscription or before. Each new subscription writes it again. */
+export interface DomainTopic {
+  readonly name: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/**
+ * A header for each delivery: a value of its own, or one found in the event (Event Grid, "Custom delivery properties").
+ */
+export type DeliveryAttributeMapping =
+  | {
+      readonly name: string;
+      readonly type: 'Static';
+      readonly properties: { readonly value: string; readonly isSecret: boolean };
+    }
+  | {
+      readonly name: string;
+      readonly type: 'Dynamic';
+      readonly properties: { readonly sourceField: string };
+    };
+
+/** How events are pushed, to whatever kind of endpoint. */
+export interface PushProperties {
+  /** Content mode of CloudEvents; structured by default, since several SDKs mishandle binary mode's encoding. */
+  readonly contentMode: 'structured' | 'binary';
+  /** Total deadline of one attempt in seconds. */
+  readonly attemptTimeoutInSeconds: number;
+  /** Either of these turns batches on (Event Grid, "Message delivery and retry"); 1 is no batch. */
+  readonly maxEventsPerBatch?: number;
+  /** Aimed at, in units of 1,024 bytes: a single event that is larger goes alone. */
+  readonly preferredBatchSizeInKilobytes?: number;
+  readonly deliveryAttributeMappings?: readonly DeliveryAttributeMapping[];
+}
+
 export interface WebHookDestination {
   readonly endpointType: 'WebHook';
-  readonly properties: {
-    readonly endpointUrl: string;
-    /** Content mode of deliveries; structured by default, since several SDKs mishandle binary mode's encoding. */
-    readonly contentMode: 'structured' | 'binary';
-    /** Total deadline of one attempt in seconds. */
-    readonly attemptTimeoutInSeconds: number;
-  };
+  readonly properties: PushProperties & { readonly endpointUrl: string };
+}
+
+/** Events are pushed to its endpoint. */
+export type Destination = WebHookDestination;
+
+/** Events wait to be received (Event Grid namespaces, `QueueInfo`). */
+export interface QueueProperties {
+  readonly receiveLockDurationInSeconds: number;
+  readonly maxDeliveryCount: number;
+  /** ISO 8601 duration from acceptance. */
+  readonly eventTimeToLive: string;
 }
 
 export interface RetryPolicy {
@@ -47,7 +114,7 @@ export interface RetryPolicy {
 }
 
 export interface SubscriptionProperties {
-  readonly destination: WebHookDestination;
+  readonly destination: Destination;
   /** Event Grid's filters. */
   readonly filter: SubscriptionFilter;
   /** Those of the CloudEvents Subscriptions API, which must pass as well. Absent: none. */
@@ -70,7 +137,8 @@ export type SubscriptionState =
   | { readonly state: 'Disabled'; readonly reason: string; readonly at: number };
 
 export interface Subscription {
-  readonly topic: string;
+  readonly topic: Scope;
+  /** Of the topic or the domain. */
   readonly topicIncarnation: Incarnation;
   readonly name: string;
   readonly incarnation: Incarnation;
@@ -80,7 +148,19 @@ export interface Subscription {
   readonly updatedAt: number;
 }
 
-/** Paths of the resource documents in the store; a topic's subscriptions lie below it. */
-export const topicPath = (topic: string): string => `topics/${topic}`;
-export const subscriptionPath = (topic: string, name: string): string =>
-  `topics/${topic}/eventsubscriptions/${name}`;
+const domains = 'domains/';
+
+/** Path of the resource document of a topic, a domain or a domain topic; its subscriptions lie below it. */
+export const topicPath = (topic: Scope): string => (topic.startsWith(domains) ? topic : `topics/${topic}`);
+export const subscriptionPath = (topic: Scope, name: string): string =>
+  `${topicPath(topic)}/eventsubscriptions/${name}`;
+
+export const domainScope = (domain: string): Scope => domains + domain;
+export const domainTopicScope = (domain: string, topic: string): Scope =>
+  `${domains}${domain}/topics/${topic}`;
+
+/** The topic or domain that holds the subscriptions of a scope, and the domain topic if it is one's. */
+export function holderOf(scope: Scope): { readonly holder: Scope; readonly domainTopic?: string } {
+  const [, domain, , domainTopic] = scope.startsWith(domains) ? scope.split('/') : [];
+  return domainTopic === undefined ? { holder: scope } : { holder: domainScope(domain!), domainTopic };
+}

@@ -1,2 +1,2 @@
 /** The topics and subscriptions of the deployment as this process knows them, kept current from the store. */
-export { Registry, type RegisteredSubscription, type RegisteredTopic } from './registry.js';
+export { filtersOf, Registry, type RegisteredSubscription, type RegisteredTopic } from './registry.js';

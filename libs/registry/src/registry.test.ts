@@ -14,7 +14,7 @@ import { Registry } from './registry.js';
 const topic = (name: string, incarnation: string): Topic => ({
   name,
   incarnation,
-  properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays: 0 },
+  properties: { inputSchema: 'CloudEventSchemaV1_0', disableLocalAuth: false, eventRetentionInDays: 0 },
   keys: { key1: 1, key2: 1 },
   createdAt: 0,
   updatedAt: 0,
@@ -50,10 +50,10 @@ const subscription = (
   updatedAt: 0,
 });
 
-function event(type: string): Event {
+function event(type: string, source = '/'): Event {
   return frameEvent({
     form: 'binary',
-    attributes: Object.entries({ specversion: '1.0', id: '1', source: '/', type }).map(([name, value]) => ({
+    attributes: Object.entries({ specversion: '1.0', id: '1', source, type }).map(([name, value]) => ({
       name,
       value,
     })),
@@ -204,4 +204,62 @@ test('watchers hear of changes, not of refreshes that found none', async () => {
   await put(topic('audit', 'b'));
   await registry.refresh();
   expect(heard).toBe(1);
+});
+
+describe('a domain', () => {
+  const domain: Topic = {
+    ...topic('domains/shop', 'd'),
+    domain: { autoCreateTopicWithFirstSubscription: true, autoDeleteTopicWithLastSubscription: true },
+  };
+  const putDomainTopic = (name: string) =>
+    store.resources.put(`domains/shop/topics/${name}`, { name, createdAt: 0, updatedAt: 0 });
+  const wantingFrom = (source: string): string[] =>
+    registry
+      .topic('domains/shop')!
+      .index.match(event('t', source))
+      .map((found) => found.subscription.name)
+      .sort();
+
+  beforeEach(async () => {
+    await put(domain);
+    await put(subscription('domains/shop', 'd', 'all'));
+    for (const name of ['eu', 'us']) {
+      await putDomainTopic(name);
+      await put(subscription(`domains/shop/topics/${name}`, 'd', `in-${name}`));
+    }
+    await registry.refresh();
+  });
+
+  test('gives a topic’s subscriptions the events that name it, and its own everything', () => {
+    expect(wantingFrom('eu')).toEqual(['all', 'in-eu']);
+    expect(wantingFrom('/domains/shop/topics/us')).toEqual(['all', 'in-us']);
+    expect(wantingFrom('/eu')).toEqual(['all']);
+    expect(registry.subscriptionAt('domains/shop/topics/eu', 'in-eu')?.subscription.name).toBe('in-eu');
+    expect([...registry.topic('domains/shop')!.domainTopics.keys()]).toEqual(['eu', 'us']);
+  });
+
+  test('loses a topic with its subscriptions, and nothing else', async () => {
+    await store.resources.remove('domains/shop/topics/eu');
+    await registry.refresh();
+    expect(wantingFrom('eu')).toEqual(['all']);
+    expect(wantingFrom('us')).toEqual(['all', 'in-us']);
+    expect(registry.subscription('d-in-eu')).toBeUndefined();
+    expect([...registry.topic('domains/shop')!.domainTopics.keys()]).toEqual(['us']);
+  });
+
+  test('takes everything along when it goes', async () => {
+    await store.resources.remove('domains/shop');
+    await registry.refresh();
+    expect(registry.topic('domains/shop')).toBeUndefined();
+    for (const id of ['d-all', 'd-in-eu', 'd-in-us']) expect(registry.subscription(id)).toBeUndefined();
+  });
+
+  test('is no topic of the same name', async () => {
+    await put(topic('shop', 's'));
+    await put(subscription('shop', 's', 'alone'));
+    await registry.refresh();
+    expect(wantingFrom('x')).toEqual(['all']);
+    expect(registry.topic('shop')?.subscriptions.size).toBe(1);
+    expect(registry.topic('domains/shop')?.subscriptions.size).toBe(3);
+  });
 });

@@ -7,8 +7,13 @@
  */
 import {
   type Clock,
+  type DomainTopic,
+  type FilterEntry,
+  holderOf,
   type Incarnation,
+  type Scope,
   type Subscription,
+  type SubscriptionProperties,
   subscriptionPath,
   type Topic,
   topicPath,
@@ -23,11 +28,18 @@ export interface RegisteredSubscription {
   readonly expiresAt: number | undefined;
 }
 
+export interface RegisteredDomainTopic {
+  readonly domainTopic: DomainTopic;
+  readonly etag: string;
+}
+
 export interface RegisteredTopic {
   readonly topic: Topic;
   readonly etag: string;
-  /** By name. */
+  /** By path, those of a domain's topics included. */
   readonly subscriptions: ReadonlyMap<string, RegisteredSubscription>;
+  /** Of a domain, by name. */
+  readonly domainTopics: ReadonlyMap<string, RegisteredDomainTopic>;
   readonly index: RoutingIndex<RegisteredSubscription>;
 }
 
@@ -35,9 +47,12 @@ interface OwnTopic extends RegisteredTopic {
   topic: Topic;
   etag: string;
   readonly subscriptions: Map<string, RegisteredSubscription>;
+  readonly domainTopics: Map<string, RegisteredDomainTopic>;
 }
 
-const resourceShape = /^topics\/([^/]+)(?:\/eventsubscriptions\/([^/]+))?$/;
+/** A topic or a domain; then a domain topic; then a subscription. */
+const resourceShape =
+  /^(?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?$/;
 
 export class Registry {
   readonly #store: Store;
@@ -66,8 +81,14 @@ export class Registry {
     return this.#confirmedAt;
   }
 
-  topic(name: string): RegisteredTopic | undefined {
+  /** A topic by its name, or a domain by its scope. */
+  topic(name: Scope): RegisteredTopic | undefined {
     return this.#topics.get(name);
+  }
+
+  /** A subscription by where it is. */
+  subscriptionAt(scope: Scope, name: string): RegisteredSubscription | undefined {
+    return this.#topics.get(holderOf(scope).holder)?.subscriptions.get(subscriptionPath(scope, name));
   }
 
   topicById(incarnation: Incarnation): RegisteredTopic | undefined {
@@ -139,63 +160,107 @@ export class Registry {
   }
 
   *#paths(): Generator<string> {
-    for (const topic of [...this.#topics.values()]) {
-      for (const name of [...topic.subscriptions.keys()]) yield subscriptionPath(topic.topic.name, name);
-      yield topicPath(topic.topic.name);
+    for (const { topic, subscriptions, domainTopics } of [...this.#topics.values()]) {
+      yield* [...subscriptions.keys()];
+      for (const name of [...domainTopics.keys()]) yield `${topicPath(topic.name)}/topics/${name}`;
+      yield topicPath(topic.name);
     }
   }
 
-  #put({ path, etag, value }: ResourceDocument): void {
-    const shape = resourceShape.exec(path);
+  #put(document: ResourceDocument): void {
+    const { path, etag, value } = document;
+    const shape = shapeOf(path);
     if (!shape) return;
-    const [, topicName, subscriptionName] = shape as unknown as [string, string, string | undefined];
-    if (subscriptionName === undefined) {
-      const topic = value as Topic;
-      const known = this.#topics.get(topicName);
-      if (known && known.topic.incarnation === topic.incarnation) {
-        known.topic = topic;
-        known.etag = etag;
-        return;
-      }
-      if (known) this.#remove(path);
-      const fresh: OwnTopic = { topic, etag, subscriptions: new Map(), index: new RoutingIndex() };
-      this.#topics.set(topicName, fresh);
-      this.#topicsById.set(topic.incarnation, fresh);
+    if (shape.subscription) {
+      this.#putSubscription(shape.holder, document);
       return;
     }
+    const known = this.#topics.get(shape.holder);
+    if (shape.domainTopic !== undefined) {
+      known?.domainTopics.set(shape.domainTopic, { domainTopic: value as DomainTopic, etag });
+      return;
+    }
+    const topic = value as Topic;
+    if (known && known.topic.incarnation === topic.incarnation) {
+      known.topic = topic;
+      known.etag = etag;
+      return;
+    }
+    if (known) this.#remove(path);
+    const fresh: OwnTopic = {
+      ...{ topic, etag, subscriptions: new Map(), domainTopics: new Map() },
+      index: new RoutingIndex(),
+    };
+    this.#topics.set(shape.holder, fresh);
+    this.#topicsById.set(topic.incarnation, fresh);
+  }
+
+  #putSubscription(holder: Scope, { path, etag, value }: ResourceDocument): void {
     const subscription = value as Subscription;
-    const topic = this.#topics.get(topicName);
+    const topic = this.#topics.get(holder);
     if (!topic || topic.topic.incarnation !== subscription.topicIncarnation) return;
     this.#remove(path);
     const expiration = subscription.properties.expirationTimeUtc;
-    const filter = compileFilter(subscription.properties);
     const registered: RegisteredSubscription = {
       subscription,
       etag,
       expiresAt: expiration === undefined ? undefined : Date.parse(expiration),
     };
-    topic.subscriptions.set(subscriptionName, registered);
-    topic.index.set(subscriptionName, filter, registered);
+    topic.subscriptions.set(path, registered);
+    topic.index.set(path, compileFilter(filtersOf(subscription)), registered);
     this.#subscriptions.set(subscription.incarnation, registered);
   }
 
   #remove(path: string): void {
-    const shape = resourceShape.exec(path);
-    if (!shape) return;
-    const [, topicName, subscriptionName] = shape as unknown as [string, string, string | undefined];
-    const topic = this.#topics.get(topicName);
+    const shape = shapeOf(path);
+    const topic = shape && this.#topics.get(shape.holder);
     if (!topic) return;
-    if (subscriptionName === undefined) {
+    if (shape.subscription) {
+      const registered = topic.subscriptions.get(path);
+      if (!registered) return;
+      topic.subscriptions.delete(path);
+      topic.index.delete(path);
+      this.#subscriptions.delete(registered.subscription.incarnation);
+    } else if (shape.domainTopic !== undefined) {
+      topic.domainTopics.delete(shape.domainTopic);
+      for (const below of [...topic.subscriptions.keys()])
+        if (below.startsWith(`${path}/`)) this.#remove(below);
+    } else {
       for (const { subscription } of topic.subscriptions.values())
         this.#subscriptions.delete(subscription.incarnation);
-      this.#topics.delete(topicName);
+      this.#topics.delete(shape.holder);
       this.#topicsById.delete(topic.topic.incarnation);
-      return;
     }
-    const registered = topic.subscriptions.get(subscriptionName);
-    if (!registered) return;
-    topic.subscriptions.delete(subscriptionName);
-    topic.index.delete(subscriptionName);
-    this.#subscriptions.delete(registered.subscription.incarnation);
   }
+}
+
+interface Shape {
+  /** The topic or domain. */
+  readonly holder: Scope;
+  readonly domainTopic: string | undefined;
+  readonly subscription: boolean;
+}
+
+function shapeOf(path: string): Shape | undefined {
+  const found = resourceShape.exec(path);
+  if (!found) return undefined;
+  const [, topic, domain, domainTopic, subscription] = found;
+  return { holder: (topic ?? domain)!, domainTopic, subscription: subscription !== undefined };
+}
+
+/**
+ * What a subscription wants: its filters and, on a domain topic, the events that name this topic. In Event Grid's schema
+ * these come with the topic's path as their source; CloudEvents may also give its bare name (Event Grid does not say
+ * what their source looks like).
+ */
+export function filtersOf({
+  topic,
+  properties,
+}: Subscription): Pick<SubscriptionProperties, 'filter' | 'filters'> {
+  const { domainTopic } = holderOf(topic);
+  if (domainTopic === undefined) return properties;
+  const named: FilterEntry = {
+    any: [{ exact: { source: `/${topic}` } }, { exact: { source: domainTopic } }],
+  };
+  return { ...properties, filters: [...(properties.filters ?? []), named] };
 }

@@ -14,7 +14,7 @@ import { structured } from './testing/rig.js';
 const topic: Topic = {
   name: 'orders',
   incarnation: 'orders-1',
-  properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays: 0 },
+  properties: { inputSchema: 'CloudEventSchemaV1_0', disableLocalAuth: false, eventRetentionInDays: 0 },
   keys: { key1: 1, key2: 1 },
   createdAt: 0,
   updatedAt: 0,

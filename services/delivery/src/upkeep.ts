@@ -160,7 +160,7 @@ export class Upkeep {
       if (held.has(subscription) || lanes.find(subscription)) continue;
       this.#named.delete(subscription);
       // The name may be in use again by another.
-      if (!registry.topic(topic)?.subscriptions.has(name)) this.#forgetSeries(topic, name);
+      if (!registry.subscriptionAt(topic, name)) this.#forgetSeries(topic, name);
     }
   }
 

@@ -12,6 +12,7 @@ const hook = {
 
 interface Keys {
   readonly own: string;
+  readonly ofDomain: string;
   readonly other: string;
 }
 
@@ -21,33 +22,59 @@ async function serveTwoTopics(options: Parameters<typeof serve>[0] = {}): Promis
   await admin('PUT', '/topics/orders');
   await admin('PUT', '/topics/others');
   await admin('PUT', '/topics/orders/eventsubscriptions/billing', hook);
+  await admin('PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false });
+  await admin('PUT', '/domains/shop/topics/north');
+  for (const scope of ['/domains/shop', '/domains/shop/topics/north'])
+    await admin('PUT', `${scope}/eventsubscriptions/billing`, hook);
   const own = (await admin('GET', '/topics/orders/keys')).json.key1;
+  const ofDomain = (await admin('GET', '/domains/shop/keys')).json.key1;
   const other = (await admin('GET', '/topics/others/keys')).json.key2;
-  return { ...served, keys: { own, other } };
+  return { ...served, keys: { own, ofDomain, other } };
 }
 
+type RouteCall = [method: string, path: string, body: unknown, status: number];
+
+const subscriptionCalls = (scope: string): RouteCall[] => {
+  const one = `${scope}/eventsubscriptions/billing`;
+  return [
+    ['GET', `${scope}/eventsubscriptions`, undefined, 200],
+    ['PUT', one, hook, 200],
+    ['GET', one, undefined, 200],
+    ['POST', `${one}:getFullUrl`, undefined, 200],
+    ['GET', `${one}/deadletters`, undefined, 200],
+    ['POST', `${one}/deadletters:redrive`, {}, 200],
+    ['POST', `${one}:explain`, { event: eventOf() }, 200],
+    ['DELETE', one, undefined, 204],
+  ];
+};
+const topicCalls = (list: string, one: string): RouteCall[] => [
+  ['GET', list, undefined, 200],
+  ['PUT', one, { autoDeleteTopicWithLastSubscription: false }, 200],
+  ['GET', one, undefined, 200],
+  ['GET', `${one}/keys`, undefined, 200],
+];
+
 /** Every route, in an order in which none takes away what a later one needs. */
-const routes: [string, string, unknown, number][] = [
-  ['GET', '/topics', undefined, 200],
-  ['PUT', '/topics/orders', {}, 200],
-  ['GET', '/topics/orders', undefined, 200],
-  ['GET', '/topics/orders/keys', undefined, 200],
-  ['GET', '/topics/orders/eventsubscriptions', undefined, 200],
-  ['PUT', '/topics/orders/eventsubscriptions/billing', hook, 200],
-  ['GET', '/topics/orders/eventsubscriptions/billing', undefined, 200],
-  ['POST', '/topics/orders/eventsubscriptions/billing:getFullUrl', undefined, 200],
-  ['GET', '/topics/orders/eventsubscriptions/billing/deadletters', undefined, 200],
-  ['POST', '/topics/orders/eventsubscriptions/billing/deadletters:redrive', {}, 200],
-  ['POST', '/topics/orders/eventsubscriptions/billing:explain', { event: eventOf() }, 200],
+const routes: RouteCall[] = [
+  ...topicCalls('/topics', '/topics/orders').map((call) =>
+    call[0] === 'PUT' ? ([call[0], call[1], {}, 200] satisfies RouteCall) : call,
+  ),
+  ...topicCalls('/domains', '/domains/shop'),
+  ['GET', '/domains/shop/topics', undefined, 200],
+  ['PUT', '/domains/shop/topics/north', undefined, 200],
+  ['GET', '/domains/shop/topics/north', undefined, 200],
+  ...['/topics/orders', '/domains/shop', '/domains/shop/topics/north'].flatMap(subscriptionCalls),
   ['POST', '/filters:test', { event: eventOf() }, 200],
   ['GET', '/openapi.json', undefined, 200],
-  ['DELETE', '/topics/orders/eventsubscriptions/billing', undefined, 204],
-  ['POST', '/topics/orders:regenerateKey', { keyName: 'key2' }, 200],
-  ['DELETE', '/topics/orders', undefined, 204],
+  ['DELETE', '/domains/shop/topics/north', undefined, 204],
+  ...['/topics/orders', '/domains/shop'].flatMap((one): RouteCall[] => [
+    ['POST', `${one}:regenerateKey`, { keyName: 'key2' }, 200],
+    ['DELETE', one, undefined, 204],
+  ]),
 ];
 const openRoutes = ['/metrics', '/livez', '/readyz', '/healthz'];
 /** Routes whose path names no topic: no topic key can be right for them. */
-const topicless = new Set(['/topics', '/filters:test', '/openapi.json']);
+const topicless = new Set(['/topics', '/domains', '/filters:test', '/openapi.json']);
 
 const roles: [string, (keys: Keys) => Record<string, string>, 'all' | 401 | 403][] = [
   ['nobody', () => ({}), 401],
@@ -68,18 +95,26 @@ const roles: [string, (keys: Keys) => Record<string, string>, 'all' | 401 | 403]
   ["another topic's key", ({ other }) => ({ 'aeg-sas-key': other }), 401],
 ];
 
+const named = (path: string): string =>
+  path
+    .replace('{topic}', 'orders')
+    .replace('{domain}', 'shop')
+    .replace('{domainTopic}', 'north')
+    .replace('{name}', 'billing');
+
 test('the matrix has every route', () => {
   const listed = new Set(routes.map(([method, path]) => `${method} ${path}`));
   const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never)
     .filter(({ open }) => !open)
-    .map(({ method, path }) => `${method} ${path.replace('{topic}', 'orders').replace('{name}', 'billing')}`);
+    .map(({ method, path }) => `${method} ${named(path)}`);
   expect([...listed].sort()).toEqual(served.sort());
 });
 
 test.each(roles)('managing as %s', async (_, headersOf, allowed) => {
   const { call, keys } = await serveTwoTopics();
   for (const [method, path, body, status] of routes) {
-    const answer = await call(method, path, { body, headers: headersOf(keys) });
+    const own = path.startsWith('/domains') ? keys.ofDomain : keys.own;
+    const answer = await call(method, path, { body, headers: headersOf({ ...keys, own }) });
     const expected = allowed === 'all' ? status : allowed === 403 && topicless.has(path) ? 401 : allowed;
     expect([method, path, answer.status]).toEqual([method, path, expected]);
     if (expected === 401) {

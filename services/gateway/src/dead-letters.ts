@@ -5,7 +5,7 @@ import type { Request, Response } from 'express';
 import type { Context } from './context.js';
 import { deadLetterItem, placeOf } from './dead-letter-view.js';
 import { pageBytesMax } from './paging.js';
-import { parameter, type Route } from './route.js';
+import { parameter, type Route, scopeOf, scopePaths } from './route.js';
 import { getSubscription } from './stored.js';
 import { invalidResource, pointerTo, schemaCheck } from './validation.js';
 
@@ -25,7 +25,7 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
   /** Partition by partition, in each the oldest dead-lettering first. A page also ends at about 4 MiB. */
   async function list(req: Request, res: Response): Promise<void> {
     const ask = paging.ask(req);
-    const { value } = await getSubscription(resources, parameter(req, 'topic'), parameter(req, 'name'));
+    const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
     const items: Buffer[] = [];
     let bytes = 0;
     let [partition, after] = ask.after === undefined ? [0, undefined] : positionOf(ask.after);
@@ -55,7 +55,7 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
   /** Makes dead letters due again, with fresh attempts and a fresh time to live: those named, or all there are now. */
   async function redrive(req: Request, res: Response): Promise<void> {
     const { ids } = checkRedrive(req.body ?? {});
-    const { value } = await getSubscription(resources, parameter(req, 'topic'), parameter(req, 'name'));
+    const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
     res.json(
       ids == null
         ? await redriveAll(value.incarnation)
@@ -91,11 +91,13 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
     return { redriven };
   }
 
-  const path = '/topics/{topic}/eventsubscriptions/{name}/deadletters';
-  return [
-    { method: 'GET', path, handle: list },
-    { method: 'POST', path: `${path}:redrive`, handle: redrive },
-  ];
+  return scopePaths.flatMap((scope): Route[] => {
+    const path = `${scope}/eventsubscriptions/{name}/deadletters`;
+    return [
+      { method: 'GET', path, handle: list },
+      { method: 'POST', path: `${path}:redrive`, handle: redrive },
+    ];
+  });
 }
 
 async function deadLettersIn(store: Store, partition: number, subscription: Incarnation): Promise<number> {

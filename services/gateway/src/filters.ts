@@ -7,6 +7,7 @@ import {
   type Subscription,
   type SubscriptionFilter,
 } from '@gridpost/model';
+import { filtersOf as filtersOfSubscription } from '@gridpost/registry';
 import {
   type CompiledFilter,
   checkFilter,
@@ -16,7 +17,7 @@ import {
 } from '@gridpost/routing';
 import type { Request, Response } from 'express';
 import type { Context } from './context.js';
-import { parameter, type Route } from './route.js';
+import { parameter, type Route, scopeOf, scopePaths } from './route.js';
 import { newestEvents } from './retained.js';
 import { getSubscription, getTopic } from './stored.js';
 import { filtersOf, type WrittenFilters } from './subscription-resource.js';
@@ -69,16 +70,22 @@ export function filterRoutes({ store, clock, filterLimits }: Context): Route[] {
 
   /** As `test`, of a stored subscription, and what else would keep its events from being delivered now. */
   async function explain(req: Request, res: Response): Promise<void> {
-    const { value } = await getSubscription(store.resources, parameter(req, 'topic'), parameter(req, 'name'));
+    const { value } = await getSubscription(store.resources, scopeOf(req), parameter(req, 'name'));
     const events = eventsOf(checkExplain(req.body ?? {}));
-    const filter = compileFilter(value.properties);
+    const filter = compileFilter(filtersOfSubscription(value));
     const results = events.map((event) => resultOf(filter, event));
     res.json({ results, obstacles: obstaclesOf(value, clock.now()) });
   }
 
   return [
     { method: 'POST', path: '/filters:test', handle: test },
-    { method: 'POST', path: '/topics/{topic}/eventsubscriptions/{name}:explain', handle: explain },
+    ...scopePaths.map(
+      (scope): Route => ({
+        method: 'POST',
+        path: `${scope}/eventsubscriptions/{name}:explain`,
+        handle: explain,
+      }),
+    ),
   ];
 }
 

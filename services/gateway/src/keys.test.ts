@@ -7,7 +7,7 @@ const rootKey = Buffer.from('a root key of thirty-two bytes!!');
 const topic: Topic = {
   name: 'orders',
   incarnation: '0123456789abcdef',
-  properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays: 0 },
+  properties: { inputSchema: 'CloudEventSchemaV1_0', disableLocalAuth: false, eventRetentionInDays: 0 },
   keys: { key1: 1, key2: 3 },
   createdAt: 0,
   updatedAt: 0,

@@ -6,7 +6,7 @@
  * literals and whole segments only, so matching takes time in the path's length.
  */
 import { randomUUID } from 'node:crypto';
-import { type Clock, GridpostError, type Log, type Topic } from '@gridpost/model';
+import { type Clock, GridpostError, holderOf, type Log, type Topic } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
@@ -14,7 +14,7 @@ import { answerError } from './answer.js';
 import type { Access } from './auth.js';
 import { jsonBody } from './json-body.js';
 import { catalogued, problemAnswer, requestIdHeader } from './problem.js';
-import type { Route } from './route.js';
+import { type Route, scopeOf } from './route.js';
 import { RouteTimes, unmatchedRoute } from './route-times.js';
 
 export interface ManagementOptions {
@@ -95,8 +95,10 @@ export function createManagement(options: ManagementOptions): Express {
 }
 
 /** The topic that the path names, as far as this process knows it. */
-function topicOf({ params: { topic } }: Request, registry: Registry): Topic | undefined {
-  return typeof topic === 'string' ? registry.topic(topic)?.topic : undefined;
+function topicOf(req: Request, registry: Registry): Topic | undefined {
+  const { topic, domain } = req.params;
+  if (topic === undefined && domain === undefined) return undefined;
+  return registry.topic(holderOf(scopeOf(req)).holder)?.topic;
 }
 
 /** Paths with an operation first: `/topics/{topic}` would match `/topics/x:operation` as well. */

@@ -108,7 +108,7 @@ test('every example is valid', () => {
 
 test('every request schema has an example that is valid', () => {
   const files = [
-    ...['topic.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
+    ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
     'filters-test.json',
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
@@ -158,6 +158,22 @@ test('what is answered is what the document says', async () => {
     ['POST', `${subscription}:getFullUrl`],
     ['GET', `${subscription}/deadletters`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
+    ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
+    ['PUT', '/domains/shop'],
+    ['GET', '/domains'],
+    ['GET', '/domains/shop'],
+    ['GET', '/domains/shop/keys'],
+    ['POST', '/domains/shop:regenerateKey', { keyName: 'key2' }],
+    ['PUT', '/domains/shop/eventsubscriptions/billing', hook],
+    ['PUT', '/domains/shop/topics/north/eventsubscriptions/billing', hook],
+    ['GET', '/domains/shop/topics/north/eventsubscriptions'],
+    ['PUT', '/domains/shop/topics/south'],
+    ['PUT', '/domains/shop/topics/south'],
+    ['GET', '/domains/shop/topics'],
+    ['GET', '/domains/shop/topics/south'],
+    ['DELETE', '/domains/shop/topics/south'],
+    ['GET', '/domains/shop/topics/south'],
+    ['DELETE', '/domains/shop'],
     ['GET', '/livez'],
     ['GET', '/readyz?verbose'],
     ['DELETE', subscription],
@@ -167,6 +183,8 @@ test('what is answered is what the document says', async () => {
     path
       .replace(/\?.*/, '')
       .replace(/^\/topics\/[a-z]+/, '/topics/{topic}')
+      .replace('/domains/shop', '/domains/{domain}')
+      .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
       .replace('/billing', '/{name}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(

@@ -2,6 +2,7 @@
  * The OpenAPI document, as one document that needs no other. In `schemas/` it refers to the schemas of request bodies,
  * which stand beside it because requests are validated with them.
  */
+import { scopePaths } from './route.js';
 import { type Json, type JsonObject, readSchema } from './schemas.js';
 
 /** `schemas/openapi.json` with each component that refers to a file replaced by that file's contents. */
@@ -21,9 +22,40 @@ export function openApiDocument(version: string): JsonObject {
   });
   return {
     ...document,
+    paths: inEveryScope(document.paths as JsonObject),
     info: { ...(document.info as JsonObject), version },
     components: { ...components, schemas: Object.fromEntries(schemas) as JsonObject },
   };
+}
+
+const [topicPath, domainPath, domainTopicPath] = scopePaths;
+const domain = { $ref: '#/components/parameters/Domain' };
+const domainTopic = { $ref: '#/components/parameters/DomainTopic' };
+const below = `${topicPath}/eventsubscriptions`;
+
+/** Subscriptions are described on topics, and are the same on domains and on their topics. */
+function inEveryScope(paths: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(paths).flatMap(([path, item]) => {
+      if (!path.startsWith(below)) return [[path, item]];
+      const rest = path.slice(topicPath.length);
+      return [
+        [path, item],
+        [domainPath + rest, elsewhere(item as JsonObject, [domain], 'OnDomain')],
+        [domainTopicPath + rest, elsewhere(item as JsonObject, [domain, domainTopic], 'OnDomainTopic')],
+      ];
+    }),
+  );
+}
+
+function elsewhere(item: JsonObject, scope: JsonObject[], suffix: string): JsonObject {
+  return Object.fromEntries(
+    Object.entries(item).map(([name, member]) => {
+      if (name === 'parameters') return [name, [...scope, ...(member as Json[]).slice(1)]];
+      const operation = member as JsonObject;
+      return [name, { ...operation, operationId: `${operation.operationId as string}${suffix}` }];
+    }),
+  );
 }
 
 /** References within a file, and into others, become references into the components that they are now. */

@@ -1,4 +1,5 @@
 /** What a management route is: data from which the Express application and the checks on the documentation are made. */
+import { domainScope, domainTopicScope, type Scope } from '@gridpost/model';
 import type { Request, Response } from 'express';
 
 export interface Route {
@@ -14,6 +15,20 @@ export interface Route {
 /** A path parameter, percent-decoded. */
 export function parameter(req: Request, name: string): string {
   return req.params[name] as string;
+}
+
+/** The paths below which subscriptions are: those of a topic, of a domain, and of a topic in a domain. */
+export const scopePaths = [
+  '/topics/{topic}',
+  '/domains/{domain}',
+  '/domains/{domain}/topics/{domainTopic}',
+] as const;
+
+/** The scope that a path of `scopePaths`, or one below it, names. */
+export function scopeOf({ params }: Request): Scope {
+  const { topic, domain, domainTopic } = params as Record<string, string | undefined>;
+  if (domain === undefined) return topic!;
+  return domainTopic === undefined ? domainScope(domain) : domainTopicScope(domain, domainTopic);
 }
 
 /** Where the client reached this gateway, for the absolute links in answers; empty if it did not say. */

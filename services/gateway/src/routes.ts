@@ -1,6 +1,7 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
+import { domainTopicRoutes } from './domain-topics.js';
 import { filterRoutes } from './filters.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
@@ -13,6 +14,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
   const document = openApiDocument(ops.version);
   return [
     ...topicRoutes(context),
+    ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
     ...deadLetterRoutes(context),
     ...filterRoutes(context),

@@ -4,9 +4,12 @@ import {
   type FieldError,
   type FilterEntry,
   limits,
+  type Scope,
   type Subscription,
   type SubscriptionFilter,
   type SubscriptionProperties,
+  subscriptionPath,
+  topicPath,
 } from '@gridpost/model';
 import { endpointBaseUrl, endpointUrlFault } from './endpoint-url.js';
 import { entityTag } from './preconditions.js';
@@ -126,12 +129,12 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
   const { topic, name, properties, status, createdAt, updatedAt } = value;
   const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination.properties;
   return {
-    id: `/topics/${topic}/eventsubscriptions/${name}`,
+    id: `/${subscriptionPath(topic, name)}`,
     name,
-    type: 'Gridpost/topics/eventSubscriptions',
+    type: `Gridpost/${kindOf(topic)}/eventSubscriptions`,
     etag: entityTag(etag),
     properties: {
-      topic: `/topics/${topic}`,
+      topic: `/${topicPath(topic)}`,
       provisioningState: 'Succeeded',
       status:
         status.state === 'Active'
@@ -148,4 +151,10 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
       lastModifiedAt: new Date(updatedAt).toISOString(),
     },
   };
+}
+
+/** `topics`, `domains` or `domains/topics`. */
+function kindOf(scope: Scope): string {
+  const segments = topicPath(scope).split('/');
+  return segments.filter((_, index) => index % 2 === 0).join('/');
 }

@@ -53,9 +53,7 @@ test('a subscription is stored with every default, and shown without the secret 
   });
   expect((await admin('GET', path)).json).toEqual(created.json);
   expect((await stored(store)).properties.destination.properties.endpointUrl).toBe(url);
-  expect(registry.topic('orders')?.subscriptions.get('billing')?.etag).toBe(
-    created.headers.etag?.slice(1, -1),
-  );
+  expect(registry.subscriptionAt('orders', 'billing')?.etag).toBe(created.headers.etag?.slice(1, -1));
 });
 
 test('the whole URL is told to those who ask for it', async () => {

@@ -1,19 +1,29 @@
 /** Subscriptions over HTTP: created, read, listed and deleted. Their shape is `subscription-resource.ts`'s business. */
 import {
   GridpostError,
+  holderOf,
   limits,
   newIncarnation,
+  type Scope,
   type Subscription,
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
+import { DomainTopics } from './domain-topics.js';
 import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag } from './preconditions.js';
-import { parameter, type Route } from './route.js';
-import { checkSubscriptionName, findSubscription, getSubscription, getTopic, type Stored } from './stored.js';
+import { parameter, type Route, scopeOf, scopePaths } from './route.js';
+import {
+  checkExists,
+  checkSubscriptionName,
+  findSubscription,
+  getSubscription,
+  getTopic,
+  type Stored,
+} from './stored.js';
 import { propertiesOf, subscriptionView } from './subscription-resource.js';
 
 /** Documents of one call to the store while a page is gathered. */
@@ -27,18 +37,19 @@ interface Change {
 export function subscriptionRoutes(context: Context): Route[] {
   const { store, registry, clock, paging, filterLimits } = context;
   const { resources } = store;
+  const domainTopics = new DomainTopics(context);
 
   /**
    * Creates or replaces: 201, 200. A replaced subscription keeps its incarnation, and with it its backlog and its dead
    * letters; a disabled one becomes active. Where deliveries were waiting for just this change, they are due at once.
    */
   async function put(req: Request, res: Response): Promise<void> {
-    const topicName = parameter(req, 'topic');
+    const scope = scopeOf(req);
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
     const { properties, at } = propertiesOf(req.body, clock.now());
     checkedFilter(properties, at, filterLimits);
-    const { before, after } = await changing(() => write(req, topicName, name, properties));
+    const { before, after } = await changing(() => write(req, scope, name, properties));
     await catchUp(context);
     if (before && mendsDelivery(before, after.value)) {
       const { partitions } = store.info;
@@ -52,17 +63,23 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   async function write(
     req: Request,
-    topicName: string,
+    scope: Scope,
     name: string,
     properties: Subscription['properties'],
   ): Promise<Change | undefined> {
-    const topic = await getTopic(resources, topicName);
-    const before = await findSubscription(resources, topicName, name);
+    const { holder, domainTopic } = holderOf(scope);
+    const topic = await getTopic(resources, holder);
+    const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
-    if (!before) await checkRoom(topicName);
+    if (!before) await checkRoom(holder);
+    const requires =
+      domainTopic === undefined
+        ? { path: topicPath(holder), etag: topic.etag }
+        : await domainTopics.hold(topic, domainTopic, before === undefined);
+    if (!requires) return undefined;
     const now = clock.now();
     const value: Subscription = {
-      topic: topicName,
+      topic: scope,
       topicIncarnation: topic.value.incarnation,
       name,
       incarnation: before?.value.incarnation ?? newIncarnation(),
@@ -71,42 +88,42 @@ export function subscriptionRoutes(context: Context): Route[] {
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
     };
-    const result = await resources.put(subscriptionPath(topicName, name), value, {
+    const result = await resources.put(subscriptionPath(scope, name), value, {
       ...(before ? { ifMatch: before.etag } : { ifNoneMatch: '*' }),
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
-      requires: { path: topicPath(topicName), etag: topic.etag },
+      requires,
     });
     return 'etag' in result ? { before: before?.value, after: { etag: result.etag, value } } : undefined;
   }
 
   /** Gateways that create at the same moment may pass the bound by one subscription each. */
-  async function checkRoom(topic: string): Promise<void> {
+  async function checkRoom(topic: Scope): Promise<void> {
     await registry.refresh();
     const count = registry.topic(topic)?.subscriptions.size ?? 0;
     if (count >= limits.subscriptionsPerTopicMax) {
       throw new GridpostError(
         'TooManyResources',
-        `the topic has ${limits.subscriptionsPerTopicMax} subscriptions, the most there can be`,
+        `there are ${limits.subscriptionsPerTopicMax} subscriptions, the most there can be`,
       );
     }
   }
 
   async function get(req: Request, res: Response): Promise<void> {
-    const stored = await getSubscription(resources, parameter(req, 'topic'), parameter(req, 'name'));
+    const stored = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
     res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
-    const { value } = await getSubscription(resources, parameter(req, 'topic'), parameter(req, 'name'));
+    const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
     res.set('cache-control', 'no-store');
     res.json({ endpointUrl: value.properties.destination.properties.endpointUrl });
   }
 
   async function list(req: Request, res: Response): Promise<void> {
-    const topic = parameter(req, 'topic');
+    const scope = scopeOf(req);
     const ask = paging.ask(req);
-    await getTopic(resources, topic);
-    const below = subscriptionPath(topic, '');
+    await checkExists(resources, scope);
+    const below = subscriptionPath(scope, '');
     const value: object[] = [];
     let bytes = 0;
     let last = ask.after;
@@ -130,28 +147,31 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   /** 204, also if there is none. No attempt of its deliveries starts later than 2 s after the answer. */
   async function remove(req: Request, res: Response): Promise<void> {
-    const topic = parameter(req, 'topic');
+    const scope = scopeOf(req);
     const name = parameter(req, 'name');
     await changing(async () => {
-      const before = await findSubscription(resources, topic, name);
+      const before = await findSubscription(resources, scope, name);
       checkPreconditions(req.headers, before?.etag);
       if (!before) return true;
-      const result = await resources.remove(subscriptionPath(topic, name), { ifMatch: before.etag });
+      const result = await resources.remove(subscriptionPath(scope, name), { ifMatch: before.etag });
       return result === 'preconditionFailed' ? undefined : true;
     });
+    await domainTopics.letGo(scope);
     await catchUp(context);
     res.status(204).end();
   }
 
-  const all = '/topics/{topic}/eventsubscriptions';
-  const one = `${all}/{name}`;
-  return [
-    { method: 'GET', path: all, handle: list },
-    { method: 'PUT', path: one, handle: put },
-    { method: 'GET', path: one, handle: get },
-    { method: 'DELETE', path: one, handle: remove },
-    { method: 'POST', path: `${one}:getFullUrl`, handle: getFullUrl },
-  ];
+  return scopePaths.flatMap((scope): Route[] => {
+    const all = `${scope}/eventsubscriptions`;
+    const one = `${all}/{name}`;
+    return [
+      { method: 'GET', path: all, handle: list },
+      { method: 'PUT', path: one, handle: put },
+      { method: 'GET', path: one, handle: get },
+      { method: 'DELETE', path: one, handle: remove },
+      { method: 'POST', path: `${one}:getFullUrl`, handle: getFullUrl },
+    ];
+  });
 }
 
 /** Whether the change may cure what kept deliveries waiting: a disabled subscription, or a wrong address. */

@@ -9,7 +9,7 @@ async function putMany(served: Served, names: readonly string[]): Promise<void> 
     const topic: Topic = {
       name,
       incarnation: newIncarnation(),
-      properties: { inputSchema: schema, eventRetentionInDays: 0 },
+      properties: { inputSchema: schema, disableLocalAuth: false, eventRetentionInDays: 0 },
       keys: { key1: 1, key2: 1 },
       createdAt: 0,
       updatedAt: 0,
@@ -36,6 +36,7 @@ test('a topic is created once, replaced after, and read as it was written', asyn
     etag: again.headers.etag,
     properties: {
       inputSchema: schema,
+      disableLocalAuth: false,
       eventRetentionInDays: 3,
       endpoint: `http://127.0.0.1:${port}/topics/orders:publish`,
       provisioningState: 'Succeeded',
@@ -72,7 +73,7 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
       {
         pointer: '/properties/color',
         message:
-          'is not a property Gridpost knows here; it knows inputSchema, eventRetentionInDays, endpoint, provisioningState',
+          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, endpoint, provisioningState',
       },
     ],
   ],
@@ -91,8 +92,23 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
     [{ pointer: '/eventRetentionInDays', message: 'saw 1.5, expected an integer or null' }],
   ],
   [
-    { inputSchema: 'EventGridSchema' },
-    [{ pointer: '/inputSchema', message: 'saw "EventGridSchema", expected "CloudEventSchemaV1_0" or null' }],
+    { inputSchema: 'AvroSchema' },
+    [
+      {
+        pointer: '/inputSchema',
+        message:
+          'saw "AvroSchema", expected "EventGridSchema" or "CloudEventSchemaV1_0" or "CustomEventSchema" or null',
+      },
+    ],
+  ],
+  [
+    { inputSchemaMapping: { inputSchemaMappingType: 'Json', properties: {} } },
+    [
+      {
+        pointer: '/inputSchemaMapping',
+        message: 'is for topics whose inputSchema is CustomEventSchema',
+      },
+    ],
   ],
   [{ properties: null }, [{ pointer: '/properties', message: 'saw null, expected an object' }]],
   ['[]', [{ pointer: '', message: 'saw an array of 0, expected an object' }]],

@@ -1,27 +1,13 @@
-/** Topics over HTTP: created, read, listed and deleted; and their access keys. */
-import {
-  GridpostError,
-  type InputSchema,
-  type KeyName,
-  limits,
-  newIncarnation,
-  type Topic,
-  topicPath,
-} from '@gridpost/model';
+/** Topics and domains over HTTP: created, read, listed and deleted; and their access keys. */
+import { GridpostError, type KeyName, limits, newIncarnation, type Topic, topicPath } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
 import { changing, checkPreconditions, entityTag } from './preconditions.js';
-import { baseUrl, parameter, type Route } from './route.js';
-import { findTopic, getTopic, type Stored } from './stored.js';
+import { type Route, scopeOf, scopePaths } from './route.js';
+import { findTopic, getTopic } from './stored.js';
+import { topicView, writtenTopic } from './topic-resource.js';
 import { schemaCheck } from './validation.js';
 
-interface WrittenProperties {
-  readonly inputSchema?: InputSchema | null;
-  readonly eventRetentionInDays?: number | null;
-}
-
-const checkWhole = schemaCheck<{ readonly properties: WrittenProperties }>('topic.json');
-const checkProperties = schemaCheck<WrittenProperties>('topic.json#/$defs/TopicProperties');
 const checkRegenerate = schemaCheck<{ readonly keyName: KeyName }>('regenerate-key.json');
 
 export function topicRoutes(context: Context): Route[] {
@@ -30,19 +16,19 @@ export function topicRoutes(context: Context): Route[] {
 
   /** Creates or replaces: 201, 200. Idempotent. */
   async function put(req: Request, res: Response): Promise<void> {
-    const name = parameter(req, 'topic');
-    const properties = propertiesOf(req.body);
+    const name = scopeOf(req);
+    const written = writtenTopic(req.body, name);
     const { created, stored } = await changing(async () => {
       const before = await findTopic(resources, name);
       checkPreconditions(req.headers, before?.etag);
       if (!before) await checkRoom();
       const now = clock.now();
       const topic: Topic = before
-        ? { ...before.value, properties, updatedAt: now }
+        ? { ...before.value, ...written, updatedAt: now }
         : {
             name,
             incarnation: newIncarnation(),
-            properties,
+            ...written,
             keys: { key1: 1, key2: 1 },
             createdAt: now,
             updatedAt: now,
@@ -57,7 +43,7 @@ export function topicRoutes(context: Context): Route[] {
     });
     await catchUp(context);
     res.status(created ? 201 : 200).set('etag', entityTag(stored.etag));
-    res.json(view(stored, req));
+    res.json(topicView(stored, req));
   }
 
   /** Gateways that create at the same moment may pass the bound by one topic each; it guards memory, it sells nothing. */
@@ -66,30 +52,32 @@ export function topicRoutes(context: Context): Route[] {
     if ([...registry.topics()].length >= limits.topicsMax) {
       throw new GridpostError(
         'TooManyResources',
-        `there are ${limits.topicsMax} topics, the most there can be`,
+        `there are ${limits.topicsMax} topics and domains, the most there can be`,
       );
     }
   }
 
   async function get(req: Request, res: Response): Promise<void> {
-    const stored = await getTopic(resources, parameter(req, 'topic'));
-    res.set('etag', entityTag(stored.etag)).json(view(stored, req));
+    const stored = await getTopic(resources, scopeOf(req));
+    res.set('etag', entityTag(stored.etag)).json(topicView(stored, req));
   }
 
   /** From the registry, which keeps topics apart from their many subscriptions; the store's order has them mixed. */
   async function list(req: Request, res: Response): Promise<void> {
     const ask = paging.ask(req);
     const { after } = ask;
+    const ofDomains = req.path.startsWith('/domains');
     await registry.refresh();
     const names: string[] = [];
     for (const { topic } of registry.topics()) {
+      if ((topic.domain !== undefined) !== ofDomains) continue;
       if (after === undefined || topic.name > after) names.push(topic.name);
     }
     names.sort();
     const page = names.slice(0, ask.max);
     const value = page.map((name) => {
       const { topic, etag } = registry.topic(name)!;
-      return view({ etag, value: topic }, req);
+      return topicView({ etag, value: topic }, req);
     });
     const more = names.length > page.length;
     res.json({ value, ...(more ? { nextLink: paging.nextLink(req, ask, page.at(-1)!) } : {}) });
@@ -97,7 +85,7 @@ export function topicRoutes(context: Context): Route[] {
 
   /** Removes the topic with its subscriptions and all they hold: 204, also if there is none, as often as it is asked. */
   async function remove(req: Request, res: Response): Promise<void> {
-    const name = parameter(req, 'topic');
+    const name = scopeOf(req);
     await changing(async () => {
       const before = await findTopic(resources, name);
       checkPreconditions(req.headers, before?.etag);
@@ -110,13 +98,13 @@ export function topicRoutes(context: Context): Route[] {
   }
 
   async function listKeys(req: Request, res: Response): Promise<void> {
-    const { value } = await getTopic(resources, parameter(req, 'topic'));
+    const { value } = await getTopic(resources, scopeOf(req));
     res.set('cache-control', 'no-store').json(keys.keysOf(value));
   }
 
   /** Replaces one key by a new one and answers both. The old one is refused as soon as a gateway has noticed. */
   async function regenerateKey(req: Request, res: Response): Promise<void> {
-    const name = parameter(req, 'topic');
+    const name = scopeOf(req);
     const { keyName } = checkRegenerate(req.body ?? {});
     const topic = await changing(async () => {
       const { etag, value } = await getTopic(resources, name);
@@ -133,42 +121,12 @@ export function topicRoutes(context: Context): Route[] {
     res.set('cache-control', 'no-store').json(keys.keysOf(topic));
   }
 
-  const topic = '/topics/{topic}';
-  return [
-    { method: 'GET', path: '/topics', handle: list },
-    { method: 'PUT', path: topic, handle: put },
-    { method: 'GET', path: topic, handle: get },
-    { method: 'DELETE', path: topic, handle: remove },
-    { method: 'GET', path: `${topic}/keys`, handle: listKeys },
-    { method: 'POST', path: `${topic}:regenerateKey`, handle: regenerateKey },
-  ];
-}
-
-/** The properties of a body with or without the outer `properties`; none at all means the defaults. */
-function propertiesOf(body: unknown = {}): Topic['properties'] {
-  const outer = typeof body === 'object' && body !== null && Object.hasOwn(body, 'properties');
-  const { inputSchema, eventRetentionInDays } = outer ? checkWhole(body).properties : checkProperties(body);
-  return {
-    inputSchema: inputSchema ?? 'CloudEventSchemaV1_0',
-    eventRetentionInDays: eventRetentionInDays ?? limits.retentionDays.default,
-  };
-}
-
-function view({ etag, value }: Stored<Topic>, req: Request): object {
-  const id = `/topics/${value.name}`;
-  return {
-    id,
-    name: value.name,
-    type: 'Gridpost/topics',
-    etag: entityTag(etag),
-    properties: {
-      ...value.properties,
-      endpoint: `${baseUrl(req)}${id}:publish`,
-      provisioningState: 'Succeeded',
-    },
-    systemData: {
-      createdAt: new Date(value.createdAt).toISOString(),
-      lastModifiedAt: new Date(value.updatedAt).toISOString(),
-    },
-  };
+  return [scopePaths[0], scopePaths[1]].flatMap((one): Route[] => [
+    { method: 'GET', path: one.slice(0, one.lastIndexOf('/')), handle: list },
+    { method: 'PUT', path: one, handle: put },
+    { method: 'GET', path: one, handle: get },
+    { method: 'DELETE', path: one, handle: remove },
+    { method: 'GET', path: `${one}/keys`, handle: listKeys },
+    { method: 'POST', path: `${one}:regenerateKey`, handle: regenerateKey },
+  ]);
 }

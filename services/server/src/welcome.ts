@@ -10,7 +10,11 @@ export async function createDemoTopic(store: Store, now: number): Promise<void> 
   const topic: Topic = {
     name: demoTopic,
     incarnation: newIncarnation(),
-    properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays: limits.retentionDays.default },
+    properties: {
+      inputSchema: 'CloudEventSchemaV1_0',
+      disableLocalAuth: false,
+      eventRetentionInDays: limits.retentionDays.default,
+    },
     keys: { key1: 1, key2: 1 },
     createdAt: now,
     updatedAt: now,

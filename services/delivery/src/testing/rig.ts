@@ -211,7 +211,7 @@ export class Rig {
     return {
       name,
       incarnation: newIncarnation(),
-      properties: { inputSchema: 'CloudEventSchemaV1_0', eventRetentionInDays },
+      properties: { inputSchema: 'CloudEventSchemaV1_0', disableLocalAuth: false, eventRetentionInDays },
       keys: { key1: 1, key2: 1 },
       createdAt: this.clock.now(),
       updatedAt: this.clock.now(),
