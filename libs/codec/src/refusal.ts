@@ -1,5 +1,5 @@
 /** Collects what is wrong with one event, so that its publisher learns everything at once, and words the refusal. */
-import { type ErrorCode, type FieldError, GridpostError } from '@gridpost/model';
+import { type ErrorCode, type FieldError, GridpostError, pointerTo } from '@gridpost/model';
 import { shownBare } from './text.js';
 
 /** Problems reported of one event; more would not help anybody. */
@@ -19,10 +19,8 @@ export class Problems {
   /** Notes that the member or header `name` is wrong. */
   add(name: string, message: string): void {
     if (this.#errors.length >= errorsMax) return;
-    // In a JSON Pointer `~` and `/` are written `~0` and `~1` (RFC 6901 §3).
-    const token = shownBare(name).replaceAll('~', '~0').replaceAll('/', '~1');
     const prefix = this.#kind === 'header' ? 'header' : pointerOf(this.index);
-    this.#errors.push({ pointer: `${prefix}/${token}`, message });
+    this.#errors.push({ pointer: pointerTo(prefix, shownBare(name)), message });
   }
 
   /** Throws `InvalidEvent` or `InvalidEventHeader` if anything was noted. */

@@ -5,6 +5,7 @@ export * from './errors.js';
 export * from './event.js';
 export * from './filters.js';
 export * from './input-schema.js';
+export * from './json-pointer.js';
 export * as limits from './limits.js';
 export * from './log.js';
 export * from './names.js';

@@ -1,5 +1,5 @@
 /** The filters of the CloudEvents Subscriptions API: `filters` of a subscription (PATTERNS.md, "`filters`"). */
-import type { FilterEntry, Texts } from '@gridpost/model';
+import { type FilterEntry, pointerTo, type Texts } from '@gridpost/model';
 import { AllClause, AnyClause, type Clause, ComparisonClause, NotClause } from './clause.js';
 import { beginsWithOneOf, type Comparison, endsWithOneOf, equalsOneOf } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
@@ -76,7 +76,7 @@ function textsClause(
   inspection.values(at, texts.length);
   const clauses: Clause[] = [];
   for (const [name, text] of texts) {
-    const pointer = `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo(at, name);
     if (!nameShape.test(name))
       inspection.fault(
         pointer,

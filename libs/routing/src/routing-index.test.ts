@@ -49,6 +49,13 @@ test('counts the subscriptions that only trying finds', () => {
   expect(index.scanned).toBe(1);
 });
 
+test('half a character in a pattern of LIKE is not found in a whole one', () => {
+  const event = eventWith({ data: { t: '\u{1f600}' } });
+  for (const pattern of ['\ud83d%', '%\ude00', '\ud83d'])
+    expect(indexOf({ s: { filters: [{ sql: `data.t LIKE '${pattern}'` }] } }).match(event)).toEqual([]);
+  expect(indexOf({ s: { filters: [{ sql: "data.t LIKE '\u{1f600}%'" }] } }).match(event)).toEqual(['s']);
+});
+
 test('data is not looked into for an event that comes to nobody who wants it', () => {
   const index = new RoutingIndex<number>();
   for (let i = 0; i < 1_000; i++)

@@ -138,7 +138,7 @@ function partsOf(ast: Node): readonly Clause[] | undefined {
 function comparisonOf(node: Node): Clause | undefined {
   const [way] = waysOf(node);
   if (!way || (node.kind !== 'comparison' && node.kind !== 'in' && node.kind !== 'like')) return undefined;
-  if (node.kind === 'like' && !/^(?:[^%_\\]+%+|%+[^%_\\]+)$/.test(node.pattern)) return undefined;
+  if (node.kind === 'like' && !isBeginningOrEnd(node.pattern)) return undefined;
   const [{ operand, kind, probe }] = way.signs as [Sign];
   const values = way.signs.map((sign) => (sign.probe as { readonly value: string }).value);
   const comparison =
@@ -206,6 +206,15 @@ function isCast(text: string): boolean {
 
 /** A text that does not hold on to the expression it was cut from, which V8 would make it do. */
 const ownText = (text: string): string => Buffer.from(text, 'utf16le').toString('utf16le');
+
+/** Half of a character is none of a text that has it whole (`like.ts`), to which a comparison of code units is blind. */
+function isBeginningOrEnd(pattern: string): boolean {
+  return /^(?:[^%_\\]+%+|%+[^%_\\]+)$/.test(pattern) && isWellFormed(pattern);
+}
+
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
 
 /** The literal beginning or end of a pattern. An escape ends what is certain. */
 function likeProbe(pattern: string): Probe | undefined {

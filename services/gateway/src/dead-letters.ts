@@ -1,5 +1,5 @@
 /** Dead letters over HTTP: listed with all that is known of why, and delivered again once the cause is mended. */
-import type { FieldError, Incarnation, Place } from '@gridpost/model';
+import { type FieldError, type Incarnation, type Place, pointerTo } from '@gridpost/model';
 import type { Store } from '@gridpost/store';
 import type { Request, Response } from 'express';
 import type { Context } from './context.js';
@@ -7,7 +7,7 @@ import { deadLetterItem, placeOf } from './dead-letter-view.js';
 import { pageBytesMax } from './paging.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
 import { getSubscription } from './stored.js';
-import { invalidResource, pointerTo, schemaCheck } from './validation.js';
+import { invalidResource, schemaCheck } from './validation.js';
 
 /** Dead letters read at a time. They come with their events, so a step holds at most this many times the largest. */
 const listStep = 10;

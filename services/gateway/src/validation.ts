@@ -2,7 +2,7 @@
  * Holds request bodies to the schemas in `schemas/`, and says what is wrong in words: the place, what was seen there,
  * what was expected. Rules that a schema cannot say, such as "in the future", stand with the resource they are about.
  */
-import { type FieldError, GridpostError } from '@gridpost/model';
+import { type FieldError, GridpostError, pointerTo } from '@gridpost/model';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 import { readSchema } from './schemas.js';
@@ -38,11 +38,6 @@ export function invalidResource(errors: readonly FieldError[]): GridpostError {
   return new GridpostError('InvalidResource', `${at}: ${first!.message}${more}`, {
     errors: errors.slice(0, errorsMax),
   });
-}
-
-/** Appends a member's name to a JSON Pointer (RFC 6901 §3). */
-export function pointerTo(parent: string, member: string): string {
-  return `${parent}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
 /** A few words about a value from outside: cut, and on one line. */
