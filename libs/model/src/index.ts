@@ -4,6 +4,7 @@ export * from './clock.js';
 export * from './errors.js';
 export * from './event.js';
 export * from './filters.js';
+export * from './input-schema.js';
 export * as limits from './limits.js';
 export * from './log.js';
 export * from './names.js';
