@@ -5,8 +5,8 @@
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { Incarnation } from './names.js';
 
-export type InputSchema = 'CloudEventSchemaV1_0';
-export type DeliverySchema = 'CloudEventSchemaV1_0';
+export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEventSchema';
+export type DeliverySchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomInputSchema';
 
 /** The two access keys. */
 export type KeyName = 'key1' | 'key2';
