@@ -25,9 +25,14 @@ export interface AttributeName {
   readonly required: number;
 }
 
-const nonEmpty: AttributeRule = {
+export const nonEmpty: AttributeRule = {
   expected: 'a non-empty string',
   accepts: (_bytes, from, to) => to > from,
+};
+
+export const timestamp: AttributeRule = {
+  expected: 'a timestamp with an offset, such as 2018-04-05T17:31:00Z (RFC 3339)',
+  accepts: isTimestamp,
 };
 
 function named(text: string, rule: AttributeRule, required = 0): AttributeName {
@@ -57,10 +62,7 @@ const coreNames: readonly AttributeName[] = [
   ),
   named('type', nonEmpty, 8),
   named('subject', nonEmpty),
-  named('time', {
-    expected: 'a timestamp with an offset, such as 2018-04-05T17:31:00Z (RFC 3339)',
-    accepts: isTimestamp,
-  }),
+  named('time', timestamp),
   contentTypeName,
   named('dataschema', { expected: 'a URI with a scheme (RFC 3986), percent-encoded', accepts: isUri }),
 ];
