@@ -7,7 +7,7 @@
  */
 import { limits } from '@gridpost/model';
 import { mediaTypeAt, mediaTypeRule } from './media-type.js';
-import { isSameText } from './text.js';
+import { isAttributeText, isSameText, shown, textRule } from './text.js';
 import { isTimestamp } from './timestamp.js';
 import { isUri, isUriReference } from './uri.js';
 
@@ -15,6 +15,14 @@ export interface AttributeRule {
   /** Completes "must be …". */
   readonly expected: string;
   accepts(bytes: Buffer, from: number, to: number): boolean;
+}
+
+/** What is wrong with a text that is to become an attribute, to follow "… is"; undefined if nothing is. */
+export function textProblem(text: string, rule?: AttributeRule): string | undefined {
+  if (!isAttributeText(text)) return `${shown(text)}; it must be ${textRule}`;
+  if (rule === undefined) return undefined;
+  const utf8 = Buffer.from(text);
+  return rule.accepts(utf8, 0, utf8.length) ? undefined : `${shown(text)}; it must be ${rule.expected}`;
 }
 
 export interface AttributeName {

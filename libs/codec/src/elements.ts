@@ -53,6 +53,15 @@ export function readElements<T>(body: Buffer, reader: ElementReader<T>): T[] {
   }
 }
 
+/** The same where an array may not be empty, as in Event Grid. */
+export function readSome<T>(body: Buffer, reader: ElementReader<T>): T[] {
+  const elements = readElements(body, reader);
+  if (elements.length > 0) return elements;
+  throw new GridpostError('InvalidEvent', 'the array is empty; a request carries at least one event', {
+    errors: [{ pointer: '', message: 'the array is empty' }],
+  });
+}
+
 /** Throws unless an object begins here: `InvalidJson` if nothing valid does, else `InvalidEvent`. */
 export function expectObject(body: Buffer, at: number, index: number | undefined): void {
   if (json.byteAt(body, at) === json.openBrace) return;

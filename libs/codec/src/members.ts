@@ -6,11 +6,7 @@ import { unescapeJson } from './text.js';
  * Scans the object whose brace is at `at`, and returns the offset behind it. `value` is called for each member with its
  * name and the offset of its value; it scans that value and returns the offset behind it. Throws `InvalidJson`.
  */
-export function membersEnd(
-  bytes: Buffer,
-  at: number,
-  value: (name: string, from: number) => number,
-): number {
+export function membersEnd(bytes: Buffer, at: number, value: (name: string, from: number) => number): number {
   at = json.skipSpace(bytes, at + 1);
   if (json.byteAt(bytes, at) === json.closeBrace) return at + 1;
   for (;;) {

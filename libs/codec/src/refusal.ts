@@ -65,9 +65,5 @@ export function refuseEvent(
 /** Throws `TooLarge` if an event of so many bytes is too large. */
 export function expectEventBytes(bytes: number, index: number | undefined): void {
   if (bytes <= limits.eventBytesMax) return;
-  throw refuseEvent(
-    'TooLarge',
-    index,
-    `it has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed`,
-  );
+  throw refuseEvent('TooLarge', index, `it has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed`);
 }
