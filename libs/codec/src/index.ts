@@ -4,6 +4,8 @@
  */
 export type { DomainEvent, ToDomain, ToTopic } from './addressing.js';
 export * from './custom.js';
+export * from './dead-letter.js';
 export * from './decode.js';
 export * from './encode.js';
+export { encodeBatch, encodeOne } from './encode-schema.js';
 export * from './event-grid.js';
