@@ -1,5 +1,5 @@
 /** Collects what is wrong with one event, so that its publisher learns everything at once, and words the refusal. */
-import { type ErrorCode, type FieldError, GridpostError, pointerTo } from '@gridpost/model';
+import { type ErrorCode, type FieldError, GridpostError, limits, pointerTo } from '@gridpost/model';
 import { shownBare } from './text.js';
 
 /** Problems reported of one event; more would not help anybody. */
@@ -16,11 +16,13 @@ export class Problems {
     this.#kind = kind;
   }
 
-  /** Notes that the member or header `name` is wrong. */
-  add(name: string, message: string): void {
+  /** Notes that a member or header is wrong: `name`, or the last of several names that lead to it. */
+  add(name: string | readonly string[], message: string): void {
     if (this.#errors.length >= errorsMax) return;
-    const prefix = this.#kind === 'header' ? 'header' : pointerOf(this.index);
-    this.#errors.push({ pointer: pointerTo(prefix, shownBare(name)), message });
+    let pointer = this.#kind === 'header' ? 'header' : pointerOf(this.index);
+    for (const token of typeof name === 'string' ? [name] : name)
+      pointer = pointerTo(pointer, shownBare(token));
+    this.#errors.push({ pointer, message });
   }
 
   /** Throws `InvalidEvent` or `InvalidEventHeader` if anything was noted. */
@@ -45,9 +47,20 @@ function pointerOf(index: number | undefined): string {
   return index === undefined ? '' : `/${index}`;
 }
 
-/** A refusal of an event as a whole. */
-export function refuseEvent(code: ErrorCode, index: number | undefined, message: string): GridpostError {
-  return new GridpostError(code, `${subjectOf(index)}: ${message}`, {
-    errors: [{ pointer: pointerOf(index), message }],
-  });
+/** A refusal of an event as a whole, or because of the member that `names` lead to. */
+export function refuseEvent(
+  code: ErrorCode,
+  index: number | undefined,
+  message: string,
+  names: readonly string[] = [],
+): GridpostError {
+  let pointer = pointerOf(index);
+  for (const name of names) pointer = pointerTo(pointer, shownBare(name));
+  return new GridpostError(code, `${subjectOf(index)}: ${message}`, { errors: [{ pointer, message }] });
+}
+
+/** Throws `TooLarge` if an event of so many bytes is too large. */
+export function expectEventBytes(bytes: number, index: number | undefined): void {
+  if (bytes <= limits.eventBytesMax) return;
+  throw refuseEvent('TooLarge', index, `it has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed`);
 }
