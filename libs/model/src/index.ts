@@ -11,4 +11,5 @@ export * from './log.js';
 export * from './names.js';
 export * from './outcome.js';
 export * from './place.js';
+export * from './queue.js';
 export * from './resources.js';

@@ -7,11 +7,18 @@
  * is leased. So a line of a million deferred deliveries is hastened by one small write.
  */
 import type { Clock } from '@gridpost/model';
-import { answerBytesMax, type DueAsk, type DueResult, type LeasedDelivery } from '@gridpost/store';
+import {
+  answerBytesMax,
+  type DueAsk,
+  type DueResult,
+  type LeasedDelivery,
+  type ReceiveAsk,
+  type ReceiveResult,
+} from '@gridpost/store';
 import type { Deliveries } from './deliveries.js';
 import { type DuePlace, entryId, lineRange, openKey, readDueKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
-import { unpackOpen } from './records.js';
+import { type OpenRecord, unpackOpen } from './records.js';
 
 /** How many hastenings of a line are told apart, so that its record stays small: older ones count as the oldest kept. */
 const hasteningsMax = 32;
@@ -77,6 +84,36 @@ export class Due {
     return { deliveries, now, nextInMs: next === undefined ? undefined : Math.max(0, next - now) };
   }
 
+  /**
+   * In a transaction. The line keeps its place among the others, which may be too early from now on: whoever looks there
+   * finds nothing and puts it right.
+   */
+  receive(ask: ReceiveAsk): ReceiveResult {
+    const now = this.#clock.now();
+    const line = this.#lines.find(ask.subscription);
+    if (!line) return { deliveries: [], now, nextInMs: undefined };
+    const { waiting, next } = this.#look(line, now, ask.max);
+    const deliveries: LeasedDelivery[] = [];
+    let bytes = 0;
+    for (const { place } of waiting) {
+      if (bytes > answerBytesMax) break;
+      const record = this.#recordOf(line, place);
+      if (ask.waitedMs !== undefined && now - record.acceptedAt < ask.waitedMs) break;
+      const state =
+        ask.waitedMs === undefined
+          ? { ...record.state, attempts: record.state.attempts + 1, lastAttemptAt: now }
+          : record.state;
+      const delivery = this.#lease(line, place, { ...record, state }, ask, ask.token);
+      deliveries.push(delivery);
+      bytes += delivery.frame.length;
+    }
+    const left = waiting[deliveries.length]?.dueAt ?? next;
+    // What was given falls due again when its lease ends.
+    const again = deliveries.length > 0 ? now + ask.leaseMs : undefined;
+    const earliest = left === undefined ? again : Math.min(left, again ?? left);
+    return { deliveries, now, nextInMs: earliest === undefined ? undefined : Math.max(0, earliest - now) };
+  }
+
   /** In a transaction. */
   hasten(line: Line): void {
     const now = this.#clock.now();
@@ -123,14 +160,27 @@ export class Due {
     yield* overhanging;
   }
 
-  #give(line: Line, { entry, index }: DuePlace, epoch: number, ask: DueAsk): LeasedDelivery {
+  #give(line: Line, place: DuePlace, epoch: number, ask: DueAsk): LeasedDelivery {
+    return this.#lease(line, place, this.#recordOf(line, place), ask, `${ask.token}${epoch.toString(36)}-`);
+  }
+
+  #recordOf(line: Line, { entry, index }: DuePlace): OpenRecord {
     const stored = this.#tables.open.get(openKey(line.number, entry, index));
     if (!stored) throw new Error(`a delivery of entry ${entryId(entry)} is due but not there`);
-    const record = unpackOpen(stored);
+    return unpackOpen(stored);
+  }
+
+  #lease(
+    line: Line,
+    { entry, index }: DuePlace,
+    record: OpenRecord,
+    { leaseMs }: { readonly leaseMs: number },
+    prefix: string,
+  ): LeasedDelivery {
     const { state, acceptedAt, leased: leaseExpired } = record;
-    const token = `${ask.token}${epoch.toString(36)}-${(++this.#tokens).toString(36)}`;
+    const token = `${prefix}${(++this.#tokens).toString(36)}`;
     const spot = { line, entry, index };
-    this.#deliveries.dispose(spot, record, { kind: 'leased', leaseMs: ask.leaseMs, token, state });
+    this.#deliveries.dispose(spot, record, { kind: 'leased', leaseMs, token, state });
     const { topic, frame } = this.#deliveries.payload(spot);
     const place = { partition: 0, entry: entryId(entry), index };
     const { subscription } = line;

@@ -1,6 +1,6 @@
 /** One settle as a step: entries out of the log, deferrals in, leases ended, quotas kept. */
-import type { EntryId } from '@gridpost/model';
-import type { LeaseOutcome, SettleBatch, SettledEntry, SettleResult } from '@gridpost/store';
+import type { Clock, EntryId } from '@gridpost/model';
+import type { ConcludeResult, LeaseOutcome, SettleBatch, SettledEntry, SettleResult } from '@gridpost/store';
 import type { Step } from './commits.js';
 import type { Deliveries } from './deliveries.js';
 import { entryNumber, openKey, type Tables } from './layout.js';
@@ -13,6 +13,7 @@ import { unpackOpen } from './records.js';
 
 export interface SettlingOptions {
   readonly tables: Tables;
+  readonly clock: Clock;
   readonly ownership: Ownership;
   readonly log: Log;
   readonly notes: Notes;
@@ -82,16 +83,29 @@ export class Settling {
     }
   }
 
-  #conclude({ entry: id, index, subscription, token, disposition }: LeaseOutcome): void {
+  /** In a transaction. As the outcomes of a settle, but only of leases that have not ended. */
+  conclude(outcomes: readonly LeaseOutcome[]): ConcludeResult {
+    const { clock, quotas } = this.#options;
+    const now = clock.now();
+    const applied = outcomes.map((outcome) => this.#conclude(outcome, now));
+    return { applied, quotaEffects: quotas.enforce() };
+  }
+
+  /** Returns whether it was applied. `endsAfter`: only if the lease does. */
+  #conclude(
+    { entry: id, index, subscription, token, disposition }: LeaseOutcome,
+    endsAfter = Number.NEGATIVE_INFINITY,
+  ): boolean {
     const { tables, lines, deliveries, quotas } = this.#options;
     const line = lines.find(subscription);
     const entry = entryNumber(id);
-    if (!line || Number.isNaN(entry)) return;
+    if (!line || Number.isNaN(entry)) return false;
     const stored = tables.open.get(openKey(line.number, entry, index));
     const record = stored && unpackOpen(stored);
-    if (!record?.leased || record.token !== token) return;
+    if (!record?.leased || record.token !== token || record.dueAt <= endsAfter) return false;
     deliveries.dispose({ line, entry, index }, record, disposition);
     quotas.check(line);
+    return true;
   }
 }
 

@@ -2,19 +2,26 @@
 import { type Clock, GridpostError, type Incarnation, type Place } from '@gridpost/model';
 import {
   Announcements,
+  announcedBy,
   type AppendOptions,
   type AppendResult,
   type Claim,
+  type ConcludeResult,
   type DeadLetterPage,
+  DeferralWatch,
   type DueAsk,
   type DueResult,
   type HistoryOrder,
   type HistoryPage,
+  type LeaseOutcome,
   type PartitionUsage,
   type PendingEvent,
   quotaOf,
   type ReadLimits,
   type ReadResult,
+  type ReceiveAsk,
+  type ReceiveResult,
+  releasedBy,
   type SettleBatch,
   type SettleResult,
   type Store,
@@ -66,6 +73,7 @@ export class LmdbStore implements Store {
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
   readonly #workers: Announcements;
+  readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
@@ -96,7 +104,7 @@ export class LmdbStore implements Store {
     this.#deliveries = deliveries;
     this.#due = new Due(tables, lines, deliveries, clock);
     this.#deadLetters = new DeadLetters(tables, deliveries);
-    this.#settling = new Settling({ tables, ownership, log, notes, lines, deliveries, quotas });
+    this.#settling = new Settling({ tables, clock, ownership, log, notes, lines, deliveries, quotas });
   }
 
   async health(): Promise<StoreHealth> {
@@ -183,7 +191,25 @@ export class LmdbStore implements Store {
     this.#check(partition);
     const { step, result } = this.#settling.step(epoch, batch);
     this.#commits.submit(step);
+    const settled = await result;
+    this.#announce(announcedBy(batch));
+    return settled;
+  }
+
+  async receive(partition: number, ask: ReceiveAsk): Promise<ReceiveResult> {
+    this.#check(partition);
+    return this.#commits.change(() => this.#due.receive(ask));
+  }
+
+  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+    this.#check(partition);
+    const result = await this.#commits.change(() => this.#settling.conclude(outcomes));
+    this.#announce(releasedBy(outcomes));
     return result;
+  }
+
+  onDeferred(subscription: Incarnation, wake: (partition: number) => void): () => void {
+    return this.#watch.listen(subscription, wake);
   }
 
   async due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult> {
@@ -270,6 +296,10 @@ export class LmdbStore implements Store {
   ): Promise<number> {
     this.#check(partition);
     return this.#commits.change(() => this.#history.trim(topic, olderThanMs, max));
+  }
+
+  #announce(subscriptions: ReadonlySet<Incarnation>): void {
+    for (const subscription of subscriptions) this.#watch.wake(0, subscription);
   }
 
   async #end(): Promise<void> {

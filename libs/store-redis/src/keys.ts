@@ -21,6 +21,7 @@ export function checkPrefix(prefix: string): string {
 export const partitionKey = (prefix: string, partition: number): Key => `{${prefix}:p${partition}}`;
 export const configKey = (prefix: string): Key => `{${prefix}:config}`;
 export const wakeChannel = (prefix: string): string => `${prefix}:wake`;
+export const deferredChannel = (prefix: string): string => `${prefix}:deferred`;
 
 /** Returns the incarnation, or throws: braces, colons and the like would change the slot or another's key. */
 export function checkIncarnation(incarnation: Incarnation): Incarnation {

@@ -15,7 +15,7 @@ import {
 } from '@gridpost/store';
 import type { Argument } from './call.js';
 import type { Condition } from './condition.js';
-import type { Hints } from './hints.js';
+import type { AppendHints } from './hints.js';
 import { acceptedAtOf, checkIncarnation, isEntryId } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
@@ -28,7 +28,7 @@ export interface LogOptions {
   readonly link: Link;
   readonly writer: Writer;
   readonly condition: Condition;
-  readonly hints: Hints;
+  readonly hints: AppendHints;
   readonly partitions: Partitions;
 }
 
@@ -36,7 +36,7 @@ export class Log {
   readonly #link: Link;
   readonly #writer: Writer;
   readonly #condition: Condition;
-  readonly #hints: Hints;
+  readonly #hints: AppendHints;
   readonly #partitions: Partitions;
 
   constructor({ link, writer, condition, hints, partitions }: LogOptions) {

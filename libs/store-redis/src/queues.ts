@@ -2,15 +2,19 @@
 import type { Incarnation, Place } from '@gridpost/model';
 import {
   answerBytesMax,
+  type ConcludeResult,
   type DeadLetter,
   type DeadLetterPage,
   type DueAsk,
   type DueResult,
   Fenced,
   type LeasedDelivery,
+  type LeaseOutcome,
   type PartitionUsage,
   type Quota,
   type QuotaEffect,
+  type ReceiveAsk,
+  type ReceiveResult,
   type SettleBatch,
   type SettleResult,
   type Usage,
@@ -20,10 +24,10 @@ import { checkIncarnation, isEntryId, memberOf, placeOf } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
 import { readDeadLetters, redrive } from './scripts/dead-letters.js';
-import { due, hasten } from './scripts/due.js';
-import { removeEntries, settle } from './scripts/settle.js';
+import { due, hasten, receive } from './scripts/due.js';
+import { conclude, removeEntries, settle } from './scripts/settle.js';
 import { purge, readUsage } from './scripts/usage.js';
-import { isOnlyRemoval, settleText } from './settle-text.js';
+import { concludeText, isOnlyRemoval, settleText } from './settle-text.js';
 
 /** What one script reads or changes, while nobody else is served. */
 const stepMax = 500;
@@ -31,6 +35,10 @@ const usagePageMax = 200;
 /** More than any room or number of deliveries; JSON has no infinity. */
 const countMax = 1_000_000;
 const tokenRule = /^[A-Za-z0-9._-]{1,32}$/;
+
+function checkToken(prefix: string): void {
+  if (!tokenRule.test(prefix)) throw new RangeError(`token prefix ${JSON.stringify(prefix)}`);
+}
 
 export class Queues {
   readonly #link: Link;
@@ -56,7 +64,7 @@ export class Queues {
   }
 
   async due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult> {
-    if (!tokenRule.test(ask.token)) throw new RangeError(`token prefix ${JSON.stringify(ask.token)}`);
+    checkToken(ask.token);
     const deliveries: LeasedDelivery[] = [];
     const rooms = new Map(ask.rooms);
     // More than one script only where payloads are so large that one answer would be too long.
@@ -83,6 +91,34 @@ export class Queues {
       }
       if (!more) return { deliveries, now, nextInMs: next < 0 ? undefined : next };
     }
+  }
+
+  async receive(partition: number, ask: ReceiveAsk): Promise<ReceiveResult> {
+    checkToken(ask.token);
+    const { subscription, max, leaseMs, token, waitedMs } = ask;
+    const reply = (await this.#link.run(receive, this.#partitions.key(partition), [
+      checkIncarnation(subscription),
+      String(Math.min(max, countMax)),
+      String(Math.ceil(leaseMs)),
+      token,
+      String(answerBytesMax),
+      String(waitedMs === undefined ? -1 : Math.ceil(waitedMs)),
+    ])) as [number, number, ...Buffer[]];
+    const [now, next, ...fields] = reply;
+    const deliveries: LeasedDelivery[] = [];
+    for (let i = 0; i < fields.length; i += 6) deliveries.push(leasedOf(partition, fields, i));
+    return { deliveries, now, nextInMs: next < 0 ? undefined : next };
+  }
+
+  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+    const { text, possible } = concludeText(outcomes, this.#quota);
+    const reply = await this.#link.run(conclude, this.#partitions.key(partition), [text]);
+    const [done, effects] = reply as [number[], readonly (Buffer | number)[]];
+    let at = 0;
+    return {
+      applied: possible.map((can) => can && done[at++] === 1),
+      quotaEffects: quotaEffectsOf(effects),
+    };
   }
 
   async hasten(partition: number, subscription: Incarnation): Promise<void> {
@@ -171,16 +207,20 @@ export class Queues {
     const reply = await this.#link.run(settle, this.#partitions.key(partition), args);
     if (!reply) throw new Fenced(partition, epoch);
     const [removed, effects] = reply as [number, (Buffer | number)[]];
-    const quotaEffects: QuotaEffect[] = [];
-    for (let i = 0; i < effects.length; i += 3) {
-      quotaEffects.push({
-        subscription: String(effects[i]),
-        deadLettered: effects[i + 1] as number,
-        dropped: effects[i + 2] as number,
-      });
-    }
-    return { removed, quotaEffects };
+    return { removed, quotaEffects: quotaEffectsOf(effects) };
   }
+}
+
+function quotaEffectsOf(effects: readonly (Buffer | number)[]): QuotaEffect[] {
+  const quotaEffects: QuotaEffect[] = [];
+  for (let i = 0; i < effects.length; i += 3) {
+    quotaEffects.push({
+      subscription: String(effects[i]),
+      deadLettered: effects[i + 1] as number,
+      dropped: effects[i + 2] as number,
+    });
+  }
+  return quotaEffects;
 }
 
 /** A held payload is the event's part of its log entry: u8 topic length, topic, u32 frame length, frame. */

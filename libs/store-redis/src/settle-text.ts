@@ -1,9 +1,12 @@
 /** A settle as its script takes it: JSON, in the shape that `scripts/settle.ts` documents. */
 import {
+  announcedBy,
   chargedBytes,
   type Disposition,
+  type LeaseOutcome,
   packState,
   type Quota,
+  releasedBy,
   type SettleBatch,
   type SettledEntry,
 } from '@gridpost/store';
@@ -18,20 +21,43 @@ export function isOnlyRemoval({ entries, outcomes }: SettleBatch): boolean {
   return outcomes.length === 0 && entries.every(({ deferrals }) => deferrals.length === 0);
 }
 
-export function settleText(
-  { entries, outcomes }: SettleBatch,
-  { deferredBytesMax, bytesMax }: Quota,
-): string {
+export function settleText(batch: SettleBatch, quota: Quota): string {
   return JSON.stringify({
-    entries: entries.filter(({ id }) => isEntryId(id)).map(entryOf),
-    outcomes: outcomes.flatMap(({ entry, index, subscription, token, disposition }) => {
-      const member = memberOf(entry, index);
-      if (member === undefined) return [];
-      const end = disposition.kind === 'finished' ? finished : dispositionOf(disposition);
-      return [[member, checkIncarnation(subscription), token, ...end]];
-    }),
-    quota: { deferred: deferredBytesMax, all: bytesMax, steps: quotaStepsMax },
+    entries: batch.entries.filter(({ id }) => isEntryId(id)).map(entryOf),
+    outcomes: batch.outcomes.flatMap((outcome) => outcomeOf(outcome) ?? []),
+    announced: Array.from(announcedBy(batch), checkIncarnation),
+    quota: quotaText(quota),
   });
+}
+
+/** The outcomes that a delivery here can have; those of the others are not applied. */
+export function concludeText(
+  outcomes: readonly LeaseOutcome[],
+  quota: Quota,
+): { readonly text: string; readonly possible: readonly boolean[] } {
+  const texts = outcomes.map(outcomeOf);
+  return {
+    text: JSON.stringify({
+      outcomes: texts.flatMap((text) => text ?? []),
+      released: Array.from(releasedBy(outcomes), checkIncarnation),
+      quota: quotaText(quota),
+    }),
+    possible: texts.map((text) => text !== undefined),
+  };
+}
+
+const quotaText = ({ deferredBytesMax, bytesMax }: Quota) => ({
+  deferred: deferredBytesMax,
+  all: bytesMax,
+  steps: quotaStepsMax,
+});
+
+/** In an array of its own. */
+function outcomeOf({ entry, index, subscription, token, disposition }: LeaseOutcome) {
+  const member = memberOf(entry, index);
+  if (member === undefined) return undefined;
+  const end = disposition.kind === 'finished' ? finished : dispositionOf(disposition);
+  return [[member, checkIncarnation(subscription), token, ...end]];
 }
 
 const finished = ['f', 0, '', ''] as const;

@@ -15,9 +15,9 @@ import {
 import { Call } from './call.js';
 import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
-import { Hints } from './hints.js';
+import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
-import { configKey, type Key, wakeChannel } from './keys.js';
+import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
 import { Partitions } from './partitions.js';
@@ -51,7 +51,8 @@ export class RedisStore implements Store {
   readonly #founding: Founding;
   readonly #config: Key;
   readonly #partitions: Partitions;
-  readonly #hints: Hints;
+  readonly #hints: AppendHints;
+  readonly #deferrals: DeferralHints;
   readonly #log: Log;
   readonly #queues: Queues;
   readonly #histories: Histories;
@@ -68,7 +69,9 @@ export class RedisStore implements Store {
     this.#config = configKey(prefix);
     const partitions = new Partitions(prefix, info.partitions);
     this.#partitions = partitions;
-    this.#hints = new Hints((turn) => link.companion(turn), wakeChannel(prefix), clock);
+    const companion = (turn: number) => link.companion(turn);
+    this.#hints = new AppendHints(companion, wakeChannel(prefix), clock);
+    this.#deferrals = new DeferralHints(companion, deferredChannel(prefix), clock, info.partitions);
     this.#log = new Log({ link, writer, condition, hints: this.#hints, partitions });
     this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions));
     this.#histories = new Histories(link, partitions);
@@ -142,6 +145,18 @@ export class RedisStore implements Store {
     return this.#queues.due(...args);
   }
 
+  receive(...args: Parameters<Store['receive']>) {
+    return this.#queues.receive(...args);
+  }
+
+  conclude(...args: Parameters<Store['conclude']>) {
+    return this.#queues.conclude(...args);
+  }
+
+  onDeferred(...args: Parameters<Store['onDeferred']>) {
+    return this.#deferrals.listen(...args);
+  }
+
   hasten(...args: Parameters<Store['hasten']>) {
     return this.#queues.hasten(...args);
   }
@@ -183,7 +198,7 @@ export class RedisStore implements Store {
 
   async #close(): Promise<void> {
     this.#looks.cancel();
-    await this.#hints.close();
+    await Promise.all([this.#hints.close(), this.#deferrals.close()]);
     await Promise.all([this.#link.close(), this.#writeLink.close()]);
   }
 }

@@ -135,6 +135,8 @@ export interface LeaseOutcome {
 export interface SettleBatch {
   readonly entries: readonly SettledEntry[];
   readonly outcomes: readonly LeaseOutcome[];
+  /** Subscriptions whose consumers are to be told that something was deferred for them (`onDeferred`). */
+  readonly announced?: ReadonlySet<Incarnation>;
 }
 
 /** What quotas made of a settle: counts per subscription, only where not zero. */
@@ -187,6 +189,34 @@ export interface DueResult {
    * no room for counts, one of a parked subscription when the parking ends. Running leases may count with their ends.
    */
   readonly nextInMs: number | undefined;
+}
+
+export interface ReceiveAsk {
+  readonly subscription: Incarnation;
+  /** Deliveries to lease at most. */
+  readonly max: number;
+  readonly leaseMs: number;
+  /** As `DueAsk.token`. */
+  readonly token: string;
+  /**
+   * Set by whoever looks for what has waited too long: nothing is given from the first due delivery on that was accepted
+   * less than so long ago, and what is given does not count as received.
+   */
+  readonly waitedMs?: number;
+}
+
+export interface ReceiveResult {
+  /** In the order in which they fell due. */
+  readonly deliveries: readonly LeasedDelivery[];
+  readonly now: number;
+  /** As in `DueResult`, of this subscription alone. */
+  readonly nextInMs: number | undefined;
+}
+
+export interface ConcludeResult {
+  /** For each outcome, in order, whether it was applied. */
+  readonly applied: readonly boolean[];
+  readonly quotaEffects: readonly QuotaEffect[];
 }
 
 export interface DeadLetter {
@@ -369,6 +399,27 @@ export interface Store {
 
   /** Leases deliveries that are due, earliest first. Owner call. */
   due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult>;
+
+  /**
+   * Leases due deliveries of one subscription to a consumer, earliest first, and counts that they were received:
+   * `state.attempts` is one more than before, here and in the store, and `state.lastAttemptAt` is now. Whether the
+   * subscription is parked does not matter. Not an owner call: the owner keeps subscriptions that consumers receive from
+   * parked.
+   */
+  receive(partition: number, ask: ReceiveAsk): Promise<ReceiveResult>;
+
+  /**
+   * Applies outcomes of leases that `receive` gave, in one atomic step, and then enforces the quotas. One counts only
+   * while its lease has not ended, unlike in `settle`: a consumer that comes too late is to know. A lease may be prolonged
+   * under its own token. Allowed when the store is full. Not an owner call.
+   */
+  conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult>;
+
+  /**
+   * Calls `wake` soon after something that a settle announces was deferred for the subscription, or a consumer gave
+   * something back that is due at once. A hint: it may be lost or spurious. Returns how to stop listening.
+   */
+  onDeferred(subscription: Incarnation, wake: (partition: number) => void): () => void;
 
   /** Makes every deferred delivery of the subscription due now (not the leased ones), and looked at again if parked. */
   hasten(partition: number, subscription: Incarnation): Promise<void>;

@@ -1,4 +1,4 @@
-/** Leasing what is due, and making due. */
+/** Leasing what is due, to the owner or to a consumer, and making due. */
 import { Script } from '../call.js';
 import { allowedWhenFull, clock, deliveries, fence } from './parts.js';
 
@@ -96,6 +96,54 @@ end
 for subscription in pairs(taken) do index(subscription, at) end
 local first = redis.call('ZRANGE', byDue, 0, 0, 'WITHSCORES')
 if first[1] then answer[2] = math.max(0, tonumber(first[2]) - at) end
+return answer
+`);
+
+/**
+ * Leases due deliveries of one subscription to a consumer, earliest first, and counts that they were received.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV     subscription; most deliveries; lease in ms; token; bytes of the answer; how long ago what is given must have
+ *              been accepted, in ms, and is then not counted, or -1
+ *     returns  the server's clock in ms; ms until the subscription's next is due, or -1; then as \`due\`
+ */
+export const receive = new Script(`${allowedWhenFull}${clock}${deliveries}
+local subscription, room, waited = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6])
+local at = now()
+
+local function received(state)
+  if waited >= 0 then return state end
+  state = cjson.decode(state)
+  state.attempts = state.attempts + 1
+  state.lastAttemptAt = at
+  return cjson.encode(state)
+end
+
+local answer, size = { at, -1 }, 2
+local first = redis.call('ZRANGEBYSCORE', queue('due', subscription), '-inf', at, 'LIMIT', 0, ARGV[2])
+for _, member in ipairs(first) do
+  if waited >= 0 and at - tonumber(string.sub(member, 1, 13)) < waited then break end
+  local kind, charge, _, state = find(member, subscription)
+  if kind then
+    local payload = redis.call('HGET', held(member), ':payload')
+    room = room - #payload
+    if room < 0 and size > 2 then break end
+    local own = ARGV[4] .. redis.call('HINCRBY', base, 'tokens', 1)
+    state = received(state)
+    redis.call('HSET', held(member), subscription, pack('l', charge, own, state))
+    redis.call('ZADD', queue('due', subscription), at + ARGV[3], member)
+    answer[size + 1] = member
+    answer[size + 2] = subscription
+    answer[size + 3] = own
+    answer[size + 4] = kind
+    answer[size + 5] = state
+    answer[size + 6] = payload
+    size = size + 6
+  end
+end
+index(subscription, at)
+local next = redis.call('ZRANGE', queue('due', subscription), 0, 0, 'WITHSCORES')
+if next[1] then answer[2] = math.max(0, tonumber(next[2]) - at) end
 return answer
 `);
 

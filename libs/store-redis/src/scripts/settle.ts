@@ -36,6 +36,38 @@ return removed
 `);
 
 /**
+ * \`conclude\` ends a lease, if its token is the stored one and it ends after \`ends\`; returns whether it did. An outcome is
+ * [member, subscription, token, kind, ms, tag, state], as \`settle\` has them. After \`deliveries\`.
+ */
+const outcomes = `
+local function tagged(kind, tag, at)
+  return kind == 'x' and at .. ' ' .. tag or tag
+end
+
+local function conclude(outcome, at, ends)
+  local member, subscription, token, kind, ms, tag, state = unpack(outcome)
+  local record = redis.call('HGET', held(member), subscription)
+  if not record then return false end
+  local was, charge, stored = parse(record)
+  if was ~= 'l' or stored ~= token then return false end
+  if ends and tonumber(redis.call('ZSCORE', queue('due', subscription), member)) <= ends then return false end
+  if kind == 'f' then
+    drop(member, subscription, was, charge)
+  else
+    write(member, subscription, was, kind, charge, tagged(kind, tag, at), state, at + ms)
+  end
+  return true
+end
+
+-- Tells the processes that listen for it that something is due for these subscriptions.
+local function announce(subscriptions)
+  if not subscriptions[1] then return end
+  local prefix, partition = string.match(base, '^{(.*):p(%d+)}$')
+  redis.call('PUBLISH', prefix .. ':deferred', partition .. ' ' .. table.concat(subscriptions, ' '))
+end
+`;
+
+/**
  * Settles a batch. Payloads are not sent: they are cut from the log entry that is being removed.
  *
  *     KEYS[1]  the partition
@@ -43,20 +75,17 @@ return removed
  *     ARGV[2]  JSON:
  *              entries   [id, deferrals], a deferral being [index, member, subscription, charge, kind, ms, tag, state]
  *              outcomes  [member, subscription, token, kind, ms, tag, state]
+ *              announced subscriptions whose consumers are to be told
  *              quota     {deferred, all, steps}: charged bytes, and the most deliveries one quota moves in one settle
  *              where kind is d, l or x, or f for finished; ms a delay or a lease; tag a token or a reason
  *     returns  how many entries were removed, and a list of subscription, turned into dead letters, dropped, for each quota
  *              that did something; nil if the epoch is over
  */
-export const settle = new Script(`${allowedWhenFull}${fence}${clock}${forget}${deliveries}
+export const settle = new Script(`${allowedWhenFull}${fence}${clock}${forget}${deliveries}${outcomes}
 local log = base .. ':log'
 local batch = cjson.decode(ARGV[2])
 local at = now()
 local removed = {}
-
-local function tagged(kind, tag)
-  return kind == 'x' and at .. ' ' .. tag or tag
-end
 
 -- Where each event of a packed entry begins and ends: topic, length and frame together.
 local function spans(packed)
@@ -84,29 +113,33 @@ for _, entry in ipairs(batch.entries) do
           redis.call('HSET', held(member), ':payload', string.sub(packed[2][2], where[i][1], where[i][2]))
           holds[i] = true
         end
-        write(member, subscription, nil, kind, charge, tagged(kind, tag), state, at + ms)
+        write(member, subscription, nil, kind, charge, tagged(kind, tag, at), state, at + ms)
       end
     end
   end
 end
 forget(base, removed, 1)
 
-for _, outcome in ipairs(batch.outcomes) do
-  local member, subscription, token, kind, ms, tag, state = unpack(outcome)
-  local record = redis.call('HGET', held(member), subscription)
-  if record then
-    local was, charge, stored = parse(record)
-    if was == 'l' and stored == token then
-      if kind == 'f' then
-        drop(member, subscription, was, charge)
-      else
-        write(member, subscription, was, kind, charge, tagged(kind, tag), state, at + ms)
-      end
-    end
-  end
-end
+for _, outcome in ipairs(batch.outcomes) do conclude(outcome, at) end
+announce(batch.announced)
 
 -- Left over a quota by an earlier step.
 for _, subscription in ipairs(redis.call('SPOP', base .. ':over', 64)) do touch(subscription) end
 return { #removed, finish(at, batch.quota) }
+`);
+
+/**
+ * Ends leases of consumers: those that have not ended by themselves.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV[1]  JSON: outcomes and quota as \`settle\` has them; released: subscriptions for which something is due at once
+ *     returns  a list of 1 or 0, whether each was applied, and what quotas did as in \`settle\`
+ */
+export const conclude = new Script(`${allowedWhenFull}${clock}${deliveries}${outcomes}
+local batch = cjson.decode(ARGV[1])
+local at = now()
+local applied = {}
+for i, outcome in ipairs(batch.outcomes) do applied[i] = conclude(outcome, at, at) and 1 or 0 end
+announce(batch.released)
+return { applied, finish(at, batch.quota) }
 `);

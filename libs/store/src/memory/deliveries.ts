@@ -11,6 +11,8 @@ import type {
   LeaseOutcome,
   PendingEvent,
   QuotaEffect,
+  ReceiveAsk,
+  ReceiveResult,
   Usage,
 } from '../port.js';
 
@@ -91,12 +93,38 @@ export class MemoryDeliveries {
     this.#dispose(delivery, disposition);
   }
 
-  conclude({ entry, index, subscription, token, disposition }: LeaseOutcome): void {
+  /** Returns whether it was applied. `live`: only if its lease has not ended. */
+  conclude({ entry, index, subscription, token, disposition }: LeaseOutcome, live = false): boolean {
     const key = keyOf(entry, index, subscription);
     const delivery = this.#deliveries.get(key);
-    if (!delivery || delivery.token !== token) return;
+    if (!delivery || delivery.token !== token) return false;
+    if (live && delivery.dueAt <= this.#clock.now()) return false;
     if (disposition.kind === 'finished') this.#deliveries.delete(key);
     else this.#dispose(delivery, disposition);
+    return true;
+  }
+
+  receive({ subscription, max, leaseMs, token, waitedMs }: ReceiveAsk): ReceiveResult {
+    const now = this.#clock.now();
+    const waiting = this.#select(
+      (each) => each.subscription === subscription && each.kind !== 'deadLettered',
+      byDue,
+    );
+    const deliveries: LeasedDelivery[] = [];
+    let bytes = 0;
+    for (const delivery of waiting) {
+      if (delivery.dueAt > now || deliveries.length >= max || bytes > answerBytesMax) break;
+      if (waitedMs !== undefined && now - delivery.acceptedAt < waitedMs) break;
+      const { attempts } = delivery.state;
+      const state =
+        waitedMs === undefined
+          ? { ...delivery.state, attempts: attempts + 1, lastAttemptAt: now }
+          : delivery.state;
+      deliveries.push(this.#lease(delivery, leaseMs, token, state));
+      bytes += delivery.event.frame.length;
+    }
+    const next = Math.min(...waiting.map(({ dueAt }) => dueAt));
+    return { deliveries, now, nextInMs: waiting.length ? Math.max(0, next - now) : undefined };
   }
 
   due({ max, room, rooms, parked, parkMs, leaseMs, token }: DueAsk): DueResult {
@@ -111,26 +139,13 @@ export class MemoryDeliveries {
     let bytes = 0;
     for (const delivery of waiting) {
       if (delivery.dueAt > now || deliveries.length >= max || bytes > answerBytesMax) break;
-      const { subscription, place, event, acceptedAt, state } = delivery;
+      const { subscription } = delivery;
       if (this.#parkedUntil.has(subscription)) continue;
       const count = taken.get(subscription) ?? 0;
       if (count >= (rooms.get(subscription) ?? room)) continue;
       taken.set(subscription, count + 1);
-      const leaseExpired = delivery.kind === 'leased';
-      const ownToken = `${token}${++this.#tokens}`;
-      this.#dispose(delivery, { kind: 'leased', leaseMs, token: ownToken, state });
-      const { topic, frame } = event;
-      bytes += frame.length;
-      deliveries.push({
-        place,
-        subscription,
-        topic,
-        acceptedAt,
-        token: ownToken,
-        state,
-        frame,
-        leaseExpired,
-      });
+      deliveries.push(this.#lease(delivery, leaseMs, token, delivery.state));
+      bytes += delivery.event.frame.length;
     }
     let next = Number.POSITIVE_INFINITY;
     for (const { subscription, dueAt } of waiting) {
@@ -223,6 +238,14 @@ export class MemoryDeliveries {
       if (deadLettered || dropped) effects.push({ subscription, deadLettered, dropped });
     }
     return effects;
+  }
+
+  #lease(delivery: Delivery, leaseMs: number, prefix: string, state: DeliveryState): LeasedDelivery {
+    const leaseExpired = delivery.kind === 'leased';
+    const token = `${prefix}${++this.#tokens}`;
+    this.#dispose(delivery, { kind: 'leased', leaseMs, token, state });
+    const { place, subscription, acceptedAt, event } = delivery;
+    return { place, subscription, ...event, acceptedAt, token, state, leaseExpired };
   }
 
   #dispose(delivery: Delivery, disposition: Disposition): void {

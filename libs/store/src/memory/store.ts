@@ -6,19 +6,24 @@
 import { type Clock, GridpostError, type Incarnation, systemClock } from '@gridpost/model';
 import { Announcements } from '../announcements.js';
 import { appendBytesMax } from '../bounds.js';
+import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
 import type {
   AppendOptions,
   AppendResult,
   Claim,
+  ConcludeResult,
   DeadLetterPage,
   DueAsk,
   DueResult,
   HistoryOrder,
   HistoryPage,
+  LeaseOutcome,
   PartitionUsage,
   PendingEvent,
   ReadLimits,
   ReadResult,
+  ReceiveAsk,
+  ReceiveResult,
   SettleBatch,
   SettleResult,
   Store,
@@ -48,6 +53,7 @@ export class MemoryStore implements Store {
   readonly #clock: Clock;
   readonly #workers: Announcements;
   readonly #wakers = new Set<(partition: number) => void>();
+  readonly #watch = new DeferralWatch();
   #closed = false;
 
   constructor(options: MemoryStoreOptions = {}) {
@@ -134,7 +140,25 @@ export class MemoryStore implements Store {
   }
 
   async settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
-    return this.#owned(partition, epoch).settle(batch);
+    const result = this.#owned(partition, epoch).settle(batch);
+    this.#announce(partition, announcedBy(batch));
+    return result;
+  }
+
+  async receive(partition: number, ask: ReceiveAsk): Promise<ReceiveResult> {
+    return this.#partition(partition).deliveries.receive(ask);
+  }
+
+  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+    const { deliveries } = this.#partition(partition);
+    const applied = outcomes.map((outcome) => deliveries.conclude(outcome, true));
+    const result = { applied, quotaEffects: deliveries.enforceQuotas() };
+    this.#announce(partition, releasedBy(outcomes));
+    return result;
+  }
+
+  onDeferred(subscription: Incarnation, wake: (partition: number) => void): () => void {
+    return this.#watch.listen(subscription, wake);
   }
 
   async due(partition: number, epoch: number, ask: DueAsk): Promise<DueResult> {
@@ -192,6 +216,10 @@ export class MemoryStore implements Store {
     max: number,
   ): Promise<number> {
     return this.#partition(partition).trimHistory(topic, olderThanMs, max);
+  }
+
+  #announce(partition: number, subscriptions: ReadonlySet<Incarnation>): void {
+    for (const subscription of subscriptions) queueMicrotask(() => this.#watch.wake(partition, subscription));
   }
 
   #owned(number: number, epoch: number): MemoryPartition {

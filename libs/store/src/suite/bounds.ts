@@ -172,6 +172,8 @@ export function describeBounds(open: OpenStore): void {
         const [delivery] = (await scene.ask(epoch)).deliveries;
         await store.settle(0, epoch, ended(delivery!, dead));
         expect(await store.redrive(0, subA, { max: 1 })).toBe(1);
+        const [received] = (await scene.receive({ max: 1 })).deliveries;
+        expect((await store.conclude(0, ended(received!, dead).outcomes)).applied).toEqual([true]);
         expect(await store.renew(0, 'w1', epoch, hour)).toBe(true);
         expect((await store.resources.put('topics/t', {})).kind).toBe('created');
         await store.settle(0, epoch, onlyEntries(...entries.map((entry) => settled(entry))));

@@ -11,6 +11,7 @@ import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
 import { describeOwnership } from './ownership.js';
 import { describeRandom, type RandomOptions } from './random.js';
+import { describeReceiving } from './receiving.js';
 import { describeResources } from './resources.js';
 import type { Lacks, OpenStore } from './scene.js';
 import { describeSettling } from './settling.js';
@@ -32,6 +33,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeOwnership(open, lacks);
     describeSettling(open, lacks);
     describeDue(open);
+    describeReceiving(open);
     describeDeadLetters(open, lacks);
     describeBounds(open);
     describeHistory(open);

@@ -15,6 +15,8 @@ import type {
   LogEntry,
   PartitionUsage,
   PendingEvent,
+  ReceiveAsk,
+  ReceiveResult,
   SettleBatch,
 } from '../port.js';
 
@@ -156,6 +158,33 @@ export class Ledger {
     if (eligible.length > deliveries.length) expect(nextInMs).toBe(0);
   }
 
+  /** Checks what a consumer was given, and applies it. */
+  receive({ deliveries, nextInMs }: ReceiveResult, ask: ReceiveAsk, now: number, exact: boolean): void {
+    const eligible = this.#of(ask.subscription)
+      .filter(({ kind, dueAt }) => kind !== 'deadLettered' && dueAt <= now)
+      .sort((a, b) => a.dueAt - b.dueAt);
+    expect(deliveries).toHaveLength(Math.min(ask.max, eligible.length));
+    const expected = eligible.slice(0, ask.max).map(({ dueAt }) => dueAt);
+    const given: number[] = [];
+    for (const { place, subscription, token, frame, state, leaseExpired } of deliveries) {
+      const known = this.#deliveries.get(keyOf(place.entry, place.index, subscription))!;
+      expect(subscription).toBe(ask.subscription);
+      expect(state.attempts).toBe(known.attempts + 1);
+      expect(known.kind).toBe(leaseExpired ? 'leased' : 'deferred');
+      expect(known.dueAt).toBeLessThanOrEqual(now);
+      expect(known.event.frame.equals(frame)).toBe(true);
+      given.push(known.dueAt);
+      dispose(known, { kind: 'leased', leaseMs: ask.leaseMs, token, state }, now);
+    }
+    if (exact) expect(given).toEqual(expected);
+    if (eligible.length > deliveries.length) expect(nextInMs).toBe(0);
+  }
+
+  /** Applies a consumer's outcomes; returns which of them count. */
+  conclude(outcomes: readonly LeaseOutcome[], now: number): boolean[] {
+    return outcomes.map((outcome) => this.#conclude(outcome, now, now));
+  }
+
   hasten(subscription: Incarnation, now: number): void {
     this.#parked.delete(subscription);
     for (const delivery of this.#of(subscription)) {
@@ -242,15 +271,21 @@ export class Ledger {
     return this.#entries.get(entry)?.settled ?? false;
   }
 
-  #conclude({ entry, index, subscription, token, disposition }: LeaseOutcome, now: number): void {
+  /** Whether it counts. `endsAfter`: only if the lease does. */
+  #conclude(
+    { entry, index, subscription, token, disposition }: LeaseOutcome,
+    now: number,
+    endsAfter = Number.NEGATIVE_INFINITY,
+  ): boolean {
     const key = keyOf(entry, index, subscription);
     const delivery = this.#deliveries.get(key);
-    if (delivery?.token !== token) return;
+    if (delivery?.token !== token || delivery.dueAt <= endsAfter) return false;
     if (disposition.kind !== 'finished') dispose(delivery, disposition, now);
     else {
       this.#deliveries.delete(key);
       this.#finished++;
     }
+    return true;
   }
 
   #of(subscription: Incarnation): Delivery[] {

@@ -16,6 +16,7 @@ import {
   type LeaseOutcome,
   type LogEntry,
   type PendingEvent,
+  type ReceiveAsk,
   type SettleBatch,
 } from '../port.js';
 import { Ledger } from './ledger.js';
@@ -102,6 +103,8 @@ class Driver {
       [2, 'repeat', () => this.#repeat()],
       [6, 'due', () => this.#due()],
       [5, 'conclude', () => this.#conclude()],
+      [3, 'receive', () => this.#receive()],
+      [3, 'conclude as consumer', () => this.#concludeAsConsumer()],
       [2, 'hasten', () => this.#hasten()],
       [1, 'redrive', () => this.#redrive()],
       [0.4, 'purge', () => this.#purge()],
@@ -249,6 +252,32 @@ class Driver {
         this.#leases.push({ entry, index, subscription, token });
       }
     });
+  }
+
+  async #receive(): Promise<void> {
+    await this.#pass(passingMs);
+    const ask: ReceiveAsk = {
+      subscription: this.#pick(subscriptions)!,
+      max: this.#count(1, 8),
+      leaseMs: this.#duration(),
+      token: `c${++this.#numbers}-`,
+    };
+    const result = await this.#scene.store.receive(0, ask);
+    this.#ledger.receive(result, ask, this.#now, this.#scene.bendsTime);
+    for (const { place, subscription, token } of result.deliveries) {
+      const { entry, index } = place;
+      this.#leases.push({ entry, index, subscription, token });
+    }
+  }
+
+  /** Owners' leases are as good as consumers' to it. */
+  async #concludeAsConsumer(): Promise<void> {
+    await this.#pass(passingMs);
+    const outcomes = this.#outcomes(6);
+    const { store } = this.#scene;
+    const { applied, quotaEffects } = await store.conclude(0, outcomes);
+    expect(applied).toEqual(this.#ledger.conclude(outcomes, this.#now));
+    expect(quotaEffects).toEqual([]);
   }
 
   async #hasten(): Promise<void> {

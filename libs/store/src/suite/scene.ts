@@ -11,6 +11,7 @@ import type {
   LeasedDelivery,
   LogEntry,
   PendingEvent,
+  ReceiveAsk,
   SettleBatch,
   SettledEntry,
   Store,
@@ -193,6 +194,11 @@ export class Scene {
       token: 'w1-',
       ...ask,
     });
+  }
+
+  /** Receives as a consumer; everything that is not given is generous. */
+  receive(ask: Partial<ReceiveAsk> = {}): ReturnType<Store['receive']> {
+    return this.store.receive(0, { subscription: subA, max: 1_000, leaseMs: hour, token: 'c1-', ...ask });
   }
 
   async usageOf(subscription: Incarnation) {
