@@ -86,6 +86,12 @@ export const catalogue = {
     retryable: false,
     envelope: ['MethodNotAllowed', 'MethodNotAllowed'],
   },
+  WrongDeliveryMode: {
+    status: 400,
+    title: 'The subscription delivers in another way',
+    retryable: false,
+    envelope: ['BadRequest', 'WrongDeliveryMode'],
+  },
   Conflict: { status: 409, title: 'The change conflicts with what is stored', retryable: false },
   PreconditionFailed: {
     status: 412,

@@ -54,3 +54,16 @@ export const domainTopicsMax = 100_000;
 
 /** Entries of one page of a list: default and most. */
 export const pageSize = { default: 100, max: 1_000 } as const;
+
+/** Events of one `receive`, and how long it waits for the first (Event Grid namespaces, "Receive"). */
+export const receiveEvents = { min: 1, max: 100, default: 1 } as const;
+export const receiveWaitSeconds = { min: 10, max: 120, default: 60 } as const;
+
+/** Lock tokens of one request; as many as `receive` gives at most. */
+export const lockTokensMax = 100;
+
+/** Pull subscriptions (Event Grid namespaces, `QueueInfo`). */
+export const receiveLockSeconds = { min: 60, max: 300, default: 60 } as const;
+export const receptions = { min: 1, max: 10, default: 10 } as const;
+/** Event Grid keeps events for as long as the topic's retention, at most 7 days. */
+export const queueTimeToLiveMs = { min: 60_000, max: 7 * 86_400_000, default: 7 * 86_400_000 } as const;

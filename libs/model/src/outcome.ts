@@ -37,6 +37,7 @@ export const deadLetterReasons = [
   'UndeliverableDueToPayloadTooLarge',
   'QuotaExceeded',
   'Quarantined',
+  'Rejected',
 ] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
 

@@ -113,12 +113,19 @@ export interface RetryPolicy {
   readonly eventTimeToLiveInMinutes: number;
 }
 
-export interface SubscriptionProperties {
-  readonly destination: Destination;
+/** Exactly one of `destination` and `queue`. */
+export type SubscriptionProperties = CommonProperties &
+  (
+    | { readonly destination: Destination; readonly queue?: undefined }
+    | { readonly queue: QueueProperties; readonly destination?: undefined }
+  );
+
+interface CommonProperties {
   /** Event Grid's filters. */
   readonly filter: SubscriptionFilter;
   /** Those of the CloudEvents Subscriptions API, which must pass as well. Absent: none. */
   readonly filters?: readonly FilterEntry[];
+  /** Of pushing. */
   readonly retryPolicy: RetryPolicy;
   readonly eventDeliverySchema: DeliverySchema;
   readonly labels: readonly string[];

@@ -1,6 +1,6 @@
 /**
  * A channel that this process listens to: a subscription on a connection of its own, which is replaced when it ends or
- * does not answer. Messages may be lost meanwhile; `back` is called when it stands again.
+ * does not answer. Messages may be lost until it stands.
  */
 import type { Clock, Timer } from '@gridpost/model';
 import type { Redis } from 'ioredis';
@@ -10,7 +10,8 @@ const pingMs = 5_000;
 
 export interface ChannelListener {
   readonly heard: (message: string) => void;
-  readonly back: () => void;
+  /** The subscription stands: `again`, after it was away. */
+  readonly stands: (again: boolean) => void;
 }
 
 export class Channel {
@@ -74,7 +75,7 @@ export class Channel {
     this.#timers.push(
       this.#clock.every(pingMs, () => void connection.ping().catch(() => connection.disconnect())),
     );
-    if (this.#turn > 1) this.#listener.back();
+    this.#listener.stands(this.#turn > 1);
   }
 
   #retry(): void {

@@ -19,8 +19,8 @@ export class AppendHints {
   constructor(connect: Connect, channel: string, clock: Clock) {
     this.#channel = new Channel(connect, channel, clock, {
       heard: (partition) => this.#wake(Number(partition)),
-      back: () => {
-        for (const partition of this.#asked) this.#wake(partition);
+      stands: (again) => {
+        if (again) for (const partition of this.#asked) this.#wake(partition);
       },
     });
   }
@@ -64,7 +64,8 @@ export class DeferralHints {
         const [partition, ...subscriptions] = message.split(' ');
         for (const subscription of subscriptions) this.#watch.wake(Number(partition), subscription);
       },
-      back: () => this.#watch.wakeAll(partitions),
+      // Those who listen do not wait for it to stand.
+      stands: () => this.#watch.wakeAll(partitions),
     });
   }
 

@@ -7,10 +7,6 @@ type Wake = (partition: number) => void;
 export class DeferralWatch {
   readonly #listeners = new Map<Incarnation, Set<Wake>>();
 
-  get size(): number {
-    return this.#listeners.size;
-  }
-
   listen(subscription: Incarnation, wake: Wake): () => void {
     // Wrapped, so that one function that listens twice is two listeners.
     const listener: Wake = (partition) => wake(partition);
@@ -36,7 +32,7 @@ export class DeferralWatch {
 /** The subscriptions that a settle is to announce, as far as it defers anything for them. */
 export function announcedBy({ entries, announced }: SettleBatch): Set<Incarnation> {
   const found = new Set<Incarnation>();
-  if (!announced) return found;
+  if (!announced?.size) return found;
   for (const { deferrals } of entries)
     for (const { subscription } of deferrals) if (announced.has(subscription)) found.add(subscription);
   return found;

@@ -107,6 +107,9 @@ class Service implements Delivery {
       connections: this.#connections,
       start: (delivery, now) => this.#pipeline.start(delivery, now),
       saturated: () => this.#saturated,
+      onResumed: (subscription) => {
+        for (const partition of this.#worker.owned()) partition.resume(subscription);
+      },
     });
     this.#lanes = lanes;
     const matching = new Matching(registry, metrics, log);

@@ -110,7 +110,7 @@ export class Due implements Backlog {
     const rooms = new Map<string, number>();
     const parked = new Set<string>();
     for (const lane of lanes.all()) {
-      if (lane.stop === 'disabled') parked.add(lane.id);
+      if (lane.stop === 'disabled' || lane.stop === 'queue') parked.add(lane.id);
       else if (!lane.idle || lane.failing) rooms.set(lane.id, lane.leaseRoom);
     }
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;

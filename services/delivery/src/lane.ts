@@ -9,14 +9,14 @@
  * goes to the other.
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
- * could start at once and nothing waits. It is *failing* when its endpoint takes nothing (`pace.ts`). It is *stopped* when its subscription is gone or disabled: what waits is let go
- * of, what runs is left to end.
+ * could start at once and nothing waits. It is *failing* when its endpoint takes nothing (`pace.ts`). It is *stopped* when its subscription is gone or
+ * disabled, or its events are received by consumers: what waits is let go of, what runs is left to end.
  */
 import type { Incarnation } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import { defer, drop } from './endings.js';
 import { Line } from './line.js';
-import type { OpenDelivery, Passage } from './open-delivery.js';
+import type { OpenDelivery, Passage, Stop } from './open-delivery.js';
 import { Pace } from './pace.js';
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
@@ -52,7 +52,7 @@ export class Lane implements Passage {
   registered: RegisteredSubscription;
   target: Target;
   series: DeliverySeries;
-  stop: 'gone' | 'disabled' | undefined;
+  stop: Stop | undefined;
   /** Something was offered within the last second; kept by `lanes.ts`. */
   active = false;
   /** Reading waits for room here; kept by `lanes.ts`, cleared when there is some. */
@@ -207,7 +207,7 @@ export class Lane implements Passage {
   }
 
   /** Stops the lane, or lets it go on. */
-  setStop(stop: 'gone' | 'disabled' | undefined): void {
+  setStop(stop: Stop | undefined): void {
     if (stop === this.stop) return;
     this.stop = stop;
     if (stop !== undefined) for (const line of [this.#fresh, this.#leased]) this.#letGo(line);
@@ -218,6 +218,7 @@ export class Lane implements Passage {
   /** Concludes a delivery that a stopped lane does not take. */
   refuse(delivery: OpenDelivery): void {
     if (this.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
+    else if (this.stop === 'queue') defer(delivery, 'queue', 0);
     else defer(delivery, 'disabled', disabledMs);
   }
 

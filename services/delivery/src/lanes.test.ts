@@ -105,6 +105,7 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
       return true;
     },
     saturated: () => saturated,
+    onResumed: () => {},
   });
   lanes.whenRoom(() => rooms++);
   lanes.setOwned(1, 1);

@@ -20,7 +20,7 @@ import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Connections } from './connections.js';
 import { defer } from './endings.js';
 import { Lane, type Surroundings } from './lane.js';
-import type { OpenDelivery } from './open-delivery.js';
+import type { OpenDelivery, Stop } from './open-delivery.js';
 import { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
 import { Target } from './target.js';
@@ -44,10 +44,14 @@ export interface LanesOptions {
   readonly start: (delivery: OpenDelivery, now: number) => boolean;
   /** Whether the process has no time to spare. */
   readonly saturated: () => boolean;
+  /** A stopped subscription's deliveries may be attempted from now on. */
+  readonly onResumed: (subscription: Incarnation) => void;
 }
 
 export class Lanes implements Surroundings {
   readonly settings: DeliverySettings;
+  /** Subscriptions whose events are received by consumers, of those that have a lane. */
+  readonly queues = new Set<Incarnation>();
   hungry = 0;
   readonly #options: LanesOptions;
   readonly #lanes = new Map<Incarnation, Lane>();
@@ -77,7 +81,7 @@ export class Lanes implements Surroundings {
       new DeliverySeries(metrics, subscription.topic, subscription.name),
       this.share,
     );
-    lane.setStop(this.#stopOf(subscription.incarnation));
+    this.#stop(lane);
     lane.usedAt = this.elapsed();
     this.#lanes.set(subscription.incarnation, lane);
     return lane;
@@ -159,7 +163,8 @@ export class Lanes implements Surroundings {
     for (const lane of this.#lanes.values()) {
       lane.checkStall(now);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
-      if (lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+      // Without its lane a queue would not be kept from being asked.
+      if (lane.stop !== 'queue' && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
     }
     this.reopen(now);
   }
@@ -232,17 +237,29 @@ export class Lanes implements Surroundings {
       lane.registered = registered;
       lane.target = new Target(subscription, this.#options.connections, this.settings.userAgent);
     }
-    lane.setStop(this.#stopOf(lane.id));
+    this.#stop(lane);
   }
 
-  #stopOf(subscription: Incarnation): 'gone' | 'disabled' | undefined {
+  #stop(lane: Lane): void {
+    const stop = this.#stopOf(lane.id);
+    // Its queue may be parked, also by this worker and just now.
+    if (lane.stop !== undefined && stop === undefined) this.#options.onResumed(lane.id);
+    if (stop === 'queue') this.queues.add(lane.id);
+    else this.queues.delete(lane.id);
+    lane.setStop(stop);
+  }
+
+  #stopOf(subscription: Incarnation): Stop | undefined {
     // What was matched a while ago may be gone by now.
     const registered = this.#options.registry.subscription(subscription);
     if (!registered) return 'gone';
-    return registered.subscription.status.state === 'Disabled' ? 'disabled' : undefined;
+    const { properties, status } = registered.subscription;
+    if (properties.queue) return 'queue';
+    return status.state === 'Disabled' ? 'disabled' : undefined;
   }
 
   #forget(lane: Lane): void {
+    this.queues.delete(lane.id);
     if (lane.active) this.#setActive(lane, false);
     lane.target.leave();
     this.#lanes.delete(lane.id);

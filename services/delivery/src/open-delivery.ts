@@ -34,13 +34,16 @@ export interface EntryInHand {
   conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
 }
 
+/** Why a lane starts nothing. `queue`: its events wait in the store to be received. */
+export type Stop = 'gone' | 'disabled' | 'queue';
+
 /** The subscription side. */
 export interface Passage {
   readonly registered: RegisteredSubscription;
   readonly target: Target;
   readonly series: DeliverySeries;
   /** `gone`: deleted or expired; `disabled`: wants nothing for now. No attempt is started for either. */
-  readonly stop: 'gone' | 'disabled' | undefined;
+  readonly stop: Stop | undefined;
   /** Takes a waiting delivery out of line. */
   withdraw(delivery: OpenDelivery): void;
   /** The endpoint took an event, or answered that it does not want this one. Whether it was taken for broken. */

@@ -102,6 +102,7 @@ export class Partition implements DueSite {
       partition,
       epoch: claim.epoch,
       expecting: () => this.#running > 0,
+      announced: lanes.queues,
       onSettled: (batch, result) => this.#onSettled(batch, result),
       onFenced: () => this.fenced(),
     });
@@ -145,6 +146,15 @@ export class Partition implements DueSite {
   /** The log may have got entries. */
   wake(): void {
     this.#reader.wake();
+  }
+
+  /** Takes up what waits of a subscription that was stopped. If that fails it is taken up when its parking ends. */
+  resume(subscription: Incarnation): void {
+    const { store, log } = this.#options;
+    store.hasten(this.partition, subscription).then(
+      () => this.#due.soon(),
+      (error: unknown) => log.warn({ error: String(error) }, 'a queue could not be taken up at once'),
+    );
   }
 
   /** To be called about every 100 ms. */
@@ -352,6 +362,7 @@ export class Partition implements DueSite {
   #expect(subscription: string, disposition: SettledEntry['deferrals'][number]['disposition']): void {
     if (disposition.kind !== 'deferred' || this.state !== 'owned') return;
     const lane = this.#options.lanes.find(subscription);
+    if (lane?.stop === 'queue') return;
     if (disposition.dueInMs === 0) lane?.setBacklog(this.#due, true);
     // A lane without room asks by itself when it has some.
     if (disposition.dueInMs > 0 || !lane || lane.leaseRoom > 0) this.#due.expect(disposition.dueInMs);

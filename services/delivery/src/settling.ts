@@ -6,7 +6,7 @@
  * A call that fails is repeated unchanged until it succeeds, which the store makes harmless. What waits behind it is
  * bounded by what the partition may have in hand.
  */
-import type { Clock, EntryId, Log, Timer } from '@gridpost/model';
+import type { Clock, EntryId, Incarnation, Log, Timer } from '@gridpost/model';
 import { Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
 import type { OpenEntry } from './entry.js';
 import { Outage } from './outage.js';
@@ -19,6 +19,8 @@ export interface SettlingOptions {
   readonly epoch: number;
   /** Whether attempts run whose ends are worth waiting for. */
   readonly expecting: () => boolean;
+  /** Subscriptions whose consumers are told of what is deferred for them. */
+  readonly announced: ReadonlySet<Incarnation>;
   readonly onSettled: (batch: Batch, result: SettleResult) => void;
   readonly onFenced: () => void;
 }
@@ -106,10 +108,10 @@ export class Settling {
   };
 
   async #call(batch: Batch): Promise<void> {
-    const { store, partition, epoch, clock } = this.#options;
+    const { store, partition, epoch, clock, announced } = this.#options;
     let result: SettleResult;
     try {
-      result = await store.settle(partition, epoch, batch);
+      result = await store.settle(partition, epoch, { ...batch, announced });
     } catch (error) {
       if (this.#stopped) return;
       if (error instanceof Fenced) this.#options.onFenced();

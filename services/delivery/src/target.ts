@@ -19,7 +19,12 @@ export class Target {
   #together: readonly string[] = [];
 
   constructor({ name, properties }: Subscription, connections: Connections, userAgent: string) {
-    const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination.properties;
+    // Nothing is sent for a subscription whose events are received.
+    const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination?.properties ?? {
+      endpointUrl: '',
+      contentMode: 'structured',
+      attemptTimeoutInSeconds: 0,
+    };
     // Checked where subscriptions are written; here one bad document must not stop all the others.
     const url = /^https?:/i.test(endpointUrl) && URL.canParse(endpointUrl) ? new URL(endpointUrl) : nowhere;
     this.origin = connections.join(url.origin);

@@ -1,6 +1,6 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
+ * left, trims histories, gives up what waits too long to be received, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
@@ -12,11 +12,13 @@ import {
   type Incarnation,
   type Log,
   attemptClasses,
+  queueLimitsOf,
+  type Subscription,
   subscriptionPath,
 } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
-import type { Store, Usage } from '@gridpost/store';
+import type { LeaseOutcome, PartitionUsage, Store, Usage } from '@gridpost/store';
 import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
@@ -46,6 +48,9 @@ export interface UpkeepOptions {
 const stepMax = 1_000;
 const stepsMax = 20;
 const dayMs = 86_400_000;
+/** Events that no consumer has received in time are given up in such steps. */
+const expireStepMax = 100;
+const expireLeaseMs = 10_000;
 
 interface Names {
   readonly topic: string;
@@ -102,6 +107,7 @@ export class Upkeep {
         leftovers.push({ partition, subscription: each.subscription });
       }
       await this.#trimHistories(partition);
+      await this.#expireQueues(partition, usage);
     }
     for (const partition of partitions) {
       for (const [subscription, { count, oldestAt }] of partition.pending()) {
@@ -198,6 +204,48 @@ export class Upkeep {
       if (count > 0) log.info({ topic, subscription: name, partition, count }, 'deliveries dropped: deleted');
       if (count < stepMax) return;
     }
+  }
+
+  /** Gives up what no consumer has received in time. */
+  async #expireQueues(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
+    const { registry } = this.#options;
+    for (const { subscription: id, oldestAcceptedAt } of subscriptions) {
+      const { subscription } = registry.subscription(id) ?? {};
+      const queue = subscription?.properties.queue;
+      if (!queue || oldestAcceptedAt === undefined) continue;
+      const { timeToLiveMs } = queueLimitsOf(queue);
+      if (now - oldestAcceptedAt < timeToLiveMs) continue;
+      for (let step = 0; step < stepsMax; step++)
+        if ((await this.#expireSome(partition, subscription, timeToLiveMs)) === 0) break;
+    }
+  }
+
+  /** Returns how many were given up. */
+  async #expireSome(partition: number, subscription: Subscription, timeToLiveMs: number): Promise<number> {
+    const { store, metrics } = this.#options;
+    const { incarnation, topic, name, properties } = subscription;
+    const ask = { subscription: incarnation, max: expireStepMax, leaseMs: expireLeaseMs, token: 'upkeep.' };
+    const { deliveries, now } = await store.receive(partition, { ...ask, waitedMs: timeToLiveMs });
+    const outcomes = deliveries.map(({ place, token, state }): LeaseOutcome => {
+      const { entry, index } = place;
+      const outcome = { entry, index, subscription: incarnation, token };
+      // One that was redriven began to live anew.
+      if (now - state.liveFrom < timeToLiveMs)
+        return { ...outcome, disposition: { kind: 'deferred', dueInMs: 0, state } };
+      return properties.deadLettering
+        ? { ...outcome, disposition: { kind: 'deadLettered', reason: 'TimeToLiveExceeded', state } }
+        : { ...outcome, disposition: { kind: 'finished' } };
+    });
+    if (outcomes.length === 0) return 0;
+    const { applied } = await store.conclude(partition, outcomes);
+    let count = 0;
+    for (const [at, { disposition }] of outcomes.entries()) {
+      if (!applied[at] || disposition.kind === 'deferred') continue;
+      count++;
+      if (disposition.kind === 'finished') metrics.dropped.with(topic, name, 'DeadLetteringOff').add();
+      else metrics.deadLettered.with(topic, name, 'TimeToLiveExceeded').add();
+    }
+    return count;
   }
 
   async #trimHistories(partition: number): Promise<void> {

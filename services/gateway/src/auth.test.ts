@@ -22,6 +22,9 @@ async function serveTwoTopics(options: Parameters<typeof serve>[0] = {}): Promis
   await admin('PUT', '/topics/orders');
   await admin('PUT', '/topics/others');
   await admin('PUT', '/topics/orders/eventsubscriptions/billing', hook);
+  await admin('PUT', '/topics/orders/eventsubscriptions/queue', {
+    deliveryConfiguration: { deliveryMode: 'Queue' },
+  });
   await admin('PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false });
   await admin('PUT', '/domains/shop/topics/north');
   for (const scope of ['/domains/shop', '/domains/shop/topics/north'])
@@ -105,7 +108,7 @@ const named = (path: string): string =>
 test('the matrix has every route', () => {
   const listed = new Set(routes.map(([method, path]) => `${method} ${path}`));
   const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never)
-    .filter(({ open }) => !open)
+    .filter(({ open, dataPlane }) => !open && !dataPlane)
     .map(({ method, path }) => `${method} ${named(path)}`);
   expect([...listed].sort()).toEqual(served.sort());
 });
@@ -167,6 +170,40 @@ test.each<[string, (keys: Keys) => Record<string, string>, number]>([
       'SharedAccessKey realm="gridpost", Bearer realm="gridpost"',
     );
     expect(answer.json.error).toMatchObject({ code: 'Unauthorized', details: [{ code: 'Unauthorized' }] });
+  }
+  // Receiving takes the same credentials.
+  for (const operation of ['acknowledge', 'release', 'reject', 'renewLock', 'receive']) {
+    const query = operation === 'receive' ? '?maxEvents=0' : '';
+    const path = `/topics/orders/eventsubscriptions/queue:${operation}${query}`;
+    const { status: received } = await call('POST', path, {
+      body: operation === 'receive' ? undefined : { lockTokens: ['x'] },
+      headers: headersOf(keys),
+    });
+    // To be refused for what it asks for is to be let in.
+    expect([operation, received]).toEqual([
+      operation,
+      status === 200 && operation === 'receive' ? 400 : status,
+    ]);
+  }
+});
+
+test('every route for publishers and consumers is in the table above, or below a domain', () => {
+  const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never)
+    .filter(({ dataPlane }) => dataPlane)
+    .map(({ path }) => path);
+  expect(served).toHaveLength(15);
+});
+
+test('a domain’s key receives from its subscriptions, another’s does not', async () => {
+  const { call, keys, admin } = await serveTwoTopics();
+  const queue = { deliveryConfiguration: { deliveryMode: 'Queue' } };
+  for (const scope of ['/domains/shop', '/domains/shop/topics/north']) {
+    const path = `${scope}/eventsubscriptions/queue`;
+    await admin('PUT', path, queue);
+    const ask = (key: string) =>
+      call('POST', `${path}:acknowledge`, { body: { lockTokens: ['x'] }, headers: { 'aeg-sas-key': key } });
+    expect((await ask(keys.ofDomain)).status).toBe(200);
+    expect((await ask(keys.own)).status).toBe(401);
   }
 });
 

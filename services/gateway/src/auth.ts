@@ -48,6 +48,12 @@ export class Access {
     if (!this.#isAdmin(headers.authorization)) throw this.#wrong(headers.authorization, howToPublish);
   }
 
+  /** Refuses unless the credential, if any, may receive from the topic's subscriptions: as for publishing to it. */
+  checkReceive(headers: IncomingHttpHeaders, topic: Topic | undefined): void {
+    if (topic) this.checkPublish(headers, topic);
+    else this.requireCredential(headers);
+  }
+
   /** Refuses unless the credential, if any, may manage. `topic` is the one the request names, if it exists. */
   checkManage(headers: IncomingHttpHeaders, topic: Topic | undefined): void {
     const expected = 'send the admin key as Authorization: Bearer';

@@ -5,6 +5,8 @@ import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import type { TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
+import type { Consumers } from './pull/consumers.js';
+import type { LockTokens } from './pull/lock-token.js';
 
 export interface Context {
   readonly store: Store;
@@ -13,6 +15,8 @@ export interface Context {
   readonly log: Log;
   readonly keys: TopicKeys;
   readonly paging: Paging;
+  readonly consumers: Consumers;
+  readonly lockTokens: LockTokens;
   /** What subscriptions' filters may cost. */
   readonly filterLimits: FilterLimits;
 }

@@ -17,6 +17,8 @@ import { TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
 import { type Check, type OpsOptions, opsRoutes } from './ops.js';
 import { Paging } from './paging.js';
+import { Consumers } from './pull/consumers.js';
+import { LockTokens } from './pull/lock-token.js';
 import { PublishCounts } from './publish-counts.js';
 import { PublishRoute } from './publish-route.js';
 import { gatewayRoutes } from './routes.js';
@@ -76,7 +78,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const { filterLimits = defaultFilterLimits } = options;
   const paging = new Paging(rootKey);
-  const context: Context = { store, registry, clock, log, keys, paging, filterLimits };
+  const consumers = new Consumers({ store, clock, log, metrics });
+  const lockTokens = new LockTokens(rootKey);
+  const context: Context = {
+    ...{ store, registry, clock, log, keys, paging, filterLimits },
+    ...{ consumers, lockTokens },
+  };
   const management = createManagement({
     routes: serveApi ? gatewayRoutes(context, ops) : opsRoutes(ops),
     access,
@@ -112,6 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function drainOnce(): Promise<void> {
     isDraining = true;
+    await consumers.close();
     await traffic.settled();
     await publisher.drained();
     const closed = closeServer();
@@ -143,6 +151,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     drain: () => (drained ??= drainOnce()),
     async close() {
+      void consumers.close();
       const closed = closeServer();
       server.closeAllConnections();
       await closed;

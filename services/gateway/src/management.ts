@@ -13,7 +13,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { answerError } from './answer.js';
 import type { Access } from './auth.js';
 import { jsonBody } from './json-body.js';
-import { catalogued, problemAnswer, requestIdHeader } from './problem.js';
+import { catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
 import { type Route, scopeOf } from './route.js';
 import { RouteTimes, unmatchedRoute } from './route-times.js';
 
@@ -32,6 +32,8 @@ interface Notes {
   readonly began: number;
   route: string;
   parameters: Request['params'];
+  /** Its client reads Event Grid's envelope. */
+  dataPlane: boolean;
 }
 
 export function createManagement(options: ManagementOptions): Express {
@@ -50,6 +52,7 @@ export function createManagement(options: ManagementOptions): Express {
       began: clock.elapsed(),
       route: unmatchedRoute,
       parameters: {},
+      dataPlane: false,
     };
     res.locals.notes = notes;
     res.set(requestIdHeader, notes.requestId).set('x-content-type-options', 'nosniff');
@@ -61,8 +64,11 @@ export function createManagement(options: ManagementOptions): Express {
     const matched = app.route(expressPath(path));
     matched.all((req, res, next) => {
       Object.assign(notesOf(res), { route: path, parameters: req.params });
-      if (!routes[0]!.open) {
-        access.checkManage(req.headers, topicOf(req, registry));
+      const { open, dataPlane } = routes[0]!;
+      notesOf(res).dataPlane = dataPlane ?? false;
+      if (!open) {
+        if (dataPlane) access.checkReceive(req.headers, topicOf(req, registry));
+        else access.checkManage(req.headers, topicOf(req, registry));
         checkOrigin(req);
       }
       next();
@@ -147,7 +153,7 @@ function notesOf(res: Response): Notes {
 }
 
 function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: ManagementOptions): void {
-  const { requestId, route } = notesOf(res);
+  const { requestId, route, dataPlane } = notesOf(res);
   const error = isBadEscape(thrown)
     ? new GridpostError('InvalidName', 'the path has a broken percent escape')
     : catalogued(thrown);
@@ -155,7 +161,7 @@ function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: Ma
     const cause = error.cause instanceof Error ? error.cause : error;
     log.error({ requestId, method: req.method, route, error: cause.stack }, 'request failed');
   }
-  answerError(req, res, clock, problemAnswer(error, requestId));
+  answerError(req, res, clock, (dataPlane ? envelopeAnswer : problemAnswer)(error, requestId));
 }
 
 /** Express's router decodes parameters, and marks what it cannot decode as the client's fault. */
@@ -165,10 +171,10 @@ function isBadEscape(thrown: unknown): boolean {
 
 /** Once the answer is out: its metrics, and a line for what may have changed something. */
 function conclude(req: Request, res: Response, { metrics, clock, log }: ManagementOptions): void {
-  const { requestId, began, route, parameters } = notesOf(res);
+  const { requestId, began, route, parameters, dataPlane } = notesOf(res);
   const elapsedMs = clock.elapsed() - began;
   new RouteTimes(metrics, req.method, route).observe(res.statusCode, elapsedMs);
-  if (req.method === 'GET' || req.method === 'HEAD' || route === unmatchedRoute) return;
+  if (req.method === 'GET' || req.method === 'HEAD' || route === unmatchedRoute || dataPlane) return;
   const { topic, name } = parameters;
   log.info(
     { requestId, method: req.method, route, topic, subscription: name, status: res.statusCode, elapsedMs },

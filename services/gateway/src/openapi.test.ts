@@ -109,7 +109,7 @@ test('every example is valid', () => {
 test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
-    'filters-test.json',
+    ...['filters-test.json', 'lock-tokens.json'],
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
   for (const file of files) ajvOfFiles.addSchema(readSchema(file));
@@ -141,6 +141,7 @@ test('what is answered is what the document says', async () => {
     destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/?x' } },
   };
   const subscription = '/topics/orders/eventsubscriptions/billing';
+  const queue = '/topics/orders/eventsubscriptions/waiting';
   const calls: [string, string, unknown?][] = [
     ['PUT', '/topics/orders'],
     ['PUT', '/topics/orders', { eventRetentionInDays: 1 }],
@@ -156,6 +157,11 @@ test('what is answered is what the document says', async () => {
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],
+    ['PUT', queue, { deliveryConfiguration: { deliveryMode: 'Queue' } }],
+    ['GET', queue],
+    ['POST', `${queue}:acknowledge`, { lockTokens: ['x'] }],
+    ['POST', `${queue}:receive?maxEvents=0`],
+    ['DELETE', queue],
     ['GET', `${subscription}/deadletters`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
@@ -185,7 +191,7 @@ test('what is answered is what the document says', async () => {
       .replace(/^\/topics\/[a-z]+/, '/topics/{topic}')
       .replace('/domains/shop', '/domains/{domain}')
       .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
-      .replace('/billing', '/{name}');
+      .replace(/\/(billing|waiting)/, '/{name}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(
       document.paths[path][method.toLowerCase()].responses[String(answer.status)] ?? {},

@@ -3,8 +3,9 @@
  * opaque token that carries a code of authentication, so that what reaches a store is a place it once gave out.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { GridpostError, limits } from '@gridpost/model';
+import { limits } from '@gridpost/model';
 import type { Request } from 'express';
+import { invalidParameter, wholeNumber } from './query.js';
 import { baseUrl } from './route.js';
 
 /** Bytes of a page's items from which on it ends early; the item that passes the bound is still in it. */
@@ -32,19 +33,12 @@ export class Paging {
    */
   ask(req: Request): PageAsk {
     const name = req.query.maxpagesize === undefined ? '$top' : 'maxpagesize';
-    const size = req.query[name];
-    let max: number = limits.pageSize.default;
-    if (size !== undefined) {
-      max = typeof size === 'string' && /^\d{1,4}$/.test(size) ? Number(size) : 0;
-      if (max < 1 || max > limits.pageSize.max) {
-        throw invalid(name, `saw ${shown(size)}, expected a whole number from 1 to ${limits.pageSize.max}`);
-      }
-    }
+    const max = wholeNumber(req, name, { min: 1, ...limits.pageSize });
     const token = req.query.continuationToken;
     if (token === undefined) return { max, after: undefined };
     const after = typeof token === 'string' ? this.#open(req.path, token) : undefined;
     if (after === undefined) {
-      throw invalid('continuationToken', 'saw a token that no nextLink of this list holds');
+      throw invalidParameter('continuationToken', 'saw a token that no nextLink of this list holds');
     }
     return { max, after };
   }
@@ -69,14 +63,4 @@ export class Paging {
       .digest()
       .subarray(0, codeBytes);
   }
-}
-
-function invalid(name: string, message: string): GridpostError {
-  return new GridpostError('InvalidParameter', `the query parameter ${name}: ${message}`, {
-    errors: [{ pointer: `query/${name}`, message }],
-  });
-}
-
-function shown(value: unknown): string {
-  return JSON.stringify(value).slice(0, 64);
 }

@@ -5,6 +5,7 @@ import { domainTopicRoutes } from './domain-topics.js';
 import { filterRoutes } from './filters.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
+import { pullRoutes } from './pull/routes.js';
 import type { Route } from './route.js';
 import { subscriptionRoutes } from './subscriptions.js';
 import { topicRoutes } from './topics.js';
@@ -18,6 +19,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...subscriptionRoutes(context),
     ...deadLetterRoutes(context),
     ...filterRoutes(context),
+    ...pullRoutes(context),
     {
       method: 'GET',
       path: '/openapi.json',

@@ -1,9 +1,13 @@
 /** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
   type AdvancedFilter,
+  type Destination,
+  durationMs,
   type FieldError,
   type FilterEntry,
   limits,
+  type PushProperties,
+  type QueueProperties,
   type Scope,
   type Subscription,
   type SubscriptionFilter,
@@ -15,6 +19,8 @@ import { endpointBaseUrl, endpointUrlFault } from './endpoint-url.js';
 import { entityTag } from './preconditions.js';
 import type { Stored } from './stored.js';
 import { invalidResource, schemaCheck, shown } from './validation.js';
+
+const dayMs = 86_400_000;
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | null };
 
@@ -30,13 +36,14 @@ export interface WrittenFilters {
   readonly filters?: readonly FilterEntry[] | null;
 }
 
+interface WrittenDestination {
+  readonly properties: { readonly endpointUrl: string } & Optional<PushProperties>;
+}
+
 /** As `schemas/eventsubscription.json` has it; what Event Grid exports as null means the default. */
 interface Written extends WrittenFilters {
-  readonly destination: {
-    readonly properties: { readonly endpointUrl: string } & Optional<
-      SubscriptionProperties['destination']['properties']
-    >;
-  };
+  readonly destination?: WrittenDestination;
+  readonly deliveryConfiguration?: { readonly queue?: Optional<QueueProperties> | null } | null;
   readonly retryPolicy?: Optional<SubscriptionProperties['retryPolicy']> | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
@@ -60,18 +67,11 @@ export function propertiesOf(
   const at = outer ? '/properties' : '';
   const faults = faultsOf(written, at, now);
   if (faults.length) throw invalidResource(faults);
-  const { destination, retryPolicy, expirationTimeUtc } = written;
-  const { endpointUrl, contentMode, attemptTimeoutInSeconds } = destination.properties;
+  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
   const properties: SubscriptionProperties = {
-    destination: {
-      endpointType: 'WebHook',
-      properties: {
-        endpointUrl,
-        // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
-        contentMode: contentMode ?? 'structured',
-        attemptTimeoutInSeconds: attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
-      },
-    },
+    ...(destination
+      ? { destination: destinationOf(destination) }
+      : { queue: queueOf(deliveryConfiguration?.queue ?? {}) }),
     ...filtersOf(written),
     retryPolicy: {
       maxDeliveryAttempts: retryPolicy?.maxDeliveryAttempts ?? limits.deliveryAttempts.default,
@@ -85,12 +85,44 @@ export function propertiesOf(
   return { properties, at };
 }
 
+function destinationOf({ properties }: WrittenDestination): Destination {
+  const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties;
+  return {
+    endpointType: 'WebHook',
+    properties: {
+      endpointUrl,
+      // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
+      contentMode: contentMode ?? 'structured',
+      attemptTimeoutInSeconds: attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
+    },
+  };
+}
+
+function queueOf(written: Optional<QueueProperties>): QueueProperties {
+  const { receiveLockDurationInSeconds, maxDeliveryCount, eventTimeToLive } = written;
+  return {
+    receiveLockDurationInSeconds: receiveLockDurationInSeconds ?? limits.receiveLockSeconds.default,
+    maxDeliveryCount: maxDeliveryCount ?? limits.receptions.default,
+    eventTimeToLive: eventTimeToLive ?? `P${limits.queueTimeToLiveMs.default / dayMs}D`,
+  };
+}
+
 /** What a schema cannot say. */
 function faultsOf(written: Written, at: string, now: number): FieldError[] {
   const faults: FieldError[] = [];
-  const url = endpointUrlFault(written.destination.properties.endpointUrl);
-  if (url) faults.push({ pointer: `${at}/destination/properties/endpointUrl`, message: url });
-  const { expirationTimeUtc } = written;
+  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
+  if ((destination == null) === (deliveryConfiguration == null)) {
+    faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
+  } else if (destination) {
+    const url = endpointUrlFault(destination.properties.endpointUrl);
+    if (url) faults.push({ pointer: `${at}/destination/properties/endpointUrl`, message: url });
+  } else {
+    faults.push(...queueFaults(deliveryConfiguration?.queue ?? {}, `${at}/deliveryConfiguration/queue`));
+    if (retryPolicy != null) {
+      const message = 'is for events that are pushed; maxDeliveryCount and eventTimeToLive say it of a queue';
+      faults.push({ pointer: `${at}/retryPolicy`, message });
+    }
+  }
   // The comparison also fails for what is no instant, such as a leap second that Date does not know.
   if (expirationTimeUtc != null && !(Date.parse(expirationTimeUtc) > now)) {
     faults.push({
@@ -99,6 +131,15 @@ function faultsOf(written: Written, at: string, now: number): FieldError[] {
     });
   }
   return faults;
+}
+
+function queueFaults({ eventTimeToLive }: Optional<QueueProperties>, at: string): FieldError[] {
+  if (eventTimeToLive == null) return [];
+  const { min, max } = limits.queueTimeToLiveMs;
+  const ms = durationMs(eventTimeToLive);
+  if (ms !== undefined && ms >= min && ms <= max) return [];
+  const message = `saw ${shown(eventTimeToLive)}, expected an ISO 8601 duration from PT1M to P${max / dayMs}D`;
+  return [{ pointer: `${at}/eventTimeToLive`, message }];
 }
 
 /** Filters as they are kept: without what is null. */
@@ -127,7 +168,7 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
   const { topic, name, properties, status, createdAt, updatedAt } = value;
-  const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination.properties;
+  const { destination, queue, retryPolicy, ...others } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
     name,
@@ -140,17 +181,21 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
         status.state === 'Active'
           ? { state: status.state }
           : { state: status.state, reason: status.reason, at: new Date(status.at).toISOString() },
-      ...properties,
-      destination: {
-        endpointType: properties.destination.endpointType,
-        properties: { endpointBaseUrl: endpointBaseUrl(endpointUrl), contentMode, attemptTimeoutInSeconds },
-      },
+      ...(destination
+        ? { destination: destinationView(destination), retryPolicy }
+        : { deliveryConfiguration: { deliveryMode: 'Queue', queue } }),
+      ...others,
     },
     systemData: {
       createdAt: new Date(createdAt).toISOString(),
       lastModifiedAt: new Date(updatedAt).toISOString(),
     },
   };
+}
+
+function destinationView({ endpointType, properties }: Destination): object {
+  const { endpointUrl, ...others } = properties;
+  return { endpointType, properties: { endpointBaseUrl: endpointBaseUrl(endpointUrl), ...others } };
 }
 
 /** `topics`, `domains` or `domains/topics`. */

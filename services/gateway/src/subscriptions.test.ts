@@ -52,7 +52,7 @@ test('a subscription is stored with every default, and shown without the secret 
     systemData: { createdAt: expect.any(String), lastModifiedAt: expect.any(String) },
   });
   expect((await admin('GET', path)).json).toEqual(created.json);
-  expect((await stored(store)).properties.destination.properties.endpointUrl).toBe(url);
+  expect((await stored(store)).properties.destination!.properties.endpointUrl).toBe(url);
   expect(registry.subscriptionAt('orders', 'billing')?.etag).toBe(created.headers.etag?.slice(1, -1));
 });
 
@@ -115,7 +115,7 @@ test('what a subscription is read as can be written back, the URL added', async 
 
 const long = (length: number) => 'x'.repeat(length);
 const refusals: [object, string, string | RegExp][] = [
-  [{}, '/destination', 'is missing'],
+  [{}, '', 'expected either destination or deliveryConfiguration'],
   [{ destination: null }, '/destination', 'saw null, expected an object'],
   [{ destination: { properties: { endpointUrl: url } } }, '/destination/endpointType', 'is missing'],
   [

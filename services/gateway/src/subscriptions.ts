@@ -115,8 +115,12 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
     const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
+    const { destination } = value.properties;
+    if (!destination) {
+      throw new GridpostError('WrongDeliveryMode', 'events of this subscription are received, not pushed');
+    }
     res.set('cache-control', 'no-store');
-    res.json({ endpointUrl: value.properties.destination.properties.endpointUrl });
+    res.json({ endpointUrl: destination.properties.endpointUrl });
   }
 
   async function list(req: Request, res: Response): Promise<void> {
@@ -174,11 +178,11 @@ export function subscriptionRoutes(context: Context): Route[] {
   });
 }
 
-/** Whether the change may cure what kept deliveries waiting: a disabled subscription, or a wrong address. */
+/** Whether the change may cure what kept deliveries waiting: a disabled subscription, a wrong address, or another way of delivery. */
 function mendsDelivery(before: Subscription, after: Subscription): boolean {
   return (
     before.status.state === 'Disabled' ||
-    before.properties.destination.properties.endpointUrl !==
-      after.properties.destination.properties.endpointUrl
+    before.properties.destination?.properties.endpointUrl !==
+      after.properties.destination?.properties.endpointUrl
   );
 }

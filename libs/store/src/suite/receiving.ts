@@ -241,12 +241,13 @@ export function describeReceiving(open: OpenStore): void {
           await scene.store.settle(0, epoch, { entries, outcomes: [], announced });
           return arrived || undefined;
         });
-        expect(woken[0]).toEqual([subA, 0]);
-        expect(woken.every(([subscription]) => subscription === subA)).toBe(true);
+        expect(woken).toContainEqual([subA, 0]);
         const { deliveries } = await scene.receive();
+        woken.length = 0;
         const second = hint();
         await scene.store.conclude(0, [outcomeOf(deliveries[0]!, releasedIn(0))]);
         await second;
+        expect(woken).toEqual([[subA, 0]]);
         stopA();
         stopB();
         stopA();

@@ -4,6 +4,7 @@ import {
   frameEvent,
   type Log,
   newIncarnation,
+  type QueueProperties,
   type Subscription,
   type SubscriptionProperties,
   subscriptionPath,
@@ -33,10 +34,18 @@ export interface Running {
   readonly lines: Line[];
 }
 
-type Wish = Partial<Omit<SubscriptionProperties, 'destination'>> & {
+type Wish = Partial<Omit<SubscriptionProperties, 'destination' | 'queue'>> & {
   readonly timeoutSeconds?: number;
   readonly contentMode?: 'structured' | 'binary';
 };
+
+const usual = {
+  filter: {},
+  retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
+  eventDeliverySchema: 'CloudEventSchemaV1_0',
+  labels: [],
+  deadLettering: true,
+} as const;
 
 /** Quick beats, so that tests take moments; what a test is about it sets itself. */
 const quick: Partial<DeliverySettings> = {
@@ -80,29 +89,20 @@ export class Rig {
 
   async subscribe(name: string, url: string, wish: Wish = {}): Promise<Subscription> {
     const { timeoutSeconds = 30, contentMode = 'structured', ...properties } = wish;
-    const subscription: Subscription = {
-      topic: this.topic.name,
-      topicIncarnation: this.topic.incarnation,
-      name,
-      incarnation: newIncarnation(),
-      properties: {
-        destination: {
-          endpointType: 'WebHook',
-          properties: { endpointUrl: url, contentMode, attemptTimeoutInSeconds: timeoutSeconds },
-        },
-        filter: {},
-        retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
-        eventDeliverySchema: 'CloudEventSchemaV1_0',
-        labels: [],
-        deadLettering: true,
-        ...properties,
+    return this.#subscribe(name, {
+      ...usual,
+      ...properties,
+      destination: {
+        endpointType: 'WebHook',
+        properties: { endpointUrl: url, contentMode, attemptTimeoutInSeconds: timeoutSeconds },
       },
-      status: { state: 'Active' },
-      createdAt: this.clock.now(),
-      updatedAt: this.clock.now(),
-    };
-    await this.put(subscription);
-    return subscription;
+    });
+  }
+
+  /** A subscription whose events are received. */
+  async subscribeQueue(name: string, queue: Partial<QueueProperties> = {}): Promise<Subscription> {
+    const defaults = { receiveLockDurationInSeconds: 60, maxDeliveryCount: 10, eventTimeToLive: 'P1D' };
+    return this.#subscribe(name, { ...usual, queue: { ...defaults, ...queue } });
   }
 
   async put(subscription: Subscription): Promise<void> {
@@ -205,6 +205,21 @@ export class Rig {
     this.clock.stop();
     await this.watched.memory.close();
     return this.clock.pending;
+  }
+
+  async #subscribe(name: string, properties: SubscriptionProperties): Promise<Subscription> {
+    const subscription: Subscription = {
+      topic: this.topic.name,
+      topicIncarnation: this.topic.incarnation,
+      name,
+      incarnation: newIncarnation(),
+      properties,
+      status: { state: 'Active' },
+      createdAt: this.clock.now(),
+      updatedAt: this.clock.now(),
+    };
+    await this.put(subscription);
+    return subscription;
   }
 
   #topicNamed(name: string, eventRetentionInDays = 0): Topic {

@@ -1,0 +1,267 @@
+/**
+ * What consumers of pull subscriptions do, in terms of deliveries: receive, acknowledge, release, reject and renew. HTTP is
+ * `routes.ts`'s business, waiting `line.ts`'s.
+ *
+ * What a consumer may still get is judged when it is received (Event Grid namespaces, "Message delivery and retry"): a
+ * delivery that has been received as often as its subscription allows, or has outlived its time to live, becomes a dead
+ * letter instead, or is dropped where the subscription wants none. Counts and locks are in the store, so that any gateway
+ * may be asked about anything.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  type Clock,
+  type DeadLetterReason,
+  type Incarnation,
+  type Log,
+  type QueueProperties,
+  queueLimitsOf,
+  type Subscription,
+} from '@gridpost/model';
+import type { Metrics } from '@gridpost/metrics';
+import type { DeliveryState, LeasedDelivery, LeaseOutcome, Store } from '@gridpost/store';
+import { type Consumer, giveBack, Line } from './line.js';
+import type { Lock } from './lock-token.js';
+
+/** A subscription whose events are received, not pushed. */
+export type PulledSubscription = Subscription & { readonly properties: { readonly queue: QueueProperties } };
+
+export interface ConsumersOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export type Action =
+  | { readonly kind: 'acknowledge' | 'reject' | 'renewLock' }
+  | { readonly kind: 'release'; readonly delayMs: number };
+
+/** A request for events that may have to wait. */
+export interface Receiving {
+  /** Rejects as the store does. */
+  readonly deliveries: Promise<readonly LeasedDelivery[]>;
+  /** The consumer has gone: what it has got, or would get, is for others. */
+  readonly abandon: () => void;
+}
+
+type Conclusion = LeaseOutcome['disposition'];
+
+/** A lock can be renewed for so long after the event was received (Event Grid namespaces, "Renew lock"). */
+const renewMsMax = 3_600_000;
+
+export class Consumers {
+  readonly #options: ConsumersOptions;
+  readonly #lines = new Map<Incarnation, Line>();
+  /** Tells this process's leases from others'. */
+  readonly #token = `c${randomBytes(6).toString('hex')}.`;
+  #closed = false;
+
+  constructor(options: ConsumersOptions) {
+    this.#options = options;
+  }
+
+  /** Waits at most `waitMs` for at most `max` events, locked for the subscription's lock duration. */
+  receive(subscription: PulledSubscription, max: number, waitMs: number): Receiving {
+    const request = new Request(max, queueLimitsOf(subscription.properties.queue).lockMs);
+    if (this.#closed) request.serve([]);
+    else {
+      const line = this.#lineOf(subscription);
+      const timer = this.#options.clock.after(waitMs, () => request.leave());
+      request.onEnd = () => {
+        timer.cancel();
+        line.leave(request);
+      };
+      line.enter(request);
+    }
+    return {
+      deliveries: request.deliveries,
+      abandon: () => {
+        request.gone = true;
+        request.leave();
+        if (request.got.length > 0) void this.giveBack(subscription, request.got);
+      },
+    };
+  }
+
+  /** Lets others have what was received, as if it had not been. Never rejects. */
+  giveBack({ incarnation }: Subscription, deliveries: readonly LeasedDelivery[]): Promise<void> {
+    return giveBack({ ...this.#options, subscription: incarnation }, deliveries);
+  }
+
+  /** For each lock whether it was still held, and so whether the action was done. Rejects as the store does. */
+  async conclude(
+    subscription: PulledSubscription,
+    locks: readonly Lock[],
+    action: Action,
+  ): Promise<boolean[]> {
+    const outcomes = locks.map((lock) => ({
+      lock,
+      conclusion: this.#conclusionOf(subscription, lock, action),
+    }));
+    const applied = await this.#apply(
+      subscription,
+      outcomes.flatMap(({ lock, conclusion }) => (conclusion ? [{ ...lock, conclusion }] : [])),
+    );
+    let at = 0;
+    return outcomes.map(({ conclusion }) => conclusion !== undefined && applied[at++]!);
+  }
+
+  /** Answers everybody who waits, and lets nobody wait any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#lines.values()].map((line) => line.close()));
+  }
+
+  #lineOf(subscription: PulledSubscription): Line {
+    const { incarnation } = subscription;
+    const known = this.#lines.get(incarnation);
+    if (known) return known;
+    const line = new Line({
+      ...this.#options,
+      subscription: incarnation,
+      token: this.#token,
+      admit: (deliveries, now) => this.#admit(subscription, deliveries, now),
+      onEmpty: () => this.#lines.delete(incarnation),
+    });
+    this.#lines.set(incarnation, line);
+    return line;
+  }
+
+  #admit(
+    subscription: PulledSubscription,
+    deliveries: readonly LeasedDelivery[],
+    now: number,
+  ): readonly LeasedDelivery[] {
+    const { deliveriesMax, timeToLiveMs } = queueLimitsOf(subscription.properties.queue);
+    const admitted: LeasedDelivery[] = [];
+    const over: (Lock & { conclusion: Conclusion })[] = [];
+    for (const delivery of deliveries) {
+      const { attempts, liveFrom } = delivery.state;
+      if (attempts <= deliveriesMax && now - liveFrom < timeToLiveMs) {
+        admitted.push(delivery);
+        continue;
+      }
+      const lock = { ...lockOf(delivery, now), received: attempts - 1 };
+      const reason = now - liveFrom < timeToLiveMs ? 'MaxDeliveryAttemptsExceeded' : 'TimeToLiveExceeded';
+      over.push({ ...lock, conclusion: this.#giveUp(subscription, lock, reason) });
+    }
+    if (over.length > 0) {
+      this.#apply(subscription, over).catch((error: unknown) => {
+        // Their leases run out, and they are judged again.
+        this.#options.log.warn({ error: String(error) }, 'events that are over could not be written');
+      });
+    }
+    return admitted;
+  }
+
+  /** Undefined if it is too late for the action. */
+  #conclusionOf(subscription: PulledSubscription, lock: Lock, action: Action): Conclusion | undefined {
+    const { lockMs, deliveriesMax } = queueLimitsOf(subscription.properties.queue);
+    const state = stateOf(lock);
+    switch (action.kind) {
+      case 'acknowledge':
+        return { kind: 'finished' };
+      case 'reject':
+        return this.#giveUp(subscription, lock, 'Rejected');
+      case 'release':
+        return lock.received >= deliveriesMax
+          ? this.#giveUp(subscription, lock, 'MaxDeliveryAttemptsExceeded')
+          : { kind: 'deferred', dueInMs: action.delayMs, state };
+      case 'renewLock':
+        return this.#options.clock.now() - lock.receivedAt < renewMsMax
+          ? { kind: 'leased', leaseMs: lockMs, token: lock.lease, state }
+          : undefined;
+    }
+  }
+
+  #giveUp({ properties }: PulledSubscription, lock: Lock, reason: DeadLetterReason): Conclusion {
+    return properties.deadLettering
+      ? { kind: 'deadLettered', reason, state: stateOf(lock) }
+      : { kind: 'finished' };
+  }
+
+  /** Whether each was still locked. Counts what was given up. */
+  async #apply(
+    { incarnation, topic, name }: PulledSubscription,
+    ended: readonly (Lock & { readonly conclusion: Conclusion })[],
+  ): Promise<boolean[]> {
+    const { store, metrics } = this.#options;
+    const applied = new Array<boolean>(ended.length).fill(false);
+    const byPartition = new Map<number, { readonly at: number[]; readonly outcomes: LeaseOutcome[] }>();
+    for (const [at, { place, lease, conclusion }] of ended.entries()) {
+      const { partition, entry, index } = place;
+      const together = byPartition.get(partition) ?? { at: [], outcomes: [] };
+      byPartition.set(partition, together);
+      together.at.push(at);
+      together.outcomes.push({
+        ...{ entry, index, subscription: incarnation, token: lease },
+        disposition: conclusion,
+      });
+    }
+    await Promise.all(
+      [...byPartition].map(async ([partition, { at, outcomes }]) => {
+        const result = await store.conclude(partition, outcomes);
+        for (const [index, each] of at.entries()) applied[each] = result.applied[index]!;
+        for (const { deadLettered, dropped } of result.quotaEffects) {
+          if (deadLettered > 0) metrics.deadLettered.with(topic, name, 'QuotaExceeded').add(deadLettered);
+          if (dropped > 0) metrics.dropped.with(topic, name, 'DeadLetterQuotaExceeded').add(dropped);
+        }
+      }),
+    );
+    for (const [at, { conclusion }] of ended.entries())
+      if (applied[at] && conclusion.kind === 'deadLettered')
+        metrics.deadLettered.with(topic, name, conclusion.reason).add();
+    return applied;
+  }
+}
+
+/** The lock of a delivery that was just received. */
+export function lockOf({ place, token, state }: LeasedDelivery, now: number): Lock {
+  const { attempts, liveFrom, lastAttemptAt = now } = state;
+  return { place, lease: token, received: attempts, receivedAt: lastAttemptAt, liveFrom };
+}
+
+function stateOf({ received, receivedAt, liveFrom }: Lock): DeliveryState {
+  return { attempts: received, liveFrom, lastAttemptAt: receivedAt };
+}
+
+/** One consumer's request, from its place in line to its end. */
+class Request implements Consumer {
+  readonly max: number;
+  readonly leaseMs: number;
+  readonly deliveries: Promise<readonly LeasedDelivery[]>;
+  gone = false;
+  got: readonly LeasedDelivery[] = [];
+  onEnd: () => void = () => {};
+  readonly #resolve: (deliveries: readonly LeasedDelivery[]) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(max: number, leaseMs: number) {
+    this.max = max;
+    this.leaseMs = leaseMs;
+    let resolve!: typeof this.serve;
+    let reject!: typeof this.fail;
+    this.deliveries = new Promise((...both) => {
+      [resolve, reject] = both;
+    });
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  serve(deliveries: readonly LeasedDelivery[]): void {
+    this.got = deliveries;
+    this.onEnd();
+    this.#resolve(deliveries);
+  }
+
+  fail(error: unknown): void {
+    this.onEnd();
+    this.#reject(error);
+  }
+
+  /** It waits no longer. */
+  leave(): void {
+    this.onEnd();
+    this.#resolve([]);
+  }
+}
