@@ -16,7 +16,7 @@ import {
   shown,
   type Way,
 } from './clause.js';
-import { beginsWithOneOf, type Comparison, endsWithOneOf, equalsOneOf, type Probe } from './comparison.js';
+import { beginsWithOneOf, endsWithOneOf, equalsOneOf, type Probe } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
 import { scalarKindOf } from './kinds.js';
 import { attributeOperand, dataOperand, type Operand, valueAt } from './operand.js';
@@ -149,7 +149,7 @@ function comparisonOf(node: Node): Clause | undefined {
         : equalsOneOf(values);
   return new ComparisonClause({
     ...{ pointer: '', operator: 'sql', operand, kind },
-    comparison: comparison as Comparison,
+    comparison,
   });
 }
 
