@@ -41,6 +41,10 @@ export interface Clause {
 
 const noWays: readonly Way[] = [];
 
+/** Of clauses that must all hold. The copy takes no more room than it needs: an array that has grown has room for 17. */
+export const waysOfAll = (clauses: readonly Clause[]): readonly Way[] =>
+  clauses.flatMap(({ ways }) => ways).slice();
+
 export interface ComparisonParts {
   readonly pointer: string;
   /** The operator's name in the filter. */
@@ -173,7 +177,7 @@ export class AllClause implements Clause {
   constructor(pointer: string, clauses: readonly Clause[]) {
     this.#pointer = pointer;
     this.parts = clauses;
-    this.ways = clauses.flatMap((clause) => clause.ways);
+    this.ways = waysOfAll(clauses);
   }
 
   holds(event: Event): boolean {

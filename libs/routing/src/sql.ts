@@ -15,6 +15,7 @@ import {
   type Sign,
   shown,
   type Way,
+  waysOfAll,
 } from './clause.js';
 import { beginsWithOneOf, endsWithOneOf, equalsOneOf, type Probe } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
@@ -62,7 +63,7 @@ class SqlClause implements Clause {
     this.#text = text;
     const expression = parseCesql(text);
     this.parts = partsOf(expression.ast);
-    this.ways = this.parts ? this.parts.flatMap(({ ways }) => ways) : waysOf(expression.ast);
+    this.ways = this.parts ? waysOfAll(this.parts) : waysOf(expression.ast);
     if (!this.parts) this.#expression = expression;
   }
 
