@@ -14,6 +14,8 @@ export interface Sign {
 /** Of an event that passes, at least one of these is true. So one way is enough to be found by. */
 export interface Way {
   readonly signs: readonly Sign[];
+  /** Whether a value has at most one of them. */
+  readonly exclusive?: boolean;
   /** The clause that holds whenever a value (not the element of an array) has one of the signs; absent if none is sure. */
   readonly proves?: Clause;
 }
@@ -87,8 +89,12 @@ export class ComparisonClause implements Clause {
     this.#pointer = parts.pointer;
     this.#operator = parts.operator;
     const probes = this.#negated ? undefined : test.probes(wanted);
-    const signs = probes?.map((probe) => ({ operand, kind, probe }));
-    this.ways = !signs ? noWays : [test.probesDecide ? { signs, proves: this } : { signs }];
+    if (!probes) this.ways = noWays;
+    else {
+      const signs = probes.map((probe) => ({ operand, kind, probe }));
+      const exclusive = probes.every(({ gate }) => gate === 'exact');
+      this.ways = [test.probesDecide ? { signs, exclusive, proves: this } : { signs, exclusive }];
+    }
   }
 
   holds(event: Event): boolean {

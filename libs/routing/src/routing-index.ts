@@ -52,7 +52,7 @@ class Seat<T> {
     this.taken = taken;
     this.sign = sign;
     this.rest = restOf(row.filter.tests, taken);
-    this.shared = taken.some(({ signs }) => signs.length > 1);
+    this.shared = taken.some(({ signs, exclusive }) => signs.length > 1 && !exclusive);
   }
 }
 
