@@ -1,6 +1,6 @@
 /** What a filter is made of: clauses that hold for an event or do not, and can say why. */
 import type { Event } from '@gridpost/model';
-import type { Comparison, Probe } from './comparison.js';
+import type { Comparison, Probe, Test } from './comparison.js';
 import type { Kind } from './kinds.js';
 import type { Operand } from './operand.js';
 
@@ -14,6 +14,8 @@ export interface Sign {
 /** Of an event that passes, at least one of these is true. So one way is enough to be found by. */
 export interface Way {
   readonly signs: readonly Sign[];
+  /** Whether a value has at most one of them. */
+  readonly exclusive?: boolean;
   /** The clause that holds whenever a value (not the element of an array) has one of the signs; absent if none is sure. */
   readonly proves?: Clause;
 }
@@ -41,6 +43,10 @@ export interface Clause {
 
 const noWays: readonly Way[] = [];
 
+/** Of clauses that must all hold. The copy takes no more room than it needs: an array that has grown has room for 17. */
+export const waysOfAll = (clauses: readonly Clause[]): readonly Way[] =>
+  clauses.flatMap(({ ways }) => ways).slice();
+
 export interface ComparisonParts {
   readonly pointer: string;
   /** The operator's name in the filter. */
@@ -61,7 +67,9 @@ export class ComparisonClause implements Clause {
   readonly ways: readonly Way[];
   readonly #operand: Operand;
   readonly #kind: Kind;
-  readonly #comparison: Comparison;
+  // Not the comparison itself: a match looks at these two, and what is far apart in memory is what costs it most.
+  readonly #test: Test;
+  readonly #wanted: unknown;
   readonly #negated: boolean;
   readonly #withoutValue: boolean;
   readonly #elements: boolean;
@@ -69,18 +77,24 @@ export class ComparisonClause implements Clause {
   readonly #operator: string;
 
   constructor(parts: ComparisonParts) {
-    const { operand, kind, comparison } = parts;
+    const { operand, kind } = parts;
+    const { test, wanted } = parts.comparison;
     this.#operand = operand;
     this.#kind = kind;
-    this.#comparison = comparison;
+    this.#test = test;
+    this.#wanted = wanted;
     this.#negated = parts.negated ?? false;
     this.#withoutValue = parts.withoutValue ?? false;
     this.#elements = parts.elements ?? false;
     this.#pointer = parts.pointer;
     this.#operator = parts.operator;
-    const probes = this.#negated ? undefined : comparison.probes();
-    const signs = probes?.map((probe) => ({ operand, kind, probe }));
-    this.ways = !signs ? noWays : [comparison.probesDecide ? { signs, proves: this } : { signs }];
+    const probes = this.#negated ? undefined : test.probes(wanted);
+    if (!probes) this.ways = noWays;
+    else {
+      const signs = probes.map((probe) => ({ operand, kind, probe }));
+      const exclusive = probes.every(({ gate }) => gate === 'exact');
+      this.ways = [test.probesDecide ? { signs, exclusive, proves: this } : { signs, exclusive }];
+    }
   }
 
   holds(event: Event): boolean {
@@ -89,7 +103,7 @@ export class ComparisonClause implements Clause {
     if (Array.isArray(value)) return this.#elements && this.#hits(value) !== this.#negated;
     const compared = this.#kind.of(value, operand.inData);
     if (compared === undefined) return this.#withoutValue;
-    return this.#comparison.holds(compared) !== this.#negated;
+    return this.#test.passes(compared, this.#wanted) !== this.#negated;
   }
 
   explain(event: Event): Explanation {
@@ -106,7 +120,7 @@ export class ComparisonClause implements Clause {
   #hits(values: readonly unknown[]): boolean {
     return values.some((value) => {
       const compared = this.#kind.of(value, this.#operand.inData);
-      return compared !== undefined && this.#comparison.holds(compared);
+      return compared !== undefined && this.#test.passes(compared, this.#wanted);
     });
   }
 
@@ -124,7 +138,7 @@ export class ComparisonClause implements Clause {
   }
 
   #wish(matched: boolean, value: unknown): string {
-    const wants = `wants ${this.#negated ? 'anything but ' : ''}${this.#comparison.wants()}`;
+    const wants = `wants ${this.#negated ? 'anything but ' : ''}${this.#test.wants(this.#wanted)}`;
     const nothing = this.#kind.of(value, this.#operand.inData) === undefined && !Array.isArray(value);
     return matched && nothing ? `${wants}, and holds where there is nothing to compare` : wants;
   }
@@ -169,7 +183,7 @@ export class AllClause implements Clause {
   constructor(pointer: string, clauses: readonly Clause[]) {
     this.#pointer = pointer;
     this.parts = clauses;
-    this.ways = clauses.flatMap((clause) => clause.ways);
+    this.ways = waysOfAll(clauses);
   }
 
   holds(event: Event): boolean {

@@ -10,198 +10,124 @@ export type Probe =
   | { readonly gate: 'prefix' | 'suffix'; readonly value: string }
   | { readonly gate: 'range'; readonly low: number; readonly high: number };
 
-export interface Comparison<V extends Scalar = Scalar> {
-  holds(value: V): boolean;
+/** One way of comparing: the same for all that compare so, each of which keeps no more than what it wants. */
+export interface Test<V = Scalar, W = unknown> {
+  passes(value: V, wanted: W): boolean;
   /** Undefined where nothing but trying finds it. */
-  probes(): Probe[] | undefined;
+  probes(wanted: W): Probe[] | undefined;
   /** Whether what hits a probe also passes. */
   readonly probesDecide: boolean;
   /** What it wants, as the object of "wants". */
-  wants(): string;
+  wants(wanted: W): string;
 }
 
-export function equalsOneOf<V extends Scalar>(values: readonly V[]): Comparison<V> {
-  return values.length === 1 ? new Equals(values[0]!) : new EqualsOneOf(values);
+/** A test and what it wants, which belong together. */
+export interface Comparison {
+  readonly test: Test;
+  readonly wanted: unknown;
 }
 
-export const beginsWithOneOf = (values: readonly string[]): Comparison<string> => new BeginsWith(values);
-export const endsWithOneOf = (values: readonly string[]): Comparison<string> => new EndsWith(values);
-export const containsOneOf = (values: readonly string[]): Comparison<string> => new Contains(values);
+const of = <V extends Scalar, W>(test: Test<V, W>, wanted: W): Comparison => ({ test: test as Test, wanted });
+
+export function equalsOneOf(values: readonly Scalar[]): Comparison {
+  return values.length === 1 ? of(equals, values[0]!) : of(isOneOf, new Set(values));
+}
+
+export const beginsWithOneOf = (texts: readonly string[]): Comparison => ofTexts(begins, texts);
+export const endsWithOneOf = (texts: readonly string[]): Comparison => ofTexts(ends, texts);
+export const containsOneOf = (texts: readonly string[]): Comparison => ofTexts(contains, texts);
 
 export type Range = readonly [low: number, high: number];
 
 /** Both ends included. */
-export const inOneRange = (ranges: readonly Range[]): Comparison<number> => new InRange(ranges);
+export const inOneRange = (ranges: readonly Range[]): Comparison => of(liesInOneOf, ranges);
 
 export type Order = 'less than' | 'at most' | 'greater than' | 'at least';
 
-export const ordered = (order: Order, bound: number): Comparison<number> => new Ordered(order, bound);
+export const ordered = (order: Order, bound: number): Comparison => of(orders[order], bound);
 
-// Classes and not closures: there may be hundreds of thousands, and what a match looks at should lie together.
+const equals: Test<Scalar, Scalar> = {
+  passes: (value, wanted) => value === wanted,
+  probes: (value) => [{ gate: 'exact', value }],
+  probesDecide: true,
+  wants: (value) => listed([value]),
+};
 
-class Equals<V extends Scalar> implements Comparison<V> {
-  readonly probesDecide = true;
-  readonly #value: V;
+const isOneOf: Test<Scalar, ReadonlySet<Scalar>> = {
+  passes: (value, wanted) => wanted.has(value),
+  probes: (wanted) => [...wanted].map((value) => ({ gate: 'exact', value })),
+  probesDecide: true,
+  wants: (wanted) => `one of ${listed([...wanted])}`,
+};
 
-  constructor(value: V) {
-    this.#value = value;
-  }
-
-  holds(value: V): boolean {
-    return value === this.#value;
-  }
-
-  probes(): Probe[] {
-    return [{ gate: 'exact', value: this.#value }];
-  }
-
-  wants(): string {
-    return listed([this.#value]);
-  }
+interface TextTests {
+  readonly one: Test<string, string>;
+  readonly several: Test<string, readonly string[]>;
 }
 
-class EqualsOneOf<V extends Scalar> implements Comparison<V> {
-  readonly probesDecide = true;
-  readonly #values: ReadonlySet<V>;
-
-  constructor(values: readonly V[]) {
-    this.#values = new Set(values);
-  }
-
-  holds(value: V): boolean {
-    return this.#values.has(value);
-  }
-
-  probes(): Probe[] {
-    return [...this.#values].map((value) => ({ gate: 'exact', value }));
-  }
-
-  wants(): string {
-    return `one of ${listed([...this.#values])}`;
-  }
+function textTests(
+  part: string,
+  hits: (text: string, wanted: string) => boolean,
+  gate?: 'prefix' | 'suffix',
+): TextTests {
+  const probesDecide = gate !== undefined;
+  return {
+    one: {
+      passes: hits,
+      probes: (value) => gate && [{ gate, value }],
+      probesDecide,
+      wants: (value) => `${part} ${listed([value])}`,
+    },
+    several: {
+      passes(text, wanted) {
+        for (const value of wanted) if (hits(text, value)) return true;
+        return false;
+      },
+      probes: (wanted) => gate && wanted.map((value) => ({ gate, value })),
+      probesDecide,
+      wants: (wanted) => `${part} that is one of ${listed(wanted)}`,
+    },
+  };
 }
 
-abstract class Texts implements Comparison<string> {
-  abstract readonly probesDecide: boolean;
-  protected readonly values: readonly string[];
+const begins = textTests('a beginning', (text, value) => text.startsWith(value), 'prefix');
+const ends = textTests('an end', (text, value) => text.endsWith(value), 'suffix');
+const contains = textTests('a part', (text, value) => text.includes(value));
 
-  constructor(values: readonly string[]) {
-    this.values = values.length === 1 ? values : [...new Set(values)];
-  }
+function ofTexts({ one, several }: TextTests, texts: readonly string[]): Comparison {
+  const distinct = texts.length === 1 ? texts : [...new Set(texts)];
+  return distinct.length === 1 ? of(one, distinct[0]!) : of(several, distinct);
+}
 
-  holds(text: string): boolean {
-    for (const value of this.values) if (this.hits(text, value)) return true;
+const liesInOneOf: Test<number, readonly Range[]> = {
+  passes(value, ranges) {
+    for (const [low, high] of ranges) if (value >= low && value <= high) return true;
     return false;
-  }
+  },
+  probes: (ranges) => ranges.map(([low, high]) => ({ gate: 'range', low, high })),
+  probesDecide: true,
+  wants: (ranges) => `one from ${ranges.map(([low, high]) => `${low} to ${high}`).join(' or ')}`,
+};
 
-  abstract probes(): Probe[] | undefined;
-  abstract wants(): string;
-  protected abstract hits(text: string, value: string): boolean;
-}
+const orders: Record<Order, Test<number, number>> = {
+  'less than': orderTest('less than', (value, bound) => value < bound),
+  'at most': orderTest('at most', (value, bound) => value <= bound),
+  'greater than': orderTest('greater than', (value, bound) => value > bound),
+  'at least': orderTest('at least', (value, bound) => value >= bound),
+};
 
-class BeginsWith extends Texts {
-  readonly probesDecide = true;
-
-  probes(): Probe[] {
-    return this.values.map((value) => ({ gate: 'prefix', value }));
-  }
-
-  wants(): string {
-    return `a beginning ${either(this.values)}`;
-  }
-
-  protected hits(text: string, value: string): boolean {
-    return text.startsWith(value);
-  }
-}
-
-class EndsWith extends Texts {
-  readonly probesDecide = true;
-
-  probes(): Probe[] {
-    return this.values.map((value) => ({ gate: 'suffix', value }));
-  }
-
-  wants(): string {
-    return `an end ${either(this.values)}`;
-  }
-
-  protected hits(text: string, value: string): boolean {
-    return text.endsWith(value);
-  }
-}
-
-class Contains extends Texts {
-  readonly probesDecide = false;
-
-  probes(): undefined {
-    return undefined;
-  }
-
-  wants(): string {
-    return `a part ${either(this.values)}`;
-  }
-
-  protected hits(text: string, value: string): boolean {
-    return text.includes(value);
-  }
-}
-
-class InRange implements Comparison<number> {
-  readonly probesDecide = true;
-  readonly #ranges: readonly Range[];
-
-  constructor(ranges: readonly Range[]) {
-    this.#ranges = ranges;
-  }
-
-  holds(value: number): boolean {
-    for (const [low, high] of this.#ranges) if (value >= low && value <= high) return true;
-    return false;
-  }
-
-  probes(): Probe[] {
-    return this.#ranges.map(([low, high]) => ({ gate: 'range', low, high }));
-  }
-
-  wants(): string {
-    return `one from ${this.#ranges.map(([low, high]) => `${low} to ${high}`).join(' or ')}`;
-  }
-}
-
-class Ordered implements Comparison<number> {
-  readonly probesDecide: boolean;
-  readonly #order: Order;
-  readonly #bound: number;
-
-  constructor(order: Order, bound: number) {
-    this.#order = order;
-    this.#bound = bound;
-    this.probesDecide = order === 'at most' || order === 'at least';
-  }
-
-  holds(value: number): boolean {
-    switch (this.#order) {
-      case 'less than':
-        return value < this.#bound;
-      case 'at most':
-        return value <= this.#bound;
-      case 'greater than':
-        return value > this.#bound;
-      case 'at least':
-        return value >= this.#bound;
-    }
-  }
-
-  probes(): Probe[] {
-    const below = this.#order === 'less than' || this.#order === 'at most';
-    const low = below ? Number.NEGATIVE_INFINITY : this.#bound;
-    return [{ gate: 'range', low, high: below ? this.#bound : Number.POSITIVE_INFINITY }];
-  }
-
-  wants(): string {
-    return `${this.#order} ${this.#bound}`;
-  }
+function orderTest(order: Order, passes: (value: number, bound: number) => boolean): Test<number, number> {
+  const below = order === 'less than' || order === 'at most';
+  return {
+    passes,
+    probes: (bound) => [
+      below
+        ? { gate: 'range', low: Number.NEGATIVE_INFINITY, high: bound }
+        : { gate: 'range', low: bound, high: Number.POSITIVE_INFINITY },
+    ],
+    probesDecide: order === 'at most' || order === 'at least',
+    wants: (bound) => `${order} ${bound}`,
+  };
 }
 
 const listedMax = 5;
@@ -212,6 +138,3 @@ function listed(values: readonly Scalar[]): string {
     ? `${some.join(', ')} and ${values.length - listedMax} more`
     : some.join(', ');
 }
-
-const either = (values: readonly Scalar[]): string =>
-  values.length === 1 ? listed(values) : `that is one of ${listed(values)}`;

@@ -1,7 +1,7 @@
 /** The filters of the CloudEvents Subscriptions API: `filters` of a subscription (PATTERNS.md, "`filters`"). */
 import { type FilterEntry, pointerTo, type Texts } from '@gridpost/model';
 import { AllClause, AnyClause, type Clause, ComparisonClause, NotClause } from './clause.js';
-import { beginsWithOneOf, type Comparison, endsWithOneOf, equalsOneOf } from './comparison.js';
+import { beginsWithOneOf, endsWithOneOf, equalsOneOf } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
 import { type Kind, scalarKindOf } from './kinds.js';
 import { cloudEventsOperand, isObject } from './operand.js';
@@ -9,7 +9,7 @@ import { sqlClause } from './sql.js';
 
 const dialects = ['exact', 'prefix', 'suffix', 'all', 'any', 'not', 'sql'] as const;
 
-const compares = { exact: equalsOneOf<string>, prefix: beginsWithOneOf, suffix: endsWithOneOf };
+const compares = { exact: equalsOneOf, prefix: beginsWithOneOf, suffix: endsWithOneOf };
 
 /** Deep enough for anything a person writes, and far from what a stack holds. */
 const depthMax = 16;
@@ -89,7 +89,7 @@ function textsClause(
       clauses.push(
         new ComparisonClause({
           ...{ pointer, operator: dialect, operand, kind: scalarKindOf(operand) as Kind },
-          comparison: compares[dialect]([text]) as Comparison,
+          comparison: compares[dialect]([text]),
         }),
       );
     }

@@ -28,7 +28,7 @@ interface Operator {
   /** What is wrong with one value, if anything. */
   readonly expects?: string;
   readonly accepts?: (value: unknown) => boolean;
-  readonly compare?: (values: readonly never[]) => Comparison<never>;
+  readonly compare?: (values: readonly never[]) => Comparison;
 }
 
 const isString = (value: unknown): boolean => typeof value === 'string';
@@ -38,7 +38,7 @@ const isRange = (value: unknown): boolean =>
 
 const folded = (values: readonly string[]): string[] => values.map((value) => value.toLowerCase());
 
-type OfTexts = (values: readonly string[]) => Comparison<string>;
+type OfTexts = (values: readonly string[]) => Comparison;
 
 function strings(name: string, compare: OfTexts, negated = false, withoutValue = false): Operator {
   return {
@@ -134,7 +134,7 @@ function typeClauses(
   return [
     new ComparisonClause({
       ...{ pointer, operator: 'includedEventTypes', operand: attributeOperand('type', 'type') },
-      ...{ kind: textKind, comparison: equalsOneOf(types) as Comparison },
+      ...{ kind: textKind, comparison: equalsOneOf(types) },
     }),
   ];
 }
@@ -153,7 +153,7 @@ function subjectClauses(filter: SubscriptionFilter, at: string, inspection: Insp
     inspection.text(pointer, text);
     if (text === '') continue;
     const kind = sensitive ? textKind : foldedKind;
-    const comparison = compare([sensitive ? text : text.toLowerCase()]) as Comparison;
+    const comparison = compare([sensitive ? text : text.toLowerCase()]);
     clauses.push(new ComparisonClause({ pointer, operator, operand, kind, comparison }));
   }
   return clauses;
@@ -186,7 +186,7 @@ function advancedClause(
   if (!kind || !compare) return new PresenceClause(pointer, name, operand, name === 'IsNotNull');
   return new ComparisonClause({
     ...{ pointer, operator: name, operand, kind, elements },
-    comparison: compare(values as never) as Comparison,
+    comparison: compare(values as never),
     negated: negated ?? false,
     withoutValue: withoutValue ?? false,
   });

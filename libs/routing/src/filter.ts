@@ -3,7 +3,7 @@
  * at is the index's business (`routing-index.ts`). What everything means stands in `../PATTERNS.md`.
  */
 import type { Event, FilterEntry, SubscriptionFilter } from '@gridpost/model';
-import type { Clause, Explanation, Way } from './clause.js';
+import { type Clause, type Explanation, type Way, waysOfAll } from './clause.js';
 import { dialectClauses } from './dialects.js';
 import { eventGridClauses } from './event-grid.js';
 import { defaultFilterLimits, type FilterLimits, FilterRefused, Inspection } from './faults.js';
@@ -47,10 +47,9 @@ export function checkFilter(filters: Filters, limits: FilterLimits = defaultFilt
 
 function compile({ filter = {}, filters = [] }: Filters, limits: FilterLimits): CompiledFilter {
   const inspection = new Inspection(limits);
-  const clauses = [
-    ...eventGridClauses(filter, '/filter', inspection),
-    ...dialectClauses(filters, '/filters', inspection),
-  ];
+  const clauses = eventGridClauses(filter, '/filter', inspection).concat(
+    dialectClauses(filters, '/filters', inspection),
+  );
   if (inspection.faults.length > 0) throw new FilterRefused(inspection.faults);
   return new Compiled(clauses);
 }
@@ -62,8 +61,8 @@ class Compiled implements CompiledFilter {
 
   constructor(clauses: readonly Clause[]) {
     this.clauses = clauses;
-    this.tests = clauses.some(({ parts }) => parts) ? clauses.flatMap(flattened) : clauses;
-    this.ways = clauses.flatMap((clause) => clause.ways);
+    this.tests = clauses.some(({ parts }) => parts) ? clauses.flatMap(flattened).slice() : clauses;
+    this.ways = waysOfAll(clauses);
   }
 
   holds(event: Event): boolean {

@@ -33,6 +33,19 @@ test('an event with an array reaches a subscription once', () => {
   expect(index.match(eventWith({ data: { tags: ['a', 'b', 'a'] } }))).toHaveLength(20);
 });
 
+test('an event that has several signs of a subscription reaches it once', () => {
+  const exact = { exact: { type: 'a' } };
+  for (const filters of [
+    [{ any: [exact, exact] }],
+    [{ any: [exact, { prefix: { type: 'a' } }, { exact: { subject: 's' } }] }],
+    [{ sql: "type IN ('a', 'a')" }],
+  ]) {
+    const index = new RoutingIndex<string>();
+    for (let i = 0; i < 20; i++) index.set(`s${i}`, compileFilter({ filters }), `s${i}`);
+    expect(index.match(eventWith({ attributes: { type: 'a', subject: 's' } }))).toHaveLength(20);
+  }
+});
+
 test('counts the subscriptions that only trying finds', () => {
   const containing: Filters = {
     filter: { advancedFilters: [{ operatorType: 'StringContains', key: 'subject', values: ['x'] }] },

@@ -23,7 +23,7 @@ interface Row<T> {
   readonly filter: CompiledFilter;
   readonly target: T;
   /** Where it is: in more than one place if its way has several signs. */
-  readonly seats: Seat<T>[];
+  seats: readonly Seat<T>[];
   /** The match in which it was last tried. */
   triedIn: number;
 }
@@ -52,7 +52,7 @@ class Seat<T> {
     this.taken = taken;
     this.sign = sign;
     this.rest = restOf(row.filter.tests, taken);
-    this.shared = taken.some(({ signs }) => signs.length > 1);
+    this.shared = taken.some(({ signs, exclusive }) => signs.length > 1 && !exclusive);
   }
 }
 
@@ -158,12 +158,12 @@ const isScanned = ({ ways, tests }: CompiledFilter): boolean => ways.length === 
 function place<T>(row: Row<T>, node: Node<T>, taken: readonly Way[]): void {
   const way = node.gates === undefined ? undefined : bestWay(row, node, taken);
   if (way) {
-    const then = [...taken, way];
+    const then = taken.concat(way);
     for (const sign of way.signs) placeBehind(row, node, sign, then);
     return;
   }
   const seat = new Seat(row, node, taken);
-  row.seats.push(seat);
+  row.seats = row.seats.concat(seat);
   node.list.push(seat);
   count(node, 1);
   if (node.gates === undefined && node.list.length > listMax) distribute(node);
@@ -177,7 +177,7 @@ function placeBehind<T>(row: Row<T>, node: Node<T>, sign: Sign, taken: readonly 
   const bucket = gate.get(sign);
   if (bucket === undefined) {
     const seat = new Seat(row, node, taken, sign);
-    row.seats.push(seat);
+    row.seats = row.seats.concat(seat);
     gate.set(sign, seat);
     count(node, 1);
     return;
@@ -226,7 +226,7 @@ function distribute<T>(node: Node<T>): void {
   count(node, -seats.length);
   for (const seat of seats) {
     const { row, taken } = seat;
-    row.seats.splice(row.seats.indexOf(seat), 1);
+    row.seats = row.seats.filter((each) => each !== seat);
     place(row, node, taken);
   }
 }

@@ -15,8 +15,9 @@ import {
   type Sign,
   shown,
   type Way,
+  waysOfAll,
 } from './clause.js';
-import { beginsWithOneOf, type Comparison, endsWithOneOf, equalsOneOf, type Probe } from './comparison.js';
+import { beginsWithOneOf, endsWithOneOf, equalsOneOf, type Probe } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
 import { scalarKindOf } from './kinds.js';
 import { attributeOperand, dataOperand, type Operand, valueAt } from './operand.js';
@@ -62,7 +63,7 @@ class SqlClause implements Clause {
     this.#text = text;
     const expression = parseCesql(text);
     this.parts = partsOf(expression.ast);
-    this.ways = this.parts ? this.parts.flatMap(({ ways }) => ways) : waysOf(expression.ast);
+    this.ways = this.parts ? waysOfAll(this.parts) : waysOf(expression.ast);
     if (!this.parts) this.#expression = expression;
   }
 
@@ -149,7 +150,7 @@ function comparisonOf(node: Node): Clause | undefined {
         : equalsOneOf(values);
   return new ComparisonClause({
     ...{ pointer: '', operator: 'sql', operand, kind },
-    comparison: comparison as Comparison,
+    comparison,
   });
 }
 
