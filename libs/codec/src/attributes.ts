@@ -7,7 +7,7 @@
  */
 import { limits } from '@gridpost/model';
 import { mediaTypeAt, mediaTypeRule } from './media-type.js';
-import { isSameText } from './text.js';
+import { isAttributeText, isSameText, shown, textRule } from './text.js';
 import { isTimestamp } from './timestamp.js';
 import { isUri, isUriReference } from './uri.js';
 
@@ -15,6 +15,14 @@ export interface AttributeRule {
   /** Completes "must be …". */
   readonly expected: string;
   accepts(bytes: Buffer, from: number, to: number): boolean;
+}
+
+/** What is wrong with a text that is to become an attribute, to follow "… is"; undefined if nothing is. */
+export function textProblem(text: string, rule?: AttributeRule): string | undefined {
+  if (!isAttributeText(text)) return `${shown(text)}; it must be ${textRule}`;
+  if (rule === undefined) return undefined;
+  const utf8 = Buffer.from(text);
+  return rule.accepts(utf8, 0, utf8.length) ? undefined : `${shown(text)}; it must be ${rule.expected}`;
 }
 
 export interface AttributeName {
@@ -25,9 +33,14 @@ export interface AttributeName {
   readonly required: number;
 }
 
-const nonEmpty: AttributeRule = {
+export const nonEmpty: AttributeRule = {
   expected: 'a non-empty string',
   accepts: (_bytes, from, to) => to > from,
+};
+
+export const timestamp: AttributeRule = {
+  expected: 'a timestamp with an offset, such as 2018-04-05T17:31:00Z (RFC 3339)',
+  accepts: isTimestamp,
 };
 
 function named(text: string, rule: AttributeRule, required = 0): AttributeName {
@@ -57,10 +70,7 @@ const coreNames: readonly AttributeName[] = [
   ),
   named('type', nonEmpty, 8),
   named('subject', nonEmpty),
-  named('time', {
-    expected: 'a timestamp with an offset, such as 2018-04-05T17:31:00Z (RFC 3339)',
-    accepts: isTimestamp,
-  }),
+  named('time', timestamp),
   contentTypeName,
   named('dataschema', { expected: 'a URI with a scheme (RFC 3986), percent-encoded', accepts: isUri }),
 ];

@@ -14,7 +14,7 @@ import {
 import { copyPlainValue, decodeHeaderValue } from './header-value.js';
 import { expectJson } from './json.js';
 import type { MediaType } from './media-type.js';
-import { Problems, refuseEvent } from './refusal.js';
+import { expectEventBytes, Problems, refuseEvent } from './refusal.js';
 import { isAttributeText, shown, textRule } from './text.js';
 import { expectUtf8 } from './utf8.js';
 
@@ -142,10 +142,5 @@ function dataKindOf(contentType: ContentType | undefined, body: Buffer): DataKin
 function expectSize(headers: readonly string[], contentType: ContentType | undefined, body: Buffer): void {
   let bytes = body.length + (contentType?.text.length ?? 0);
   for (const part of headers) bytes += part.length;
-  if (bytes <= limits.eventBytesMax) return;
-  throw refuseEvent(
-    'TooLarge',
-    undefined,
-    `it has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed`,
-  );
+  expectEventBytes(bytes, undefined);
 }

@@ -2,10 +2,10 @@
  * Encodes an event for a delivery, in the mode the subscription wants, whatever mode it was published in. An event
  * keeps its meaning in both directions; a structured event delivered in structured mode keeps its bytes.
  */
-import { isUtf8 } from 'node:buffer';
-import type { AttributeValue, Event } from '@gridpost/model';
+import type { Event } from '@gridpost/model';
 import { encodeHeaderValue } from './header-value.js';
 import { isUtf8Type, parseMediaType, withUtf8 } from './media-type.js';
+import { structuredBody } from './structured-body.js';
 import { unescapeJson } from './text.js';
 
 export interface EncodedDelivery {
@@ -50,39 +50,4 @@ function encodeBinary(event: Event): EncodedDelivery {
   }
   if (contentType !== undefined) headers.push('content-type', contentType);
   return { headers, body };
-}
-
-/** JSON format §3: attributes as members, JSON data as it was sent, text as a string, anything else as base64. */
-function structuredBody(event: Event): Buffer {
-  const attributes = event.attributes();
-  let members = '';
-  for (const { name, value } of attributes) members += `,"${name}":${JSON.stringify(value)}`;
-  const object = `{${members.slice(1)}`;
-  const { data } = event;
-  if (data === undefined) return Buffer.from(`${object}}`);
-  if (event.dataKind === 'json') return enclose(`${object},"data":`, data, '}');
-  return Buffer.from(
-    isText(attributes) && isUtf8(data)
-      ? `${object},"data":${JSON.stringify(data.toString())}}`
-      : `${object},"data_base64":"${data.toString('base64')}"}`,
-  );
-}
-
-/**
- * Whether the data is declared to be text that a JSON string can carry and give back byte by byte. For those who read
- * events, XML and plain text as strings are worth more than the uniformity of base64.
- */
-function isText(attributes: readonly { name: string; value: AttributeValue }[]): boolean {
-  const contentType = attributes.find(({ name }) => name === 'datacontenttype')?.value;
-  const mediaType = contentType === undefined ? undefined : parseMediaType(String(contentType));
-  return mediaType !== undefined && isUtf8Type(mediaType) && /^text\/|[/+]xml$/.test(mediaType.essence);
-}
-
-function enclose(before: string, bytes: Buffer, after: string): Buffer {
-  const beforeBytes = Buffer.byteLength(before);
-  const whole = Buffer.allocUnsafe(beforeBytes + bytes.length + after.length);
-  whole.write(before, 0);
-  whole.set(bytes, beforeBytes);
-  whole.write(after, beforeBytes + bytes.length, 'latin1');
-  return whole;
 }

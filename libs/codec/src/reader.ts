@@ -21,7 +21,7 @@ import {
 import { type DataMembers, dataKindOf } from './data.js';
 import * as json from './json.js';
 import { type MediaType, mediaTypeAt } from './media-type.js';
-import { Problems, refuseEvent } from './refusal.js';
+import { expectEventBytes, Problems, refuseEvent } from './refusal.js';
 import { isAttributeText, shown, shownBytes, textRule, unescapeJson } from './text.js';
 
 /** 1 for what stands for itself in a JSON string and in an attribute: printable ASCII. The rest is looked at closely. */
@@ -64,13 +64,7 @@ export class EventReader {
     const bytes = this.#bytes;
     const start = this.#start;
     const length = this.at - start;
-    if (length > limits.eventBytesMax) {
-      throw refuseEvent(
-        'TooLarge',
-        index,
-        `it has ${length} bytes; at most ${limits.eventBytesMax} are allowed`,
-      );
-    }
+    expectEventBytes(length, index);
     if ((this.#present & requiredBits) !== requiredBits) this.#reportMissing();
     const dataKind = dataKindOf(bytes, this.#members, this.#mediaType, this.#problems);
     this.#problems.throwIfAny();

@@ -1,5 +1,5 @@
 /** Collects what is wrong with one event, so that its publisher learns everything at once, and words the refusal. */
-import { type ErrorCode, type FieldError, GridpostError } from '@gridpost/model';
+import { type ErrorCode, type FieldError, GridpostError, limits } from '@gridpost/model';
 import { shownBare } from './text.js';
 
 /** Problems reported of one event; more would not help anybody. */
@@ -16,13 +16,12 @@ export class Problems {
     this.#kind = kind;
   }
 
-  /** Notes that the member or header `name` is wrong. */
-  add(name: string, message: string): void {
+  /** Notes that a member or header is wrong: `name`, or the last of several names that lead to it. */
+  add(name: string | readonly string[], message: string): void {
     if (this.#errors.length >= errorsMax) return;
-    // In a JSON Pointer `~` and `/` are written `~0` and `~1` (RFC 6901 §3).
-    const token = shownBare(name).replaceAll('~', '~0').replaceAll('/', '~1');
-    const prefix = this.#kind === 'header' ? 'header' : pointerOf(this.index);
-    this.#errors.push({ pointer: `${prefix}/${token}`, message });
+    let pointer = this.#kind === 'header' ? 'header' : pointerOf(this.index);
+    for (const token of typeof name === 'string' ? [name] : name) pointer += `/${tokenOf(token)}`;
+    this.#errors.push({ pointer, message });
   }
 
   /** Throws `InvalidEvent` or `InvalidEventHeader` if anything was noted. */
@@ -47,9 +46,24 @@ function pointerOf(index: number | undefined): string {
   return index === undefined ? '' : `/${index}`;
 }
 
-/** A refusal of an event as a whole. */
-export function refuseEvent(code: ErrorCode, index: number | undefined, message: string): GridpostError {
-  return new GridpostError(code, `${subjectOf(index)}: ${message}`, {
-    errors: [{ pointer: pointerOf(index), message }],
-  });
+/** In a JSON Pointer `~` and `/` are written `~0` and `~1` (RFC 6901 §3). */
+function tokenOf(name: string): string {
+  return shownBare(name).replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** A refusal of an event as a whole, or because of the member that `names` lead to. */
+export function refuseEvent(
+  code: ErrorCode,
+  index: number | undefined,
+  message: string,
+  names: readonly string[] = [],
+): GridpostError {
+  const pointer = [pointerOf(index), ...names.map(tokenOf)].join('/');
+  return new GridpostError(code, `${subjectOf(index)}: ${message}`, { errors: [{ pointer, message }] });
+}
+
+/** Throws `TooLarge` if an event of so many bytes is too large. */
+export function expectEventBytes(bytes: number, index: number | undefined): void {
+  if (bytes <= limits.eventBytesMax) return;
+  throw refuseEvent('TooLarge', index, `it has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed`);
 }

@@ -24,7 +24,7 @@ export const catalogue = {
   TooDeep: { status: 400, title: 'The JSON is nested too deeply', retryable: false, envelope: badRequest },
   InvalidEvent: {
     status: 400,
-    title: 'An event breaks the CloudEvents specification',
+    title: 'An event breaks the schema it is published in',
     retryable: false,
     envelope: badRequest,
   },
@@ -46,6 +46,12 @@ export const catalogue = {
   Unauthorized: {
     status: 401,
     title: 'The credential is missing or wrong',
+    retryable: false,
+    envelope: ['Unauthorized', 'Unauthorized'],
+  },
+  ForeignTopic: {
+    status: 401,
+    title: 'An event names a topic it is not published to',
     retryable: false,
     envelope: ['Unauthorized', 'Unauthorized'],
   },
