@@ -1,6 +1,7 @@
 /** What the topic that an event names decides: whose event it is, and so its `source`. */
 import type { Event } from '@gridpost/model';
-import { type Problems, refuseEvent } from './refusal.js';
+import type { DecodedRequest } from './decode.js';
+import { Problems, refuseEvent } from './refusal.js';
 import { shown } from './text.js';
 
 /** Events are published to a topic, which they need not name. */
@@ -20,6 +21,8 @@ export interface DomainEvent {
   /** The domain topic it goes to, as the event names it. */
   readonly topic: string;
 }
+
+const inDomain = 'it must be the name of a topic of the domain';
 
 /**
  * The source of an event that names `topic`: empty if it names none, undefined if what it names was found wrong and noted
@@ -45,7 +48,23 @@ export function sourceOf(
     return '';
   }
   const source = to.topicOf(topic);
-  if (source === undefined)
-    problems.add(field, `${name} is ${shown(topic)}; it must be the name of a topic of the domain`);
+  if (source === undefined) problems.add(field, `${name} is ${shown(topic)}; ${inDomain}`);
   return source ?? '';
+}
+
+/**
+ * Throws unless each of the CloudEvents names a topic of the domain as its `source`, which Event Grid reads as what its
+ * own schema has in `topic` (MicrosoftDocs/azure-docs issues 43468, 112147): `InvalidEvent`, or `InvalidEventHeader` in
+ * binary mode. The events stay as they were sent.
+ */
+export function expectDomainTopics({ mode, events }: DecodedRequest, { topicOf }: ToDomain): void {
+  const isBinary = mode === 'binary';
+  const problems = new Problems(isBinary ? 'header' : 'body');
+  const name = isBinary ? 'ce-source' : 'source';
+  for (const [index, { source }] of events.entries()) {
+    if (topicOf(source) !== undefined) continue;
+    problems.index = mode === 'batch' ? index : undefined;
+    problems.add(name, `${name} is ${shown(source)}; ${inDomain}`);
+    problems.throwIfAny();
+  }
 }

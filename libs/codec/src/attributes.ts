@@ -7,8 +7,9 @@
  */
 import { limits } from '@gridpost/model';
 import { mediaTypeAt, mediaTypeRule } from './media-type.js';
+import type { RequestRules } from './rules.js';
 import { isAttributeText, isSameText, shown, textRule } from './text.js';
-import { isTimestamp } from './timestamp.js';
+import { isLocalTimestamp, isTimestamp } from './timestamp.js';
 import { isUri, isUriReference } from './uri.js';
 
 export interface AttributeRule {
@@ -52,6 +53,8 @@ export const contentTypeName = named('datacontenttype', {
   accepts: (bytes, from, to) => mediaTypeAt(bytes, from, to) !== undefined,
 });
 
+const timeName = named('time', timestamp);
+
 const coreNames: readonly AttributeName[] = [
   named('id', nonEmpty, 1),
   named(
@@ -70,7 +73,7 @@ const coreNames: readonly AttributeName[] = [
   ),
   named('type', nonEmpty, 8),
   named('subject', nonEmpty),
-  named('time', timestamp),
+  timeName,
   contentTypeName,
   named('dataschema', { expected: 'a URI with a scheme (RFC 3986), percent-encoded', accepts: isUri }),
 ];
@@ -84,6 +87,17 @@ export const base64Name: AttributeName = { text: 'data_base64', required: 0 };
 
 export const nameRule = `1 to ${limits.attributeNameMax} lower-case letters or digits`;
 const validName = new RegExp(`^[a-z0-9]{1,${limits.attributeNameMax}}$`);
+
+/** Whether a value is taken although the attribute's own rule does not accept it. */
+export function isTolerated(
+  name: AttributeName,
+  rules: RequestRules,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): boolean {
+  return name === timeName && rules === 'customTopic' && isLocalTimestamp(bytes, from, to);
+}
 
 const slots = 1024;
 /** Learned names are forgotten beyond this, between events, so that made-up names cannot fill the table. */

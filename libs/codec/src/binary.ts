@@ -1,11 +1,19 @@
 /** Events in binary mode: attributes in `ce-` headers, data in the body (CloudEvents HTTP binding §3.1). */
-import { type DataKind, type Event, type FramedAttribute, frameEvent, limits } from '@gridpost/model';
+import {
+  type DataKind,
+  type Event,
+  type FramedAttribute,
+  frameEvent,
+  GridpostError,
+  limits,
+} from '@gridpost/model';
 import {
   type AttributeName,
   base64Name,
   beginNames,
   contentTypeName,
   dataName,
+  isTolerated,
   nameOf,
   nameRule,
   requiredBits,
@@ -15,6 +23,7 @@ import { copyPlainValue, decodeHeaderValue } from './header-value.js';
 import { expectJson } from './json.js';
 import type { MediaType } from './media-type.js';
 import { expectEventBytes, Problems, refuseEvent } from './refusal.js';
+import type { RequestRules } from './rules.js';
 import { isAttributeText, shown, textRule } from './text.js';
 import { expectUtf8 } from './utf8.js';
 
@@ -29,7 +38,7 @@ const scratch = Buffer.alloc(16_384);
 
 /**
  * Decodes a binary event. `headers` are the `ce-` headers, names and values in turn. An empty body is an event without
- * data. Data whose content type declares JSON must be JSON, since it could not be delivered in structured mode
+ * data, where the rules allow that. Data whose content type declares JSON must be JSON, since it could not be delivered in structured mode
  * otherwise; all other data is opaque. Throws `InvalidEventHeader`, `InvalidUtf8`, `InvalidJson`, `TooDeep` or
  * `TooLarge`.
  */
@@ -37,9 +46,13 @@ export function decodeBinary(
   headers: readonly string[],
   contentType: ContentType | undefined,
   body: Buffer,
+  rules: RequestRules,
 ): Event {
+  if (rules === 'customTopic' && body.length === 0) {
+    throw new GridpostError('InvalidJson', 'the body is empty; it must be the data of the event, in JSON');
+  }
   expectSize(headers, contentType, body);
-  const reader = new HeaderReader();
+  const reader = new HeaderReader(rules);
   for (let i = 0; i < headers.length; i += 2) reader.header(headers[i]!, headers[i + 1]!);
   const attributes = reader.end();
   if (contentType) attributes.push({ name: contentTypeName.text, value: contentType.text });
@@ -61,13 +74,15 @@ export function decodeBinary(
 }
 
 class HeaderReader {
+  readonly #rules: RequestRules;
   readonly #attributes: FramedAttribute[] = [];
   readonly #names: AttributeName[] = [];
   readonly #problems = new Problems('header');
   /** The `required` bits of the attributes found. */
   #present = 0;
 
-  constructor() {
+  constructor(rules: RequestRules) {
+    this.#rules = rules;
     beginNames();
   }
 
@@ -106,8 +121,9 @@ class HeaderReader {
         return;
       }
     }
-    if (name.rule !== undefined && !name.rule.accepts(utf8, 0, length)) {
-      this.#problem(header, `ce-${name.text} is ${shown(text)}; it must be ${name.rule.expected}`);
+    const { rule } = name;
+    if (rule && !rule.accepts(utf8, 0, length) && !isTolerated(name, this.#rules, utf8, 0, length)) {
+      this.#problem(header, `ce-${name.text} is ${shown(text)}; it must be ${rule.expected}`);
     }
     this.#attributes.push({ name: name.text, value: text });
   }

@@ -6,6 +6,7 @@ import { type Event, GridpostError } from '@gridpost/model';
 import { decodeBinary } from './binary.js';
 import { isUtf8Type, type MediaType, parseMediaType } from './media-type.js';
 import { decodeBatch, decodeSingle } from './structured.js';
+import type { RequestRules } from './rules.js';
 import { shown } from './text.js';
 
 export type ContentMode = 'structured' | 'batch' | 'binary';
@@ -27,8 +28,14 @@ const cloudEvents = 'application/cloudevents';
  *   may be empty. Other formats are refused, and so are `ce-` headers beside them.
  * - Any other content type, or none, with a `ce-` header: binary mode.
  * - `application/json` without one: one event in structured mode. Anything else without one is refused.
+ *
+ * `customTopic` narrows this: a batch may not be empty, and binary mode takes JSON only, of at least one byte.
  */
-export function decodeRequest(rawHeaders: readonly string[], body: Buffer): DecodedRequest {
+export function decodeRequest(
+  rawHeaders: readonly string[],
+  body: Buffer,
+  rules: RequestRules = 'namespaceTopic',
+): DecodedRequest {
   let text: string | undefined;
   let ceHeaders: string[] | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -42,17 +49,18 @@ export function decodeRequest(rawHeaders: readonly string[], body: Buffer): Deco
     }
   }
   if (text === undefined) {
-    if (!ceHeaders) throw unsupported('no content type and no ce- headers were sent');
-    return { mode: 'binary', events: [decodeBinary(ceHeaders, undefined, body)] };
+    if (!ceHeaders) throw unsupported('no content type and no ce- headers were sent', rules);
+    if (rules === 'customTopic') throw unsupported('no content type was sent', rules);
+    return { mode: 'binary', events: [decodeBinary(ceHeaders, undefined, body, rules)] };
   }
 
   const mediaType = parseMediaType(text);
-  if (!mediaType) throw unsupported(`content type ${shown(text)} is not valid`);
+  if (!mediaType) throw unsupported(`content type ${shown(text)} is not valid`, rules);
   if (mediaType.essence.startsWith(cloudEvents)) {
-    expectUtf8Type(text, mediaType);
+    expectUtf8Type(text, mediaType, rules);
     const batch = mediaType.essence === `${cloudEvents}-batch+json`;
     if (!batch && mediaType.essence !== `${cloudEvents}+json`) {
-      throw unsupported(`content type ${shown(text)} is a CloudEvents format Gridpost does not speak`);
+      throw unsupported(`content type ${shown(text)} is a CloudEvents format Gridpost does not speak`, rules);
     }
     if (ceHeaders) {
       const name = ceHeaders[0]!.toLowerCase();
@@ -62,15 +70,22 @@ export function decodeRequest(rawHeaders: readonly string[], body: Buffer): Deco
       );
     }
     return batch
-      ? { mode: 'batch', events: decodeBatch(body) }
-      : { mode: 'structured', events: [decodeSingle(body)] };
+      ? { mode: 'batch', events: decodeBatch(body, rules) }
+      : { mode: 'structured', events: [decodeSingle(body, rules)] };
   }
 
   // JSON is UTF-8 (RFC 8259 §8.1); of other data the charset is the receiver's business.
-  if (mediaType.json) expectUtf8Type(text, mediaType);
-  if (ceHeaders) return { mode: 'binary', events: [decodeBinary(ceHeaders, { text, mediaType }, body)] };
-  if (mediaType.essence === 'application/json') return { mode: 'structured', events: [decodeSingle(body)] };
-  throw unsupported(`content type ${shown(text)} was sent without ce- headers`);
+  if (mediaType.json) expectUtf8Type(text, mediaType, rules);
+  if (ceHeaders) {
+    if (rules === 'customTopic' && !mediaType.json) {
+      throw unsupported(`content type ${shown(text)} is not JSON`, rules);
+    }
+    return { mode: 'binary', events: [decodeBinary(ceHeaders, { text, mediaType }, body, rules)] };
+  }
+  if (mediaType.essence === 'application/json') {
+    return { mode: 'structured', events: [decodeSingle(body, rules)] };
+  }
+  throw unsupported(`content type ${shown(text)} was sent without ce- headers`, rules);
 }
 
 function isCeHeader(name: string): boolean {
@@ -82,15 +97,16 @@ function isCeHeader(name: string): boolean {
   );
 }
 
-function expectUtf8Type(text: string, mediaType: MediaType): void {
+function expectUtf8Type(text: string, mediaType: MediaType, rules: RequestRules): void {
   if (!isUtf8Type(mediaType))
-    throw unsupported(`content type ${shown(text)} names a charset other than utf-8`);
+    throw unsupported(`content type ${shown(text)} names a charset other than utf-8`, rules);
 }
 
-function unsupported(seen: string): GridpostError {
+function unsupported(seen: string, rules: RequestRules): GridpostError {
+  const data = rules === 'customTopic' ? 'JSON as content type' : 'any content type';
   return new GridpostError(
     'UnsupportedContentType',
-    `${seen}; send application/cloudevents+json, application/cloudevents-batch+json, application/json, or ce- headers with any content type`,
+    `${seen}; send application/cloudevents+json, application/cloudevents-batch+json, application/json, or ce- headers with ${data}`,
     { errors: [{ pointer: 'header/content-type', message: seen }] },
   );
 }

@@ -13,6 +13,7 @@ import {
   dataName,
   findName,
   hashStep,
+  isTolerated,
   nameOf,
   nameRule,
   requiredBits,
@@ -22,6 +23,7 @@ import { type DataMembers, dataKindOf } from './data.js';
 import * as json from './json.js';
 import { type MediaType, mediaTypeAt } from './media-type.js';
 import { expectEventBytes, Problems, refuseEvent } from './refusal.js';
+import type { RequestRules } from './rules.js';
 import { isAttributeText, shown, shownBytes, textRule, unescapeJson } from './text.js';
 
 /** 1 for what stands for itself in a JSON string and in an attribute: printable ASCII. The rest is looked at closely. */
@@ -38,6 +40,7 @@ const valueLevels = limits.jsonDepthMax - 1;
 
 export class EventReader {
   readonly #bytes: Buffer;
+  readonly #rules: RequestRules;
   readonly #problems = new Problems('body');
   /** Offset of the next byte: `read` begins there, and leaves it behind the event. */
   at: number;
@@ -49,8 +52,9 @@ export class EventReader {
   #mediaType: MediaType | undefined;
   readonly #members: DataMembers = { data: { from: 0, to: 0 }, base64: { from: 0, to: 0 } };
 
-  constructor(bytes: Buffer, at: number) {
+  constructor(bytes: Buffer, at: number, rules: RequestRules) {
     this.#bytes = bytes;
+    this.#rules = rules;
     this.at = at;
   }
 
@@ -201,6 +205,7 @@ export class EventReader {
   #check(name: AttributeName, utf8: Buffer, from: number, to: number): void {
     if (name === contentTypeName) this.#mediaType = mediaTypeAt(utf8, from, to);
     if (name.rule === undefined || name.rule.accepts(utf8, from, to)) return;
+    if (isTolerated(name, this.#rules, utf8, from, to)) return;
     const seen = shown(utf8.toString('utf8', from, to));
     this.#problems.add(name.text, `${name.text} is ${seen}; it must be ${name.rule.expected}`);
   }

@@ -1,5 +1,6 @@
 /** Timestamps of RFC 3339, checked on the bytes, because every event with a `time` passes here. */
 
+const utc = Buffer.from('Z');
 const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
@@ -43,6 +44,11 @@ export function isTimestamp(bytes: Buffer, from: number, to: number): boolean {
     offset = (offsetHour * 60 + offsetMinute) * (sign === 0x2d ? -1 : 1);
   }
   return second < 60 || (hour * 60 + minute - offset + 2880) % 1440 === 1439;
+}
+
+/** Whether the slice is a `date-time` but for its offset: `2018-04-05T17:31:00`. */
+export function isLocalTimestamp(bytes: Buffer, from: number, to: number): boolean {
+  return isTimestamp(Buffer.concat([bytes.subarray(from, to), utc]), 0, to - from + 1);
 }
 
 function lastDay(year: number, month: number): number {

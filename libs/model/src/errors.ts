@@ -43,6 +43,12 @@ export const catalogue = {
   InvalidResource: { status: 400, title: 'The resource is not valid', retryable: false },
   InvalidParameter: { status: 400, title: 'A parameter is not valid', retryable: false },
   InvalidName: { status: 400, title: 'The name is not valid', retryable: false },
+  InvalidSas: {
+    status: 400,
+    title: 'The access key is empty',
+    retryable: false,
+    envelope: ['BadRequest', 'InvalidSas'],
+  },
   Unauthorized: {
     status: 401,
     title: 'The credential is missing or wrong',
@@ -134,6 +140,12 @@ export const catalogue = {
     title: 'The store did not confirm in time; the events may have been accepted',
     retryable: true,
     envelope: ['ServiceUnavailable', 'OutcomeUnknown'],
+  },
+  IssuerUnavailable: {
+    status: 503,
+    title: 'The OIDC issuer cannot be reached',
+    retryable: true,
+    envelope: ['ServiceUnavailable', 'IssuerUnavailable'],
   },
   Draining: {
     status: 503,

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, limits } from '@gridpost/model';
-import type { ErrorAnswer } from './problem.js';
+import type { WholeAnswer } from './problem.js';
 
 /**
  * How long, and for how many bytes, a connection that is to be closed goes on taking what its client still sends.
@@ -39,11 +39,11 @@ export function askForBody(req: IncomingMessage, res: ServerResponse): void {
  * Sends the whole answer. A body that has not arrived yet is discarded: if it is known to be small, the connection
  * stays open for the next request; if it is not, or the client may never send it, the connection is closed.
  */
-export function answerError(
+export function answerWhole(
   req: IncomingMessage,
   res: ServerResponse,
   clock: Clock,
-  answer: ErrorAnswer,
+  answer: WholeAnswer,
 ): void {
   const { status, headers, body } = answer;
   const unread = !req.complete && hasBody(req);

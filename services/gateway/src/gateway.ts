@@ -21,7 +21,9 @@ import { Consumers } from './pull/consumers.js';
 import { LockTokens } from './pull/lock-token.js';
 import { PublishCounts } from './publish-counts.js';
 import { PublishRoute } from './publish-route.js';
+import { publishTargetOf } from './publish-target.js';
 import { gatewayRoutes } from './routes.js';
+import { type OidcOptions, Tokens } from './tokens.js';
 import { TopicLookup } from './topic-lookup.js';
 import { Traffic } from './traffic.js';
 
@@ -37,6 +39,8 @@ export interface GatewayOptions {
   readonly rootKey: Buffer;
   /** Undefined: open mode (docs/architecture.md). */
   readonly adminKey: string | undefined;
+  /** Whose tokens may publish; by default nobody's. */
+  readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
@@ -64,7 +68,8 @@ const lateMs = 2_000;
 export function createGateway(options: GatewayOptions): Gateway {
   const { store, registry, publisher, metrics, clock, log, rootKey, serveApi } = options;
   const keys = new TopicKeys(rootKey);
-  const access = new Access(keys, options.adminKey);
+  const tokens = options.oidc && new Tokens(options.oidc, clock, log);
+  const access = new Access({ keys, adminKey: options.adminKey, tokens, clock });
   const traffic = new Traffic();
   let isDraining = false;
   const draining = (): boolean => isDraining;
@@ -112,9 +117,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     traffic.enter(req, res);
     if (isDraining) res.shouldKeepAlive = false;
     if (!req.url!.startsWith('/')) req.url = originForm(req.url!);
-    const topic = serveApi ? publish.nameIn(req.url!) : undefined;
-    if (topic === undefined) management(req, res);
-    else publish.serve(req, res, topic);
+    const target = serveApi ? publishTargetOf(req.url!) : undefined;
+    if (target === undefined) management(req, res);
+    else publish.serve(req, res, target);
   }
 
   async function drainOnce(): Promise<void> {

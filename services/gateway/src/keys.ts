@@ -38,9 +38,24 @@ export class TopicKeys {
     return first || second;
   }
 
+  /**
+   * Whether `mac` is the HMAC-SHA256 of `text` (latin1) under one of the topic's keys, of which Event Grid's clients
+   * decode the base64 first. Takes the same time whichever it is, and if it is none.
+   */
+  isSignedBy(topic: Topic, text: string, mac: Buffer): boolean {
+    const { key1, key2 } = this.keysOf(topic);
+    const first = timingSafeEqual(mac, macOf(key1, text));
+    const second = timingSafeEqual(mac, macOf(key2, text));
+    return first || second;
+  }
+
   #derive({ incarnation, keys }: Topic, name: KeyName): string {
     return createHmac('sha256', this.#rootKey)
       .update(`topic-key/${incarnation}/${name}/${keys[name]}`)
       .digest('base64');
   }
+}
+
+function macOf(key: string, text: string): Buffer {
+  return createHmac('sha256', Buffer.from(key, 'base64')).update(text, 'latin1').digest();
 }

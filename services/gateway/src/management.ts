@@ -10,8 +10,8 @@ import { type Clock, GridpostError, holderOf, type Log, type Topic } from '@grid
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { answerError } from './answer.js';
-import type { Access } from './auth.js';
+import { answerWhole } from './answer.js';
+import { type Access, checkOrigin } from './auth.js';
 import { jsonBody } from './json-body.js';
 import { catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
 import { type Route, scopeOf } from './route.js';
@@ -62,14 +62,14 @@ export function createManagement(options: ManagementOptions): Express {
 
   for (const [path, routes] of byPath(options.routes)) {
     const matched = app.route(expressPath(path));
-    matched.all((req, res, next) => {
+    matched.all(async (req, res, next) => {
       Object.assign(notesOf(res), { route: path, parameters: req.params });
       const { open, dataPlane } = routes[0]!;
       notesOf(res).dataPlane = dataPlane ?? false;
       if (!open) {
-        if (dataPlane) access.checkReceive(req.headers, topicOf(req, registry));
-        else access.checkManage(req.headers, topicOf(req, registry));
-        checkOrigin(req);
+        if (dataPlane) await access.checkReceive(req.headers, topicOf(req, registry));
+        else await access.checkManage(req.headers, topicOf(req, registry));
+        if (req.method !== 'GET' && req.method !== 'HEAD') checkOrigin(req.headers);
       }
       next();
     });
@@ -83,8 +83,8 @@ export function createManagement(options: ManagementOptions): Express {
     matched.all((req, _res, next) => next(noMethod(req, allow)));
   }
 
-  app.use((req: Request, _res: Response, next: NextFunction) => {
-    access.checkManage(req.headers, undefined);
+  app.use(async (req: Request, _res: Response, next: NextFunction) => {
+    await access.checkManage(req.headers, undefined);
     next(
       new GridpostError(
         'RouteNotFound',
@@ -137,17 +137,6 @@ function noMethod({ method, params }: Request, allow: readonly string[]): Gridpo
   });
 }
 
-/**
- * Refuses what a browser sends on behalf of a page from elsewhere. Without an admin key nothing else would keep a page
- * that somebody happens to visit from changing what runs on their machine.
- */
-function checkOrigin({ method, headers }: Request): void {
-  const { origin, host } = headers;
-  if (origin === undefined || method === 'GET' || method === 'HEAD') return;
-  if (URL.canParse(origin) && new URL(origin).host === host) return;
-  throw new GridpostError('Forbidden', 'the request comes from a web page of another origin');
-}
-
 function notesOf(res: Response): Notes {
   return res.locals.notes as Notes;
 }
@@ -161,7 +150,8 @@ function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: Ma
     const cause = error.cause instanceof Error ? error.cause : error;
     log.error({ requestId, method: req.method, route, error: cause.stack }, 'request failed');
   }
-  answerError(req, res, clock, (dataPlane ? envelopeAnswer : problemAnswer)(error, requestId));
+  const answer = dataPlane ? envelopeAnswer(error, requestId, {}) : problemAnswer(error, requestId);
+  answerWhole(req, res, clock, answer);
 }
 
 /** Express's router decodes parameters, and marks what it cannot decode as the client's fault. */

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 import { attemptOutcomes, deadLetterReasons, durabilityClasses } from '@gridpost/model';
 import { openApiDocument } from './openapi.js';
-import { publishPath } from './publish-route.js';
+import { customTopic, eventDomain, namespaceTopic, publishForms } from './publish-target.js';
 import { gatewayRoutes } from './routes.js';
 import { type JsonObject, readSchema } from './schemas.js';
 import { eventOf, serve } from './testing/serve.js';
@@ -45,7 +45,8 @@ test('the document has every route, and every route is served', () => {
   const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never).map(
     ({ method, path }) => `${method} ${path}`,
   );
-  expect(described.sort()).toEqual([...served, `POST ${publishPath}`].sort());
+  const published = publishForms.flatMap(({ route, allow }) => allow.map((method) => `${method} ${route}`));
+  expect(described.sort()).toEqual([...served, ...published].sort());
 });
 
 test('routes that need no credential say so, and only they', () => {
@@ -212,7 +213,18 @@ test('what is answered is what the document says', async () => {
   };
   for (const [method, path, body] of calls) check(method, template(path), await admin(method, path, body));
   await admin('PUT', '/topics/orders');
-  check('POST', publishPath, await publish('orders', eventOf()));
-  check('POST', publishPath, await publish('orders', {}));
-  check('POST', publishPath, await publish('nowhere', eventOf()));
+  check('POST', namespaceTopic.route, await publish('orders', eventOf()));
+  check('POST', namespaceTopic.route, await publish('orders', {}));
+  check('POST', namespaceTopic.route, await publish('nowhere', eventOf()));
+  await admin('PUT', '/domains/shop');
+  for (const [form, path, body] of [
+    [customTopic, '/topics/orders/api/events', eventOf()],
+    [customTopic, '/topics/orders/api/events', []],
+    [customTopic, '/topics/nowhere/api/events', []],
+    [eventDomain, '/domains/shop/api/events', eventOf({ source: 'north' })],
+    [eventDomain, '/domains/shop/api/events', eventOf()],
+  ] as const) {
+    check('POST', form.route, await admin('POST', path, body));
+    check('OPTIONS', form.route, await admin('OPTIONS', path));
+  }
 });

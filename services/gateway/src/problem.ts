@@ -5,7 +5,7 @@
  */
 import { GridpostError } from '@gridpost/model';
 
-export interface ErrorAnswer {
+export interface WholeAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -13,6 +13,10 @@ export interface ErrorAnswer {
 
 /** The header that carries a request's id, named as Event Grid names it. */
 export const requestIdHeader = 'x-ms-request-id';
+
+const publishChallenge = ['SharedAccessKey', 'SharedAccessSignature', 'Bearer']
+  .map((scheme) => `${scheme} realm="gridpost"`)
+  .join(', ');
 
 const unexpectedDetail =
   'something failed in Gridpost; whoever runs it finds the cause in its log by the request id';
@@ -25,7 +29,7 @@ export function catalogued(error: unknown): GridpostError {
 }
 
 /** RFC 9457. `type` is relative to the documentation: its page on errors has a section per code. */
-export function problemAnswer(error: GridpostError, requestId: string): ErrorAnswer {
+export function problemAnswer(error: GridpostError, requestId: string): WholeAnswer {
   const { code, status, errors, retryAfterSeconds } = error;
   const body = {
     type: `/errors/${code}`,
@@ -44,8 +48,15 @@ export function problemAnswer(error: GridpostError, requestId: string): ErrorAns
   };
 }
 
-/** Event Grid's envelope. Both messages are the same and, except for 413, end in a sentence with the request's id. */
-export function envelopeAnswer(error: GridpostError, requestId: string): ErrorAnswer {
+/**
+ * Event Grid's envelope, with `headers` beside those of every error. Both messages are the same and, except for 413, end
+ * in a sentence with the request's id.
+ */
+export function envelopeAnswer(
+  error: GridpostError,
+  requestId: string,
+  headers: WholeAnswer['headers'],
+): WholeAnswer {
   const { code, status } = error;
   const [outer, inner] = error.entry.envelope ?? [code, code];
   const detail = detailOf(error);
@@ -56,12 +67,10 @@ export function envelopeAnswer(error: GridpostError, requestId: string): ErrorAn
   const body = { error: { code: outer, message, details: [{ code: inner, message }] } };
   return {
     status,
-    headers: headersOf(
-      error,
-      requestId,
-      'application/json; charset=utf-8',
-      'SharedAccessKey realm="gridpost", Bearer realm="gridpost"',
-    ),
+    headers: {
+      ...headersOf(error, requestId, 'application/json; charset=utf-8', publishChallenge),
+      ...headers,
+    },
     body: Buffer.from(JSON.stringify(body)),
   };
 }

@@ -1,31 +1,43 @@
 /**
- * `POST /topics/{topic}:publish`, ahead of Express: per event it is the whole of the gateway's work, and Express costs
- * more than twice the rest of the request (docs/architecture.md). A request is checked in the order in which checks are cheap, its
- * body is not asked for before all that can be refused without it has been, and it is answered 200 when its events are
- * durable, or in Event Grid's envelope.
+ * Publishing, ahead of Express: per event it is the whole of the gateway's work, and Express costs more than twice the
+ * rest of the request (docs/architecture.md). A request is checked in the order in which checks are cheap, its body is not
+ * asked for before all that can be refused without it has been, and it is answered 200 when its events are durable, or in
+ * Event Grid's envelope.
  *
- * What the bytes mean is the codec's business, grouping and storing the publisher's.
+ * Where requests may be sent is `publish-target.ts`'s business, what their bytes mean `published-events.ts`'s, grouping
+ * and storing the publisher's.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type DecodedRequest, decodeRequest } from '@gridpost/codec';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
-import { type Clock, GridpostError, type Log, limits, type Topic } from '@gridpost/model';
-import { answerError, askForBody } from './answer.js';
+import {
+  type Clock,
+  domainScope,
+  type Event,
+  GridpostError,
+  type InputSchema,
+  type Log,
+  limits,
+  type Topic,
+} from '@gridpost/model';
+import { answerWhole, askForBody } from './answer.js';
 import type { Access } from './auth.js';
 import { readBody } from './body.js';
+import { type Credential, credentialOf } from './credential.js';
 import { catalogued, envelopeAnswer, requestIdHeader } from './problem.js';
 import type { PublishCounts } from './publish-counts.js';
+import { nowhere, type PublishForm, type PublishTarget, publishForms, scopeNamed } from './publish-target.js';
+import { publishedEvents } from './published-events.js';
 import { RouteTimes } from './route-times.js';
 import type { TopicLookup } from './topic-lookup.js';
 
-export const publishPath = '/topics/{topic}:publish';
-const prefix = '/topics/';
-const suffix = ':publish';
-
-/** Event Grid's SDKs take 200 only, and want an object (Event Grid SDKs). */
-const acceptedBody = '{}';
+/** What `OPTIONS` calls them (Event Grid, "Get the type of schema supported by a topic"). */
+const schemaNames: Readonly<Record<InputSchema, string>> = {
+  EventGridSchema: 'EventGridEvent',
+  CustomEventSchema: 'CustomInputEvent',
+  CloudEventSchemaV1_0: 'CloudEventV10',
+};
 
 export interface PublishRouteOptions {
   readonly topics: TopicLookup;
@@ -41,84 +53,81 @@ export interface PublishRouteOptions {
 
 export class PublishRoute {
   readonly #options: PublishRouteOptions;
-  readonly #postTimes: RouteTimes;
+  readonly #postTimes: ReadonlyMap<PublishForm, RouteTimes>;
 
   constructor(options: PublishRouteOptions) {
     this.#options = options;
-    this.#postTimes = new RouteTimes(options.metrics, 'POST', publishPath);
+    this.#postTimes = new Map(
+      [...publishForms, nowhere].map((form) => [form, new RouteTimes(options.metrics, 'POST', form.route)]),
+    );
   }
 
-  /**
-   * The topic's name, still percent-encoded, if the request's target is this route's; undefined if it is another's.
-   * Any query, such as `api-version`, is ignored (Event Grid SDKs).
-   */
-  nameIn(target: string): string | undefined {
-    const query = target.indexOf('?');
-    const end = (query === -1 ? target.length : query) - suffix.length;
-    if (end <= prefix.length || !target.startsWith(prefix) || !target.startsWith(suffix, end))
-      return undefined;
-    const further = target.indexOf('/', prefix.length);
-    return further === -1 || further > end ? target.slice(prefix.length, end) : undefined;
-  }
-
-  /** Answers the request, now or later. Never throws. `name` is what `nameIn` found. */
-  serve(req: IncomingMessage, res: ServerResponse, name: string): void {
-    const exchange = new Exchange(req, res, this.#options.clock.elapsed());
+  /** Answers the request, now or later. Never throws. */
+  serve(req: IncomingMessage, res: ServerResponse, { form, name }: PublishTarget): void {
+    const { access, clock, draining, topics } = this.#options;
+    const exchange = new Exchange(req, res, form, clock.elapsed());
     try {
-      if (req.method !== 'POST') {
-        throw new GridpostError('MethodNotAllowed', `${req.method} is not supported here; use POST`, {
-          allow: ['POST'],
-        });
-      }
-      if (this.#options.draining()) {
+      if (form === nowhere) throw noRoute();
+      if (req.method !== 'POST') checkMethod(req.method!, form);
+      if (draining()) {
         throw new GridpostError('Draining', 'this process is shutting down; nothing was stored');
       }
-      this.#options.access.requireCredential(req.headers);
-      const registered = this.#options.topics.known(name);
-      if (registered) this.#admit(exchange, registered.topic);
-      else this.#seek(exchange, name);
+      const credential = credentialOf(req.headers, req.url);
+      access.requireCredential(credential, req.headers);
+      const registered = topics.known(form.holder === 'domain' ? domainScope(name) : name);
+      if (registered) this.#admit(exchange, credential, registered.topic);
+      else this.#go(exchange, this.#seek(form, name), (topic) => this.#admit(exchange, credential, topic));
     } catch (error) {
       this.#refuse(exchange, error);
     }
   }
 
-  #seek(exchange: Exchange, encoded: string): void {
-    const name = decoded(encoded);
-    this.#options.topics.seek(name).then(
-      (registered) => {
-        try {
-          if (!registered) {
-            throw new GridpostError(
-              'TopicNotFound',
-              `there is no topic ${JSON.stringify(name.slice(0, 64))}`,
-            );
-          }
-          this.#admit(exchange, registered.topic);
-        } catch (error) {
-          this.#refuse(exchange, error);
-        }
-      },
-      (error: unknown) => {
-        // Nothing has been given to the store, whatever kept it from answering.
-        this.#refuse(
-          exchange,
-          new GridpostError(
-            'StoreUnavailable',
-            'the store could not be asked for the topic; nothing was stored',
-            {
-              cause: error,
-            },
-          ),
-        );
-      },
+  /** Goes on with what is promised, or refuses. */
+  #go<T>(exchange: Exchange, promised: Promise<T>, next: (value: T) => void): void {
+    promised.then(next).catch((error: unknown) => this.#refuse(exchange, error));
+  }
+
+  async #seek(form: PublishForm, encoded: string): Promise<Topic> {
+    const name = decoded(encoded, form);
+    const scope = scopeNamed(form, name);
+    try {
+      const registered = scope === undefined ? undefined : await this.#options.topics.seek(scope);
+      if (registered) return registered.topic;
+    } catch (cause) {
+      // Nothing has been given to the store, whatever kept it from answering.
+      throw new GridpostError(
+        'StoreUnavailable',
+        `the store could not be asked for the ${form.holder}; nothing was stored`,
+        { cause },
+      );
+    }
+    throw new GridpostError(
+      form.holder === 'domain' ? 'DomainNotFound' : 'TopicNotFound',
+      `there is no ${form.holder} ${JSON.stringify(name.slice(0, 64))}`,
     );
   }
 
+  #admit(exchange: Exchange, credential: Credential, topic: Topic): void {
+    const checked = this.#options.access.checkPublish(credential, topic, exchange.req.headers);
+    if (checked) this.#go(exchange, checked, () => this.#receive(exchange, topic));
+    else this.#receive(exchange, topic);
+  }
+
   /** Throws what can be refused by the headers alone; else has the body read and its events published. */
-  #admit(exchange: Exchange, topic: Topic): void {
-    const { req, res } = exchange;
-    this.#options.access.checkPublish(req.headers, topic);
+  #receive(exchange: Exchange, topic: Topic): void {
+    const { req, res, form } = exchange;
+    if (req.method === 'OPTIONS') {
+      this.#describe(exchange, topic);
+      return;
+    }
     exchange.topic = topic;
+    const { inputSchema } = topic.properties;
+    if (inputSchema !== 'CloudEventSchemaV1_0' && !form.anySchema) {
+      throw new GridpostError(
+        'InvalidEvent',
+        `the topic takes ${inputSchema}, and :publish takes CloudEvents only; send to /topics/${topic.name}/api/events`,
+      );
+    }
     const encoding = req.headers['content-encoding'];
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new GridpostError(
@@ -137,10 +146,10 @@ export class PublishRoute {
   }
 
   #publish(exchange: Exchange, topic: Topic, body: Buffer): void {
-    const { counts, publisher } = this.#options;
-    let events: DecodedRequest['events'];
+    const { clock, counts, publisher } = this.#options;
+    let events: readonly Event[];
     try {
-      ({ events } = decodeRequest(exchange.req.rawHeaders, body));
+      events = publishedEvents(topic, exchange.form.rules, exchange.req.rawHeaders, body, clock);
       exchange.events = events.length;
     } catch (error) {
       this.#refuse(exchange, error);
@@ -155,22 +164,28 @@ export class PublishRoute {
     );
   }
 
-  #accept({ res, began }: Exchange): void {
-    res.writeHead(200, [
-      'content-type',
-      'application/json; charset=utf-8',
-      'content-length',
-      '2',
-      requestIdHeader,
-      randomUUID(),
-    ]);
-    res.end(acceptedBody);
-    this.#postTimes.observe(200, this.#options.clock.elapsed() - began);
+  #accept({ res, form, began }: Exchange): void {
+    res.writeHead(200, [...form.accepted.headers, requestIdHeader, randomUUID()]);
+    res.end(form.accepted.body);
+    this.#postTimes.get(form)!.observe(200, this.#options.clock.elapsed() - began);
+  }
+
+  /** Answers `OPTIONS`. */
+  #describe({ req, res, form, began }: Exchange, topic: Topic): void {
+    const { clock, metrics } = this.#options;
+    const headers = {
+      ...form.headers,
+      allow: form.allow.join(', '),
+      'aeg-input-event-schema': schemaNames[topic.properties.inputSchema],
+      [requestIdHeader]: randomUUID(),
+    };
+    answerWhole(req, res, clock, { status: 200, headers, body: Buffer.alloc(0) });
+    new RouteTimes(metrics, 'OPTIONS', form.route).observe(200, clock.elapsed() - began);
   }
 
   #refuse(exchange: Exchange, thrown: unknown): void {
     const { clock, counts, log, metrics } = this.#options;
-    const { req, res, began, topic, events } = exchange;
+    const { req, res, form, began, topic, events } = exchange;
     const error = catalogued(thrown);
     const requestId = randomUUID();
     if (topic) {
@@ -179,11 +194,13 @@ export class PublishRoute {
     }
     if (error.code === 'Internal') {
       const cause = error.cause instanceof Error ? error.cause : error;
-      log.error({ requestId, route: publishPath, topic: topic?.name, error: cause.stack }, 'request failed');
+      log.error({ requestId, route: form.route, topic: topic?.name, error: cause.stack }, 'request failed');
     }
-    answerError(req, res, clock, envelopeAnswer(error, requestId));
+    answerWhole(req, res, clock, envelopeAnswer(error, requestId, form.headers));
     const times =
-      req.method === 'POST' ? this.#postTimes : new RouteTimes(metrics, req.method ?? '', publishPath);
+      req.method === 'POST'
+        ? this.#postTimes.get(form)!
+        : new RouteTimes(metrics, req.method ?? '', form.route);
     times.observe(error.status, clock.elapsed() - began);
   }
 }
@@ -192,26 +209,46 @@ export class PublishRoute {
 class Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly form: PublishForm;
   readonly began: number;
   /** Once the request is known to be allowed to publish to it. */
   topic: Topic | undefined;
   /** Once the body has been decoded. */
   events: number | undefined;
 
-  constructor(req: IncomingMessage, res: ServerResponse, began: number) {
+  constructor(req: IncomingMessage, res: ServerResponse, form: PublishForm, began: number) {
     this.req = req;
     this.res = res;
+    this.form = form;
     this.began = began;
     this.topic = undefined;
     this.events = undefined;
   }
 }
 
-function decoded(name: string): string {
+/** Throws unless a method other than POST is one of the form's. Event Grid's own form knows no HEAD at all. */
+function checkMethod(method: string, form: PublishForm): void {
+  if (form.allow.includes(method)) return;
+  if (method === 'HEAD' && form.allow.includes('OPTIONS')) throw noRoute();
+  throw new GridpostError(
+    'MethodNotAllowed',
+    `${method} is not supported here; use ${form.allow.join(' or ')}`,
+    { allow: form.allow },
+  );
+}
+
+function noRoute(): GridpostError {
+  return new GridpostError(
+    'RouteNotFound',
+    'there is nothing at this path; events are sent to /topics/{topic}/api/events or /domains/{domain}/api/events',
+  );
+}
+
+function decoded(name: string, { holder }: PublishForm): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    throw new GridpostError('InvalidName', 'the topic in the path has a broken percent escape');
+    throw new GridpostError('InvalidName', `the ${holder} in the path has a broken percent escape`);
   }
 }
 

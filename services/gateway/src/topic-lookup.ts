@@ -1,9 +1,9 @@
 /**
- * Finds topics for the publish route. One that this process does not know may just have been made through another
+ * Finds topics and domains for the publish route. One that this process does not know may just have been made through another
  * gateway, so a miss looks into the store before it is believed; but so that a flood of wrong names cannot hammer the
  * store, misses share one look per 100 ms and wait for it.
  */
-import { type Clock, isTopicName } from '@gridpost/model';
+import type { Clock, Scope } from '@gridpost/model';
 import type { RegisteredTopic, Registry } from '@gridpost/registry';
 
 const lookEveryMs = 100;
@@ -20,16 +20,15 @@ export class TopicLookup {
     this.#clock = clock;
   }
 
-  /** The topic if this process knows it: a Map's look-up. */
-  known(name: string): RegisteredTopic | undefined {
-    return this.#registry.topic(name);
+  /** The topic or domain if this process knows it: a Map's look-up. */
+  known(scope: Scope): RegisteredTopic | undefined {
+    return this.#registry.topic(scope);
   }
 
-  /** The topic as of now, after a miss. Rejects as the store does. */
-  async seek(name: string): Promise<RegisteredTopic | undefined> {
-    if (!isTopicName(name)) return undefined;
+  /** The topic or domain as of now, after a miss. Rejects as the store does. */
+  async seek(scope: Scope): Promise<RegisteredTopic | undefined> {
     await this.#look();
-    return this.#registry.topic(name);
+    return this.#registry.topic(scope);
   }
 
   #look(): Promise<void> {

@@ -3,7 +3,7 @@
  * in order. Nothing else names an adapter.
  */
 import { createDelivery, type Delivery } from '@gridpost/delivery';
-import { createGateway, type Gateway } from '@gridpost/gateway';
+import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
 import { type Log, newIncarnation, systemClock } from '@gridpost/model';
@@ -104,6 +104,7 @@ export async function startServer(configuration: Configuration, version: string,
       log,
       rootKey,
       adminKey: configuration.adminKey,
+      oidc: oidcOf(configuration),
       filterLimits: {
         clausesMax: configuration.filterClausesMax,
         valuesMax: configuration.filterValuesMax,
@@ -147,4 +148,9 @@ export async function startServer(configuration: Configuration, version: string,
       stop: () => (stopping ??= stop()),
     };
   }
+}
+
+/** The two settings are there together or not at all. */
+function oidcOf({ oidcIssuer: issuer, oidcAudience: audience }: Configuration): GatewayOptions['oidc'] {
+  return issuer !== undefined && audience !== undefined ? { issuer, audience } : undefined;
 }

@@ -194,16 +194,21 @@ export function eventOf(attributes: Readonly<Record<string, unknown>> = {}): Rec
   return { specversion: '1.0', id: '1', source: '/test', type: 'test.event', ...attributes };
 }
 
-/** The ids of all events in the log, in its order, from all partitions. */
-export async function storedIds(store: MemoryStore): Promise<string[]> {
-  const ids: string[] = [];
+/** All events in the log, in its order, from all partitions. */
+export async function storedEvents(store: MemoryStore): Promise<Event[]> {
+  const found: Event[] = [];
   for (let partition = 0; partition < store.info.partitions; partition++) {
     const claim = await store.claim(partition, 'reader', 10_000, 0);
     const { entries } = await store.read(partition, claim!.epoch, undefined, {
       entriesMax: 100_000,
       bytesMax: 2 ** 30,
     });
-    for (const { events } of entries) for (const { frame } of events) ids.push(new Event(frame).id);
+    for (const { events } of entries) for (const { frame } of events) found.push(new Event(frame));
   }
-  return ids;
+  return found;
+}
+
+/** Their ids. */
+export async function storedIds(store: MemoryStore): Promise<string[]> {
+  return (await storedEvents(store)).map(({ id }) => id);
 }

@@ -89,8 +89,46 @@ test.each([
     { GRIDPOST_HOST: '0.0.0.0' },
     expect.stringContaining('GRIDPOST_ADMIN_KEY must be set'),
   ],
+  [
+    'an issuer without its audience',
+    { GRIDPOST_OIDC_ISSUER: 'https://login.example.com' },
+    expect.stringContaining('GRIDPOST_OIDC_AUDIENCE must be set together'),
+  ],
+  [
+    'an audience without its issuer',
+    { GRIDPOST_OIDC_AUDIENCE: 'gridpost' },
+    expect.stringContaining('GRIDPOST_OIDC_ISSUER and'),
+  ],
+  ...['http://login.example.com', 'http://10.0.0.1:8080/realms/shop', 'http://localhost.example.com'].map(
+    (issuer): [string, object, unknown] => [
+      `the issuer ${issuer}`,
+      { GRIDPOST_OIDC_ISSUER: issuer, GRIDPOST_OIDC_AUDIENCE: 'gridpost' },
+      expect.stringContaining('must be https'),
+    ],
+  ),
+  ...['login.example.com', 'ftp://login.example.com', 'https://a/?b', 'https://a/#b', 'https://u:p@a/'].map(
+    (issuer): [string, object, unknown] => [
+      `the issuer ${issuer}`,
+      { GRIDPOST_OIDC_ISSUER: issuer, GRIDPOST_OIDC_AUDIENCE: 'gridpost' },
+      expect.stringContaining('GRIDPOST_OIDC_ISSUER must match pattern'),
+    ],
+  ),
 ])('%s is refused', (_, environment, expected) => {
   expect(problemsOf([], environment as Record<string, string>)).toEqual([expected]);
+});
+
+test.each([
+  'https://login.example.com',
+  'https://login.example.com:8443/realms/shop/',
+  'http://127.0.0.1:8080/realms/shop',
+  'http://localhost/realms/shop',
+  'http://[::1]:8080',
+])('the issuer %s is taken as it is', (issuer) => {
+  const environment = { GRIDPOST_OIDC_ISSUER: issuer, GRIDPOST_OIDC_AUDIENCE: 'gridpost' };
+  expect(parse([], environment).configuration).toMatchObject({
+    oidcIssuer: issuer,
+    oidcAudience: 'gridpost',
+  });
 });
 
 test('an unknown flag is refused', () => {

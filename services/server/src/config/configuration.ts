@@ -20,6 +20,8 @@ export interface Configuration {
   readonly durability: Durability;
   readonly adminKey?: string;
   readonly rootKey?: string;
+  readonly oidcIssuer?: string;
+  readonly oidcAudience?: string;
   readonly roles: readonly Role[];
   readonly partitions?: number;
   readonly storeBytesMax: number;
@@ -128,6 +130,15 @@ function contradictions(configuration: Configuration): string[] {
       `GRIDPOST_ADMIN_KEY must be set to listen on ${configuration.host}: without a key the management API is open, and that is allowed on loopback only`,
     );
   }
+  const { oidcIssuer, oidcAudience } = configuration;
+  if ((oidcIssuer === undefined) !== (oidcAudience === undefined)) {
+    problems.push('GRIDPOST_OIDC_ISSUER and GRIDPOST_OIDC_AUDIENCE must be set together');
+  }
+  if (oidcIssuer?.startsWith('http:') && !isLoopback(hostOf(oidcIssuer))) {
+    problems.push(
+      'GRIDPOST_OIDC_ISSUER must be https: whoever can answer in the place of the issuer can publish everything',
+    );
+  }
   if (configuration.store.startsWith('lmdb:')) {
     if (configuration.roles.length < 2) {
       problems.push('GRIDPOST_ROLES must name all roles on the embedded store: it belongs to one process');
@@ -140,6 +151,11 @@ function contradictions(configuration: Configuration): string[] {
     }
   }
   return problems;
+}
+
+/** Without the brackets of an IPv6 address. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[(.*)\]$/, '$1') : '';
 }
 
 export function isLoopback(host: string): boolean {
