@@ -89,6 +89,16 @@ test.each([
     { GRIDPOST_HOST: '0.0.0.0' },
     expect.stringContaining('GRIDPOST_ADMIN_KEY must be set'),
   ],
+  [
+    'a certificate without its key',
+    { GRIDPOST_TLS_CERT: 'tls.crt' },
+    'GRIDPOST_TLS_KEY must be set as well, since GRIDPOST_TLS_CERT is',
+  ],
+  [
+    'a key without its certificate',
+    { GRIDPOST_TLS_KEY: 'tls.key' },
+    'GRIDPOST_TLS_CERT must be set as well, since GRIDPOST_TLS_KEY is',
+  ],
 ])('%s is refused', (_, environment, expected) => {
   expect(problemsOf([], environment as Record<string, string>)).toEqual([expected]);
 });
