@@ -144,6 +144,7 @@ test('what is answered is what the document says', async () => {
   const calls: [string, string, unknown?][] = [
     ['PUT', '/topics/orders'],
     ['PUT', '/topics/orders', { eventRetentionInDays: 1 }],
+    ['PUT', '/topics/orders', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
     ['PUT', '/topics/orders', { wrong: 1 }],
     ['PUT', '/topics/other'],
     ['GET', '/topics?$top=1'],
@@ -159,7 +160,7 @@ test('what is answered is what the document says', async () => {
     ['GET', `${subscription}/deadletters`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
-    ['PUT', '/domains/shop'],
+    ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
     ['GET', '/domains'],
     ['GET', '/domains/shop'],
     ['GET', '/domains/shop/keys'],
