@@ -11,6 +11,7 @@ import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
+import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
@@ -86,7 +87,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const paging = new Paging(rootKey);
   const context: Context = { store, registry, clock, log, keys, paging, filterLimits };
   const management = createManagement({
-    routes: serveApi ? gatewayRoutes(context, ops) : opsRoutes(ops),
+    routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
     access,
     registry,
     metrics,
