@@ -110,6 +110,7 @@ test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
     'filters-test.json',
+    'deployment.json',
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
   for (const file of files) ajvOfFiles.addSchema(readSchema(file));

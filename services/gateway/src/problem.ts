@@ -73,7 +73,8 @@ export function armAnswer(error: GridpostError, requestId: string): ErrorAnswer 
   const code = status === 404 ? 'ResourceNotFound' : error.code;
   const details = errors.map(({ pointer, message }) => ({ code, message, target: pointer }));
   const body = {
-    error: { code, message: detailOf(error), ...(details.length ? { details } : {}) },
+    // Not `detailOf`: of a deployment that failed on our account, it tells what had been written.
+    error: { code, message: error.message, ...(details.length ? { details } : {}) },
   };
   return {
     status,

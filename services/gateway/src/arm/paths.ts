@@ -8,11 +8,14 @@ import {
   domainScope,
   domainTopicScope,
   GridpostError,
+  holderOf,
   type Scope,
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
 import type { Request } from 'express';
+import { scopePaths } from '../route.js';
+import { domainIn } from '../stored.js';
 
 export const subscriptionOnlyPath = '/subscriptions/{subscription}';
 export const groupPath = `${subscriptionOnlyPath}/resourceGroups/{resourceGroup}`;
@@ -103,6 +106,23 @@ export function named(text: string): Named | undefined {
 /** Gridpost's own path of a resource: the same for all ids that mean it. */
 export function ownPath({ scope, subscription }: Named): string {
   return subscription === undefined ? topicPath(scope) : subscriptionPath(scope, subscription);
+}
+
+/** The path of the route to a resource, and its parameters. */
+export function routeTo({ scope, subscription }: Named): {
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+} {
+  const { holder, domainTopic } = holderOf(scope);
+  const domain = domainIn(holder);
+  const [path, params] =
+    domain === undefined
+      ? [scopePaths[0], { topic: holder }]
+      : domainTopic === undefined
+        ? [scopePaths[1], { domain }]
+        : [scopePaths[2], { domain, domainTopic }];
+  if (subscription === undefined) return { path, params };
+  return { path: `${path}/eventsubscriptions/{name}`, params: { ...params, name: subscription } };
 }
 
 /** Why there is nothing at one of Azure Resource Manager's paths. */

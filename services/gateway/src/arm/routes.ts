@@ -9,6 +9,7 @@ import { subscriptionRoutes } from '../subscriptions.js';
 import { topicRoutes } from '../topics.js';
 import { NativeRoutes } from './native.js';
 import { armSubscriptionRoutes } from './subscriptions.js';
+import { deploymentRoutes } from './template/deployments.js';
 import { armDomainTopicRoutes, armTopicRoutes } from './topics.js';
 
 export function armRoutes(context: Context): Route[] {
@@ -21,5 +22,6 @@ export function armRoutes(context: Context): Route[] {
     ...armTopicRoutes(context, native),
     ...armDomainTopicRoutes(native),
     ...armSubscriptionRoutes(context, native),
+    ...deploymentRoutes(context, native),
   ];
 }
