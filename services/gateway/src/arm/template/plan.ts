@@ -4,9 +4,8 @@
  */
 import { type FieldError, GridpostError, holderOf, type Scope, type Topic } from '@gridpost/model';
 import type { Context } from '../../context.js';
-import { checkedFilter } from '../../filters.js';
 import { checkScope, checkSubscriptionName, findDomainTopic, getTopic } from '../../stored.js';
-import { propertiesOf } from '../../subscription-resource.js';
+import { checkedProperties } from '../../subscriptions.js';
 import { writtenTopic } from '../../topic-resource.js';
 import { invalidResource } from '../../validation.js';
 import { checkDomainTopicBody, subscriptionBody, topicBody } from '../bodies.js';
@@ -70,8 +69,7 @@ export async function planOf(context: Context, all: readonly Wanted[]): Promise<
     }
     checkSubscriptionName(subscription);
     const native = subscriptionBody(body, holder.properties.inputSchema);
-    const { properties, at } = propertiesOf(native, context.clock.now());
-    checkedFilter(properties, at, context.filterLimits);
+    checkedProperties(context, native);
     return native;
   }
 
