@@ -83,7 +83,7 @@ export async function startServer(settings: Settings, withinMs = 60_000): Promis
   const output = (): string => [...stdout, ...stderr].join('\n');
   const listening = new Promise<string>((resolve, reject) => {
     onLine((line) => {
-      const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];
+      const url = /listening on (https?:\/\/\S+)/.exec(line)?.[1];
       if (url !== undefined) resolve(url);
     });
     void exited.then(({ code, signal }) =>

@@ -48,6 +48,9 @@ export interface Topic {
   readonly properties: TopicProperties;
   /** Of a domain only. */
   readonly domain?: DomainProperties;
+  /** Azure's region and tags, kept for those who wrote them; they mean nothing here. */
+  readonly location?: string;
+  readonly tags?: Readonly<Record<string, string>>;
   /**
    * Generation of each access key. A key is derived from the deployment's root key, the incarnation, the key's name
    * and this number, so that no key is stored and regenerating one is an increment.

@@ -3,6 +3,7 @@
  * to the end of its drain. What it is made of comes in as options.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
@@ -10,9 +11,10 @@ import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
+import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
-import { createHttpServer } from './http-server.js';
+import { createHttpServer, renew, type TlsPair } from './http-server.js';
 import { TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
 import { type Check, type OpsOptions, opsRoutes } from './ops.js';
@@ -43,6 +45,8 @@ export interface GatewayOptions {
   readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** Undefined: plain HTTP. */
+  readonly tls?: TlsPair;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
   readonly serveApi: boolean;
   /** What readiness depends on, the store included. */
@@ -53,6 +57,11 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Resolves with the port, which is a free one if 0 was given. Rejects if it cannot be bound. */
   listen(host: string, port: number): Promise<{ port: number }>;
+  /**
+   * Gives new connections another certificate; those that are open keep theirs. Throws if the pair is none, or if the
+   * gateway was made without one.
+   */
+  renewCertificate(pair: TlsPair): void;
   /**
    * Ends without losing a request: readiness goes off, new publishes are refused with `Draining`, the requests under
    * way are answered and their events durable; then the connections and the server are closed. Safe to call twice.
@@ -90,7 +99,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...{ consumers, lockTokens },
   };
   const management = createManagement({
-    routes: serveApi ? gatewayRoutes(context, ops) : opsRoutes(ops),
+    routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
     access,
     registry,
     metrics,
@@ -108,7 +117,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     draining,
   });
 
-  const server = createHttpServer();
+  const server = createHttpServer(options.tls);
   // Those that wait for `100 Continue` are treated alike; whoever reads the body asks for it first.
   server.on('request', serve);
   server.on('checkContinue', serve);
@@ -153,6 +162,10 @@ export function createGateway(options: GatewayOptions): Gateway {
           resolve({ port: (server.address() as AddressInfo).port });
         });
       });
+    },
+    renewCertificate(pair) {
+      if (!(server instanceof TlsServer)) throw new Error('the gateway serves plain HTTP');
+      renew(server, pair);
     },
     drain: () => (drained ??= drainOnce()),
     async close() {

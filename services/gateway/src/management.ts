@@ -2,8 +2,9 @@
  * The Express application: everything but publishing. It gives each request an id, checks who asks, finds the route,
  * and turns whatever is thrown into an answer; what a route does stands in its own file.
  *
- * Express matches the paths, strictly: letters by case, no trailing slash, nothing collapsed. A path is a pattern of
- * literals and whole segments only, so matching takes time in the path's length.
+ * Express matches the paths, strictly: letters by case, no trailing slash, nothing collapsed; but those of Azure Resource
+ * Manager as Azure compares them. A path is a pattern of literals and whole segments only, so matching takes time in the
+ * path's length.
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, GridpostError, holderOf, type Log, type Topic } from '@gridpost/model';
@@ -11,9 +12,10 @@ import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { answerWhole } from './answer.js';
+import { collapsed, isArmPath, nothingAt } from './arm/paths.js';
 import { type Access, checkOrigin } from './auth.js';
 import { jsonBody } from './json-body.js';
-import { catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
+import { armAnswer, catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
 import { type Route, scopeOf } from './route.js';
 import { RouteTimes, unmatchedRoute } from './route-times.js';
 
@@ -60,8 +62,15 @@ export function createManagement(options: ManagementOptions): Express {
     next();
   });
 
+  // A router of its own, because this is how Express is told to compare without regard to case.
+  const arm = express.Router({ caseSensitive: false, strict: false });
+  app.use((req, _res, next) => {
+    req.url = collapsed(req.url);
+    next();
+  }, arm);
+
   for (const [path, routes] of byPath(options.routes)) {
-    const matched = app.route(expressPath(path));
+    const matched = (isArmPath(path) ? arm : app).route(expressPath(path));
     matched.all(async (req, res, next) => {
       Object.assign(notesOf(res), { route: path, parameters: req.params });
       const { open, dataPlane } = routes[0]!;
@@ -77,6 +86,7 @@ export function createManagement(options: ManagementOptions): Express {
       if (method === 'GET') matched.get(handle);
       else if (method === 'DELETE') matched.delete(handle);
       else if (method === 'PUT') matched.put(jsonBody, handle);
+      else if (method === 'PATCH') matched.patch(jsonBody, handle);
       else matched.post(jsonBody, handle);
     }
     const allow = allowedMethods(routes);
@@ -86,10 +96,12 @@ export function createManagement(options: ManagementOptions): Express {
   app.use(async (req: Request, _res: Response, next: NextFunction) => {
     await access.checkManage(req.headers, undefined);
     next(
-      new GridpostError(
-        'RouteNotFound',
-        'there is nothing at this path; GET /openapi.json lists what there is',
-      ),
+      isArmPath(req.path)
+        ? nothingAt(req.path)
+        : new GridpostError(
+            'RouteNotFound',
+            'there is nothing at this path; GET /openapi.json lists what there is',
+          ),
     );
   });
   // Express knows error handlers by their four parameters.
@@ -150,7 +162,9 @@ function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: Ma
     const cause = error.cause instanceof Error ? error.cause : error;
     log.error({ requestId, method: req.method, route, error: cause.stack }, 'request failed');
   }
-  const answer = dataPlane ? envelopeAnswer(error, requestId, {}) : problemAnswer(error, requestId);
+  const answer = dataPlane
+    ? envelopeAnswer(error, requestId, {})
+    : (isArmPath(req.path) ? armAnswer : problemAnswer)(error, requestId);
   answerWhole(req, res, clock, answer);
 }
 

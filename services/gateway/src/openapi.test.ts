@@ -110,7 +110,7 @@ test('every example is valid', () => {
 test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
-    ...['filters-test.json', 'lock-tokens.json'],
+    ...['filters-test.json', 'lock-tokens.json', 'deployment.json'],
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
   for (const file of files) ajvOfFiles.addSchema(readSchema(file));
@@ -146,6 +146,7 @@ test('what is answered is what the document says', async () => {
   const calls: [string, string, unknown?][] = [
     ['PUT', '/topics/orders'],
     ['PUT', '/topics/orders', { eventRetentionInDays: 1 }],
+    ['PUT', '/topics/orders', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
     ['PUT', '/topics/orders', { wrong: 1 }],
     ['PUT', '/topics/other'],
     ['GET', '/topics?$top=1'],
@@ -166,7 +167,7 @@ test('what is answered is what the document says', async () => {
     ['GET', `${subscription}/deadletters`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
-    ['PUT', '/domains/shop'],
+    ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
     ['GET', '/domains'],
     ['GET', '/domains/shop'],
     ['GET', '/domains/shop/keys'],

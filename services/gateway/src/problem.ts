@@ -1,6 +1,6 @@
 /**
- * Errors as HTTP answers: RFC 9457 problem details on the management API, Event Grid's envelope on the publish route,
- * whose SDKs read `error.code` (Event Grid, Publish API). What goes wrong and with which status is the catalogue's business;
+ * Errors as HTTP answers: RFC 9457 problem details on the management API, Event Grid's envelope on the publish route and
+ * Azure Resource Manager's on its own, whose SDKs read `error.code` (Event Grid, Publish API). What goes wrong and with which status is the catalogue's business;
  * putting the bytes on the connection is `answer.ts`'s.
  */
 import { GridpostError } from '@gridpost/model';
@@ -71,6 +71,23 @@ export function envelopeAnswer(
       ...headersOf(error, requestId, 'application/json; charset=utf-8', publishChallenge),
       ...headers,
     },
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** Azure Resource Manager's envelope, of whose error the SDKs read `code`. Each wrong place is a detail with its pointer. */
+export function armAnswer(error: GridpostError, requestId: string): WholeAnswer {
+  const { status, errors } = error;
+  // The one code that Azure's clients are known to ask for by name.
+  const code = status === 404 ? 'ResourceNotFound' : error.code;
+  const details = errors.map(({ pointer, message }) => ({ code, message, target: pointer }));
+  const body = {
+    // Not `detailOf`: of a deployment that failed on our account, it tells what had been written.
+    error: { code, message: error.message, ...(details.length ? { details } : {}) },
+  };
+  return {
+    status,
+    headers: headersOf(error, requestId, 'application/json; charset=utf-8', 'Bearer realm="gridpost"'),
     body: Buffer.from(JSON.stringify(body)),
   };
 }

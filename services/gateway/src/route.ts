@@ -3,10 +3,10 @@ import { domainScope, domainTopicScope, type Scope } from '@gridpost/model';
 import type { Request, Response } from 'express';
 
 export interface Route {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
   /** As in the OpenAPI document: `/topics/{topic}`. */
   readonly path: string;
-  /** Answers, or rejects with a catalogue error. For PUT and POST the body has been read into `req.body`. */
+  /** Answers, or rejects with a catalogue error. For PUT, PATCH and POST the body has been read into `req.body`. */
   readonly handle: (req: Request, res: Response) => Promise<void>;
   /** Served without a credential; the same for all routes of a path. */
   readonly open?: true;

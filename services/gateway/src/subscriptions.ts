@@ -35,7 +35,7 @@ interface Change {
 }
 
 export function subscriptionRoutes(context: Context): Route[] {
-  const { store, registry, clock, paging, filterLimits } = context;
+  const { store, registry, clock, paging } = context;
   const { resources } = store;
   const domainTopics = new DomainTopics(context);
 
@@ -47,8 +47,7 @@ export function subscriptionRoutes(context: Context): Route[] {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
-    const { properties, at } = propertiesOf(req.body, clock.now());
-    checkedFilter(properties, at, filterLimits);
+    const properties = checkedProperties(context, req.body);
     const { before, after } = await changing(() => write(req, scope, name, properties));
     await catchUp(context);
     if (before && mendsDelivery(before, after.value)) {
@@ -176,6 +175,19 @@ export function subscriptionRoutes(context: Context): Route[] {
       { method: 'POST', path: `${one}:getFullUrl`, handle: getFullUrl },
     ];
   });
+}
+
+/**
+ * What a body says of a subscription, if all of it is right that can be told without looking at what is stored. Throws
+ * `InvalidResource`.
+ */
+export function checkedProperties(
+  { clock, filterLimits }: Context,
+  body: unknown,
+): Subscription['properties'] {
+  const { properties, at } = propertiesOf(body, clock.now());
+  checkedFilter(properties, at, filterLimits);
+  return properties;
 }
 
 /** Whether the change may cure what kept deliveries waiting: a disabled subscription, a wrong address, or another way of delivery. */

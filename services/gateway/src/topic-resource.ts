@@ -22,6 +22,13 @@ type Written = { readonly [K in keyof (TopicProperties & DomainProperties)]?: un
   readonly autoDeleteTopicWithLastSubscription?: boolean | null;
 };
 
+/** With the outer `properties`. */
+interface WrittenWhole {
+  readonly properties: Written;
+  readonly location?: string | null;
+  readonly tags?: Readonly<Record<string, string>> | null;
+}
+
 const checks = {
   topic: checksOf('topic.json', 'TopicProperties'),
   domain: checksOf('domain.json', 'DomainProperties'),
@@ -29,7 +36,7 @@ const checks = {
 
 function checksOf(file: string, properties: string) {
   return {
-    whole: schemaCheck<{ readonly properties: Written }>(file),
+    whole: schemaCheck<WrittenWhole>(file),
     properties: schemaCheck<Written>(`${file}#/$defs/${properties}`),
   };
 }
@@ -38,12 +45,17 @@ function checksOf(file: string, properties: string) {
  * What a body says of a topic or a domain, with or without the outer `properties`; no body at all means the defaults.
  * Throws `InvalidResource`.
  */
-export function writtenTopic(body: unknown, scope: Scope): Pick<Topic, 'properties' | 'domain'> {
+export function writtenTopic(
+  body: unknown,
+  scope: Scope,
+): Pick<Topic, 'properties' | 'domain' | 'location' | 'tags'> {
   const isDomain = domainIn(scope) !== undefined;
   const check = checks[isDomain ? 'domain' : 'topic'];
   const outer = typeof body === 'object' && body !== null && Object.hasOwn(body, 'properties');
-  const written = outer ? check.whole(body).properties : check.properties(body === undefined ? {} : body);
-  const { inputSchema, inputSchemaMapping } = written;
+  const { properties, location, tags }: WrittenWhole = outer
+    ? check.whole(body)
+    : { properties: check.properties(body === undefined ? {} : body) };
+  const { inputSchema, inputSchemaMapping } = properties;
   if (inputSchemaMapping != null && inputSchema !== 'CustomEventSchema') {
     const pointer = `${outer ? '/properties' : ''}/inputSchemaMapping`;
     throw invalidResource([{ pointer, message: 'is for topics whose inputSchema is CustomEventSchema' }]);
@@ -52,22 +64,24 @@ export function writtenTopic(body: unknown, scope: Scope): Pick<Topic, 'properti
     properties: {
       inputSchema: inputSchema ?? 'CloudEventSchemaV1_0',
       ...(inputSchemaMapping == null ? {} : { inputSchemaMapping }),
-      disableLocalAuth: written.disableLocalAuth ?? false,
-      eventRetentionInDays: written.eventRetentionInDays ?? limits.retentionDays.default,
+      disableLocalAuth: properties.disableLocalAuth ?? false,
+      eventRetentionInDays: properties.eventRetentionInDays ?? limits.retentionDays.default,
     },
     ...(isDomain
       ? {
           domain: {
-            autoCreateTopicWithFirstSubscription: written.autoCreateTopicWithFirstSubscription ?? true,
-            autoDeleteTopicWithLastSubscription: written.autoDeleteTopicWithLastSubscription ?? true,
+            autoCreateTopicWithFirstSubscription: properties.autoCreateTopicWithFirstSubscription ?? true,
+            autoDeleteTopicWithLastSubscription: properties.autoDeleteTopicWithLastSubscription ?? true,
           },
         }
       : {}),
+    ...(location == null ? {} : { location }),
+    ...(tags == null || Object.keys(tags).length === 0 ? {} : { tags }),
   };
 }
 
 export function topicView({ etag, value }: Stored<Topic>, req: Request): object {
-  const { name, properties, domain } = value;
+  const { name, properties, domain, location, tags } = value;
   const path = domain ? `/${name}` : `/topics/${name}`;
   const publish = properties.inputSchema === 'CloudEventSchemaV1_0' && !domain ? ':publish' : '/api/events';
   return {
@@ -75,6 +89,8 @@ export function topicView({ etag, value }: Stored<Topic>, req: Request): object 
     name: domainIn(name) ?? name,
     type: domain ? 'Gridpost/domains' : 'Gridpost/topics',
     etag: entityTag(etag),
+    ...(location === undefined ? {} : { location }),
+    ...(tags === undefined ? {} : { tags }),
     properties: {
       ...properties,
       ...domain,

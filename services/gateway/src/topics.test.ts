@@ -78,7 +78,7 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
     ],
   ],
   [{ 'a/b~c': 1 }, [{ pointer: '/a~1b~0c', message: expect.stringMatching(/^is not a property/) as never }]],
-  [{ properties: {}, location: 'here' }, [{ pointer: '/location', message: expect.any(String) as never }]],
+  [{ properties: {}, kind: 'Azure' }, [{ pointer: '/kind', message: expect.any(String) as never }]],
   [
     { properties: { eventRetentionInDays: 8 } },
     [{ pointer: '/properties/eventRetentionInDays', message: 'saw 8, expected a number from 0 to 7' }],
@@ -429,4 +429,44 @@ test('what fails unexpectedly is answered without its details and logged with th
   });
   expect(lines.join()).not.toContain(adminKey);
   store.resources.get = get;
+});
+
+test.each(['/topics/orders', '/domains/shop'])(
+  "Azure's location and tags of %s are kept until it is written without them",
+  async (path) => {
+    const { admin } = await serve();
+    const written = { location: 'westeurope', tags: { team: 'billing' }, properties: {} };
+    expect((await admin('PUT', path, written)).json).toMatchObject({
+      location: 'westeurope',
+      tags: { team: 'billing' },
+    });
+    expect((await admin('GET', path)).json).toMatchObject({
+      location: 'westeurope',
+      tags: { team: 'billing' },
+    });
+    expect((await admin('PUT', path, { properties: {}, tags: {}, location: null })).json).not.toHaveProperty(
+      'tags',
+    );
+    expect((await admin('GET', path)).json).not.toHaveProperty('location');
+  },
+);
+
+test.each<[string, object, string]>([
+  ['51 tags', Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`tag${i}`, ''])), '/tags'],
+  ['a tag with a value of 257 characters', { tag: 'x'.repeat(257) }, '/tags/tag'],
+  ['a tag with a name of 513 characters', { ['x'.repeat(513)]: '' }, '/tags'],
+  ['a tag that is no text', { tag: 1 }, '/tags/tag'],
+])('%s are refused', async (_, tags, pointer) => {
+  const { admin } = await serve();
+  const { status, json } = await admin('PUT', '/topics/orders', { tags, properties: {} });
+  expect([status, json.errors[0].pointer]).toEqual([400, pointer]);
+});
+
+test('as many and as long tags as Azure allows are kept', async () => {
+  const { admin } = await serve();
+  const tags = Object.fromEntries(
+    Array.from({ length: 50 }, (_, i) => [`${i}`.padEnd(512, 'x'), 'x'.repeat(256)]),
+  );
+  const { status, json } = await admin('PUT', '/topics/orders', { tags, properties: {} });
+  expect([status, json.tags]).toEqual([201, tags]);
 });

@@ -23,16 +23,14 @@ export function topicRoutes(context: Context): Route[] {
       checkPreconditions(req.headers, before?.etag);
       if (!before) await checkRoom();
       const now = clock.now();
-      const topic: Topic = before
-        ? { ...before.value, ...written, updatedAt: now }
-        : {
-            name,
-            incarnation: newIncarnation(),
-            ...written,
-            keys: { key1: 1, key2: 1 },
-            createdAt: now,
-            updatedAt: now,
-          };
+      const topic: Topic = {
+        name,
+        incarnation: before?.value.incarnation ?? newIncarnation(),
+        ...written,
+        keys: before?.value.keys ?? { key1: 1, key2: 1 },
+        createdAt: before?.value.createdAt ?? now,
+        updatedAt: now,
+      };
       const result = await resources.put(
         topicPath(name),
         topic,

@@ -65,7 +65,7 @@ try {
   if (open && server.store.supports.sharing === false && server.topicCount() === 0) {
     await createDemoTopic(server.store, Date.now());
   }
-  const url = urlOf(server.host, server.port);
+  const url = urlOf(configuration.tlsCert === undefined ? 'http' : 'https', server.host, server.port);
   console.log(welcome({ version, url, info: server.store.info, roles: configuration.roles, open }));
 } catch (error) {
   console.error(`Gridpost cannot start: ${(error as Error).message}`);

@@ -13,9 +13,13 @@ import type { Configuration } from './config/configuration.js';
 import { measuredStore } from './measured-store.js';
 import { openStore } from './open-store.js';
 import { rootKeyOf } from './root-key.js';
+import { CertificateFiles } from './certificate-files.js';
 
 /** How often a process looks for changes that others made, beside what its appends and reads tell it. */
 const refreshEveryMs = 1_000;
+
+/** How often the files of the certificate are looked at. */
+const certificateEveryMs = 5_000;
 
 export interface Server {
   readonly host: string;
@@ -33,6 +37,8 @@ export interface Server {
 export async function startServer(configuration: Configuration, version: string, log: Log): Promise<Server> {
   const clock = systemClock;
   const metrics = new Metrics(version);
+  const certificate = certificateFilesOf(configuration, log);
+  const tls = await certificate?.read();
   const store = measuredStore(await openStore(configuration), metrics);
   try {
     return await compose();
@@ -110,15 +116,20 @@ export async function startServer(configuration: Configuration, version: string,
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      ...(tls ? { tls } : {}),
       serveApi: has('gateway'),
       checks,
       version,
+    });
+    const looking = clock.every(certificateEveryMs, () => {
+      void certificate?.renewed((pair) => gateway.renewCertificate(pair));
     });
     /** Ends everything but the gateway and the store. */
     const halt = async (drainMs: number): Promise<{ cut: number }> => {
       const drained = (await delivery?.drain(drainMs)) ?? { cut: 0 };
       refreshing.cancel();
       checking.cancel();
+      looking.cancel();
       await delivery?.close();
       return drained;
     };
@@ -153,4 +164,9 @@ export async function startServer(configuration: Configuration, version: string,
 /** The two settings are there together or not at all. */
 function oidcOf({ oidcIssuer: issuer, oidcAudience: audience }: Configuration): GatewayOptions['oidc'] {
   return issuer !== undefined && audience !== undefined ? { issuer, audience } : undefined;
+}
+
+function certificateFilesOf({ tlsCert, tlsKey }: Configuration, log: Log): CertificateFiles | undefined {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  return new CertificateFiles({ cert: tlsCert, key: tlsKey }, systemClock, log);
 }

@@ -22,8 +22,8 @@ export async function createDemoTopic(store: Store, now: number): Promise<void> 
   await store.resources.put(topicPath(demoTopic), topic, { ifNoneMatch: '*' });
 }
 
-export function urlOf(host: string, port: number): string {
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+export function urlOf(scheme: 'http' | 'https', host: string, port: number): string {
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 export function welcome(options: {

@@ -1,5 +1,6 @@
 /** A gateway on a free port over the reference store, and plain HTTP to speak to it, for this room's tests. */
 import { type IncomingHttpHeaders, request } from 'node:http';
+import { request as requestOverTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { afterEach } from '@jest/globals';
 import { Publisher } from '@gridpost/ingest';
@@ -34,6 +35,8 @@ export interface Served {
   readonly publisher: Publisher;
   readonly metrics: Metrics;
   readonly port: number;
+  /** Where clients reach it: over TLS if `tls` was given, whose certificate they then have to be told as `ca`. */
+  readonly url: string;
   /** Every log line, as JSON. */
   readonly lines: string[];
   call(method: string, path: string, call?: Call): Promise<Answer>;
@@ -99,7 +102,7 @@ export async function serve(
   const credential: Record<string, string> = options.open ? {} : { authorization: `Bearer ${adminKey}` };
 
   const call = (method: string, path: string, what: Call = {}): Promise<Answer> =>
-    send(port, method, path, what);
+    send(port, options.tls?.cert, method, path, what);
   return {
     gateway,
     store,
@@ -107,6 +110,7 @@ export async function serve(
     publisher,
     metrics,
     port,
+    url: `${options.tls ? 'https' : 'http'}://localhost:${port}`,
     lines,
     call,
     admin: (method, path, body, headers) =>
@@ -120,7 +124,13 @@ export async function serve(
   };
 }
 
-function send(port: number, method: string, path: string, { body, headers = {} }: Call): Promise<Answer> {
+function send(
+  port: number,
+  ca: Buffer | string | undefined,
+  method: string,
+  path: string,
+  { body, headers = {} }: Call,
+): Promise<Answer> {
   const bytes =
     body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const described: Record<string, string | number | readonly string[]> = {};
@@ -129,8 +139,9 @@ function send(port: number, method: string, path: string, { body, headers = {} }
     if (bytes !== body) described['content-type'] = 'application/json';
   }
   return new Promise((resolve, reject) => {
-    const outgoing = request(
-      { host: '127.0.0.1', port, method, path, agent: false, headers: { ...described, ...headers } as never },
+    const target = { host: '127.0.0.1', port, method, path, agent: false as const };
+    const outgoing = (ca === undefined ? request : requestOverTls)(
+      { ...target, ...(ca === undefined ? {} : { ca }), headers: { ...described, ...headers } as never },
       (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on('data', (chunk: Buffer) => chunks.push(chunk));

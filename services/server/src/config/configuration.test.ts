@@ -113,6 +113,16 @@ test.each([
       expect.stringContaining('GRIDPOST_OIDC_ISSUER must match pattern'),
     ],
   ),
+  [
+    'a certificate without its key',
+    { GRIDPOST_TLS_CERT: 'tls.crt' },
+    'GRIDPOST_TLS_KEY must be set as well, since GRIDPOST_TLS_CERT is',
+  ],
+  [
+    'a key without its certificate',
+    { GRIDPOST_TLS_KEY: 'tls.key' },
+    'GRIDPOST_TLS_CERT must be set as well, since GRIDPOST_TLS_KEY is',
+  ],
 ])('%s is refused', (_, environment, expected) => {
   expect(problemsOf([], environment as Record<string, string>)).toEqual([expected]);
 });

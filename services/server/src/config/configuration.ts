@@ -16,6 +16,8 @@ export type Role = 'gateway' | 'delivery';
 export interface Configuration {
   readonly host: string;
   readonly port: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly store: string;
   readonly durability: Durability;
   readonly adminKey?: string;
@@ -138,6 +140,10 @@ function contradictions(configuration: Configuration): string[] {
     problems.push(
       'GRIDPOST_OIDC_ISSUER must be https: whoever can answer in the place of the issuer can publish everything',
     );
+  }
+  if ((configuration.tlsCert === undefined) !== (configuration.tlsKey === undefined)) {
+    const [set, missing] = configuration.tlsCert === undefined ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
+    problems.push(`GRIDPOST_TLS_${missing} must be set as well, since GRIDPOST_TLS_${set} is`);
   }
   if (configuration.store.startsWith('lmdb:')) {
     if (configuration.roles.length < 2) {

@@ -1,0 +1,134 @@
+/** Topics, domains and their topics at Azure's paths. */
+import type { Request, Response } from 'express';
+import type { Context } from '../context.js';
+import { changing, checkPreconditions } from '../preconditions.js';
+import { type Route, scopeOf, scopePaths } from '../route.js';
+import { getTopic } from '../stored.js';
+import { page, refuseFilter, removal, replaced, send } from './answers.js';
+import { checkDomainTopicBody, topicBody, topicPatch } from './bodies.js';
+import type { NativeRoutes } from './native.js';
+import { groupOf, groupPath, provider, subscriptionOnlyPath } from './paths.js';
+import { domainTopicView, topicView, type View } from './views.js';
+
+type Handle = Route['handle'];
+
+export function armTopicRoutes(context: Context, native: NativeRoutes): Route[] {
+  const { resources } = context.store;
+
+  const put =
+    (one: string): Handle =>
+    async (req, res) => {
+      const group = groupOf(req);
+      const answered = await native.ask('PUT', one, req, { body: topicBody(req.body) });
+      send(res, answered, topicView(group, answered.body));
+    };
+
+  const get =
+    (one: string): Handle =>
+    async (req, res) => {
+      const group = groupOf(req);
+      const answered = await native.ask('GET', one, req);
+      send(res, answered, topicView(group, answered.body));
+    };
+
+  /** Members that are given replace those before; the rest stays, whatever others write at the same time. */
+  const patch =
+    (one: string): Handle =>
+    async (req, res) => {
+      const group = groupOf(req);
+      const written = topicPatch(req.body);
+      const answered = await changing(async () => {
+        const { etag, value } = await getTopic(resources, scopeOf(req));
+        checkPreconditions(req.headers, etag);
+        const { properties, domain, location = null, tags = null } = value;
+        return replaced(native, one, req, etag, {
+          location,
+          tags,
+          ...written,
+          properties: { ...properties, ...domain, ...written.properties },
+        });
+      });
+      send(res, answered, topicView(group, answered.body));
+    };
+
+  const list =
+    (all: string): Handle =>
+    async (req, res) => {
+      const group = groupOf(req);
+      refuseFilter(req);
+      const answered = await native.ask('GET', all, req);
+      send(
+        res,
+        answered,
+        page(req, answered, (view: View) => topicView(group, view)),
+      );
+    };
+
+  const listKeys =
+    (one: string): Handle =>
+    async (req, res) => {
+      groupOf(req);
+      const answered = await native.ask('GET', `${one}/keys`, req);
+      send(res, answered, answered.body);
+    };
+
+  const regenerateKey =
+    (one: string): Handle =>
+    async (req, res) => {
+      groupOf(req);
+      const answered = await native.ask('POST', `${one}:regenerateKey`, req, { body: req.body });
+      send(res, answered, answered.body);
+    };
+
+  return [scopePaths[0], scopePaths[1]].flatMap((one): Route[] => {
+    const all = one.slice(0, one.lastIndexOf('/'));
+    const path = groupPath + provider + one;
+    return [
+      { method: 'GET', path: groupPath + provider + all, handle: list(all) },
+      { method: 'GET', path: subscriptionOnlyPath + provider + all, handle: list(all) },
+      { method: 'PUT', path, handle: put(one) },
+      { method: 'GET', path, handle: get(one) },
+      { method: 'PATCH', path, handle: patch(one) },
+      { method: 'DELETE', path, handle: removal(native, one) },
+      { method: 'POST', path: `${path}/listKeys`, handle: listKeys(one) },
+      { method: 'POST', path: `${path}/regenerateKey`, handle: regenerateKey(one) },
+    ];
+  });
+}
+
+export function armDomainTopicRoutes(native: NativeRoutes): Route[] {
+  const one = scopePaths[2];
+  const all = one.slice(0, one.lastIndexOf('/'));
+
+  async function put(req: Request, res: Response): Promise<void> {
+    const group = groupOf(req);
+    checkDomainTopicBody(req.body);
+    const answered = await native.ask('PUT', one, req);
+    send(res, answered, domainTopicView(group, answered.body));
+  }
+
+  async function get(req: Request, res: Response): Promise<void> {
+    const group = groupOf(req);
+    const answered = await native.ask('GET', one, req);
+    send(res, answered, domainTopicView(group, answered.body));
+  }
+
+  async function list(req: Request, res: Response): Promise<void> {
+    const group = groupOf(req);
+    refuseFilter(req);
+    const answered = await native.ask('GET', all, req);
+    send(
+      res,
+      answered,
+      page(req, answered, (view: View) => domainTopicView(group, view)),
+    );
+  }
+
+  const path = groupPath + provider + one;
+  return [
+    { method: 'GET', path: groupPath + provider + all, handle: list },
+    { method: 'PUT', path, handle: put },
+    { method: 'GET', path, handle: get },
+    { method: 'DELETE', path, handle: removal(native, one) },
+  ];
+}
