@@ -3,6 +3,24 @@ import { Script } from '../call.js';
 import { allowedWhenFull, clock, deliveries, fence } from './parts.js';
 
 /**
+ * `lease` gives a delivery out and adds it to an answer: member, subscription, token, the kind it had, state, payload. After
+ * `deliveries`.
+ */
+const leasing = `
+local function lease(answer, member, subscription, token, kind, charge, state, payload, ends)
+  redis.call('HSET', held(member), subscription, pack('l', charge, token, state))
+  redis.call('ZADD', queue('due', subscription), ends, member)
+  local size = #answer
+  answer[size + 1] = member
+  answer[size + 2] = subscription
+  answer[size + 3] = token
+  answer[size + 4] = kind
+  answer[size + 5] = state
+  answer[size + 6] = payload
+end
+`;
+
+/**
  * Leases due deliveries, earliest first over all subscriptions. The index \`:due\` gives the subscriptions by their earliest
  * delivery; \`:parked\` those that are not looked at, and until when.
  *
@@ -12,7 +30,7 @@ import { allowedWhenFull, clock, deliveries, fence } from './parts.js';
  *     returns  the server's clock in ms; ms until the next is due, or -1; 1 if it stopped for the bytes of the answer;
  *              then for each member, subscription, token, kind it had, state, payload; nil if the epoch is over
  */
-export const due = new Script(`${allowedWhenFull}${fence}${clock}${deliveries}
+export const due = new Script(`${allowedWhenFull}${fence}${clock}${deliveries}${leasing}
 local ask = cjson.decode(ARGV[2])
 local at = now()
 local parked = base .. ':parked'
@@ -68,7 +86,7 @@ until #page < 64 or found >= ask.max or skip >= 4096
 prune()
 
 local answer = { at, -1, 0 }
-local size, bytes, taken = 3, 0, {}
+local bytes, taken = 0, {}
 local token = #candidates > 0 and redis.call('HINCRBY', base, 'tokens', #candidates) - #candidates
 for i = 1, #candidates do
   local member, subscription = candidates[i].member, candidates[i].subscription
@@ -76,20 +94,12 @@ for i = 1, #candidates do
   if kind then
     local payload = redis.call('HGET', held(member), ':payload')
     bytes = bytes + #payload
-    if bytes > ask.bytes and size > 3 then
+    if bytes > ask.bytes and #answer > 3 then
       answer[3] = 1
       break
     end
     local own = ask.token .. string.format('%.0f', token + i)
-    redis.call('HSET', held(member), subscription, pack('l', charge, own, state))
-    redis.call('ZADD', queue('due', subscription), at + ask.leaseMs, member)
-    answer[size + 1] = member
-    answer[size + 2] = subscription
-    answer[size + 3] = own
-    answer[size + 4] = kind
-    answer[size + 5] = state
-    answer[size + 6] = payload
-    size = size + 6
+    lease(answer, member, subscription, own, kind, charge, state, payload, at + ask.leaseMs)
   end
   taken[subscription] = true
 end
@@ -107,7 +117,7 @@ return answer
  *              been accepted, in ms, and is then not counted, or -1
  *     returns  the server's clock in ms; ms until the subscription's next is due, or -1; then as \`due\`
  */
-export const receive = new Script(`${allowedWhenFull}${clock}${deliveries}
+export const receive = new Script(`${allowedWhenFull}${clock}${deliveries}${leasing}
 local subscription, room, waited = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6])
 local at = now()
 
@@ -119,7 +129,7 @@ local function received(state)
   return cjson.encode(state)
 end
 
-local answer, size = { at, -1 }, 2
+local answer = { at, -1 }
 local first = redis.call('ZRANGEBYSCORE', queue('due', subscription), '-inf', at, 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(first) do
   if waited >= 0 and at - tonumber(string.sub(member, 1, 13)) < waited then break end
@@ -127,18 +137,9 @@ for _, member in ipairs(first) do
   if kind then
     local payload = redis.call('HGET', held(member), ':payload')
     room = room - #payload
-    if room < 0 and size > 2 then break end
+    if room < 0 and #answer > 2 then break end
     local own = ARGV[4] .. redis.call('HINCRBY', base, 'tokens', 1)
-    state = received(state)
-    redis.call('HSET', held(member), subscription, pack('l', charge, own, state))
-    redis.call('ZADD', queue('due', subscription), at + ARGV[3], member)
-    answer[size + 1] = member
-    answer[size + 2] = subscription
-    answer[size + 3] = own
-    answer[size + 4] = kind
-    answer[size + 5] = state
-    answer[size + 6] = payload
-    size = size + 6
+    lease(answer, member, subscription, own, kind, charge, received(state), payload, at + ARGV[3])
   end
 end
 index(subscription, at)
