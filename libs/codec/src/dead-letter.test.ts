@@ -5,15 +5,9 @@ import { type DeadLetterFacts, type DeadLetterSchema, encodeDeadLetter } from '.
 import { decodeRequest } from './decode.js';
 import { encodeBatch } from './encode-schema.js';
 import { decodeEventGrid } from './event-grid.js';
+import { least, topic } from './testing/event-grid.js';
 import { batchHeaders, decodeMembers, decodeText, minimalHeaders } from './testing/refusal.js';
 
-const topic = '/topics/orders';
-const least = {
-  id: '1',
-  subject: '/orders/7',
-  eventType: 'order.created',
-  eventTime: '2024-05-01T12:00:00Z',
-};
 const facts: DeadLetterFacts = {
   deadLetterReason: 'MaxDeliveryAttemptsExceeded',
   deliveryAttempts: 3,

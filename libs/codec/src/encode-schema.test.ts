@@ -5,15 +5,8 @@ import { decodeRequest } from './decode.js';
 import { encodeDelivery } from './encode.js';
 import { encodeBatch, encodeOne } from './encode-schema.js';
 import { decodeEventGrid } from './event-grid.js';
+import { least, topic } from './testing/event-grid.js';
 import { batchHeaders, decodeMembers, minimalHeaders } from './testing/refusal.js';
-
-const topic = '/topics/orders';
-const least = {
-  id: '1',
-  subject: '/orders/7',
-  eventType: 'order.created',
-  eventTime: '2024-05-01T12:00:00Z',
-};
 
 /** An event of Event Grid's schema, with more members behind the least ones, as JSON text. */
 const eventGrid = (more = ''): Event =>

@@ -1,15 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { type Event, limits } from '@gridpost/model';
 import { decodeEventGrid, decodeEventGridDomain } from './event-grid.js';
+import { least, topic } from './testing/event-grid.js';
 import { pointersOf, refusalOf } from './testing/refusal.js';
-
-const topic = '/topics/orders';
-const least = {
-  id: '1',
-  subject: '/orders/7',
-  eventType: 'order.created',
-  eventTime: '2024-05-01T12:00:00Z',
-};
 
 const decodeText = (text: string): Event[] => decodeEventGrid(Buffer.from(text), { topic });
 const decode = (...events: unknown[]): Event[] => decodeText(JSON.stringify(events));
