@@ -2,6 +2,7 @@
 import { type FieldError, type Incarnation, type Place, pointerTo } from '@gridpost/model';
 import type { Store } from '@gridpost/store';
 import type { Request, Response } from 'express';
+import { byPartition } from './by-partition.js';
 import type { Context } from './context.js';
 import { deadLetterItem, placeOf } from './dead-letter-view.js';
 import { pageBytesMax } from './paging.js';
@@ -114,7 +115,7 @@ function positionOf(after: string): [number, string | undefined] {
 /** Throws `InvalidResource` if an id is none of ours. An id given twice counts once. */
 function placesOf(ids: readonly string[], partitions: number): Map<number, Place[]> {
   const faults: FieldError[] = [];
-  const places = new Map<number, Place[]>();
+  const places: Place[] = [];
   for (const id of new Set(ids)) {
     const place = placeOf(id, partitions);
     if (!place) {
@@ -124,10 +125,8 @@ function placesOf(ids: readonly string[], partitions: number): Map<number, Place
       });
       continue;
     }
-    const together = places.get(place.partition);
-    if (together) together.push(place);
-    else places.set(place.partition, [place]);
+    places.push(place);
   }
   if (faults.length) throw invalidResource(faults);
-  return places;
+  return byPartition(places, ({ partition }) => partition);
 }

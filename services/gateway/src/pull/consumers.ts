@@ -19,6 +19,7 @@ import {
 } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { DeliveryState, LeasedDelivery, LeaseOutcome, Store } from '@gridpost/store';
+import { byPartition } from '../by-partition.js';
 import { type Consumer, giveBack, Line } from './line.js';
 import type { Lock } from './lock-token.js';
 
@@ -76,7 +77,6 @@ export class Consumers {
     return {
       deliveries: request.deliveries,
       abandon: () => {
-        request.gone = true;
         request.leave();
         if (request.got.length > 0) void this.giveBack(subscription, request.got);
       },
@@ -141,7 +141,7 @@ export class Consumers {
         admitted.push(delivery);
         continue;
       }
-      const lock = { ...lockOf(delivery, now), received: attempts - 1 };
+      const lock = { ...lockOf(delivery), received: attempts - 1 };
       const reason = now - liveFrom < timeToLiveMs ? 'MaxDeliveryAttemptsExceeded' : 'TimeToLiveExceeded';
       over.push({ ...lock, conclusion: this.#giveUp(subscription, lock, reason) });
     }
@@ -187,21 +187,15 @@ export class Consumers {
   ): Promise<boolean[]> {
     const { store, metrics } = this.#options;
     const applied = new Array<boolean>(ended.length).fill(false);
-    const byPartition = new Map<number, { readonly at: number[]; readonly outcomes: LeaseOutcome[] }>();
-    for (const [at, { place, lease, conclusion }] of ended.entries()) {
-      const { partition, entry, index } = place;
-      const together = byPartition.get(partition) ?? { at: [], outcomes: [] };
-      byPartition.set(partition, together);
-      together.at.push(at);
-      together.outcomes.push({
-        ...{ entry, index, subscription: incarnation, token: lease },
-        disposition: conclusion,
-      });
-    }
+    const groups = byPartition(ended.entries(), ([, { place }]) => place.partition);
     await Promise.all(
-      [...byPartition].map(async ([partition, { at, outcomes }]) => {
+      [...groups].map(async ([partition, together]) => {
+        const outcomes = together.map(([, { place, lease, conclusion }]): LeaseOutcome => {
+          const { entry, index } = place;
+          return { entry, index, subscription: incarnation, token: lease, disposition: conclusion };
+        });
         const result = await store.conclude(partition, outcomes);
-        for (const [index, each] of at.entries()) applied[each] = result.applied[index]!;
+        for (const [index, [at]] of together.entries()) applied[at] = result.applied[index]!;
         for (const { deadLettered, dropped } of result.quotaEffects) {
           if (deadLettered > 0) metrics.deadLettered.with(topic, name, 'QuotaExceeded').add(deadLettered);
           if (dropped > 0) metrics.dropped.with(topic, name, 'DeadLetterQuotaExceeded').add(dropped);
@@ -216,9 +210,10 @@ export class Consumers {
 }
 
 /** The lock of a delivery that was just received. */
-export function lockOf({ place, token, state }: LeasedDelivery, now: number): Lock {
-  const { attempts, liveFrom, lastAttemptAt = now } = state;
-  return { place, lease: token, received: attempts, receivedAt: lastAttemptAt, liveFrom };
+export function lockOf({ place, token, state }: LeasedDelivery): Lock {
+  const { attempts, liveFrom, lastAttemptAt } = state;
+  // The store has noted when this was.
+  return { place, lease: token, received: attempts, receivedAt: lastAttemptAt!, liveFrom };
 }
 
 function stateOf({ received, receivedAt, liveFrom }: Lock): DeliveryState {
@@ -230,7 +225,6 @@ class Request implements Consumer {
   readonly max: number;
   readonly leaseMs: number;
   readonly deliveries: Promise<readonly LeasedDelivery[]>;
-  gone = false;
   got: readonly LeasedDelivery[] = [];
   onEnd: () => void = () => {};
   readonly #resolve: (deliveries: readonly LeasedDelivery[]) => void;

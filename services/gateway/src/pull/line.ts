@@ -9,13 +9,12 @@
  */
 import type { Clock, Incarnation, Log, Timer } from '@gridpost/model';
 import { answerBytesMax, type LeasedDelivery, type LeaseOutcome, type Store } from '@gridpost/store';
+import { byPartition } from '../by-partition.js';
 
 export interface Consumer {
   /** Most events it takes. */
   readonly max: number;
   readonly leaseMs: number;
-  /** Whether it has gone: what it would have got is for the next. */
-  readonly gone: boolean;
   /** Ends its waiting with what it gets. */
   serve(deliveries: readonly LeasedDelivery[]): void;
   fail(error: unknown): void;
@@ -133,7 +132,8 @@ export class Line {
       }
       for (const delivery of deliveries) bytes += delivery.frame.length;
       got.push(...deliveries);
-      if (consumer.gone && got.length === 0) break;
+      // It has left: nothing more is leased for it.
+      if (got.length === 0 && this.#consumers[0] !== consumer) break;
     }
     return got;
   }
@@ -171,7 +171,6 @@ export class Line {
     while (rest.length > 0) {
       const consumer = this.#consumers.shift();
       if (!consumer) break;
-      if (consumer.gone) continue;
       consumer.serve(rest.slice(0, consumer.max));
       rest = rest.slice(consumer.max);
     }
@@ -212,18 +211,14 @@ export async function giveBack(
   { store, log, subscription }: Pick<LineOptions, 'store' | 'log' | 'subscription'>,
   deliveries: readonly LeasedDelivery[],
 ): Promise<void> {
-  const byPartition = new Map<number, LeaseOutcome[]>();
-  for (const { place, token, state } of deliveries) {
-    const { partition, entry, index } = place;
-    const outcome: LeaseOutcome = {
-      ...{ entry, index, subscription, token },
-      disposition: { kind: 'deferred', dueInMs: 0, state: { ...state, attempts: state.attempts - 1 } },
-    };
-    const together = byPartition.get(partition);
-    if (together) together.push(outcome);
-    else byPartition.set(partition, [outcome]);
-  }
-  for (const [partition, outcomes] of byPartition) {
+  for (const [partition, together] of byPartition(deliveries, ({ place }) => place.partition)) {
+    const outcomes = together.map(({ place, token, state }): LeaseOutcome => {
+      const { entry, index } = place;
+      return {
+        ...{ entry, index, subscription, token },
+        disposition: { kind: 'deferred', dueInMs: 0, state: { ...state, attempts: state.attempts - 1 } },
+      };
+    });
     try {
       await store.conclude(partition, outcomes);
     } catch (error) {

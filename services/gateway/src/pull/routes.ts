@@ -45,7 +45,7 @@ export function pullRoutes(context: Context): Route[] {
   function answer({ incarnation }: PulledSubscription, deliveries: readonly LeasedDelivery[]): Buffer {
     const parts: Buffer[] = [Buffer.from('{"value":[')];
     for (const [index, delivery] of deliveries.entries()) {
-      const lockToken = tokens.tokenOf(incarnation, lockOf(delivery, context.clock.now()));
+      const lockToken = tokens.tokenOf(incarnation, lockOf(delivery));
       const brokerProperties = { lockToken, deliveryCount: delivery.state.attempts };
       parts.push(
         Buffer.from(
