@@ -6,6 +6,7 @@ export * from './event.js';
 export * from './filters.js';
 export * from './input-schema.js';
 export * from './json-pointer.js';
+export * from './json-value.js';
 export * as limits from './limits.js';
 export * from './log.js';
 export * from './names.js';

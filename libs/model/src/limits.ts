@@ -59,9 +59,6 @@ export const pageSize = { default: 100, max: 1_000 } as const;
 export const receiveEvents = { min: 1, max: 100, default: 1 } as const;
 export const receiveWaitSeconds = { min: 10, max: 120, default: 60 } as const;
 
-/** Lock tokens of one request; as many as `receive` gives at most. */
-export const lockTokensMax = 100;
-
 /** Pull subscriptions (Event Grid namespaces, `QueueInfo`). */
 export const receiveLockSeconds = { min: 60, max: 300, default: 60 } as const;
 export const receptions = { min: 1, max: 10, default: 10 } as const;

@@ -1,10 +1,10 @@
 /** The filters of the CloudEvents Subscriptions API: `filters` of a subscription (PATTERNS.md, "`filters`"). */
-import { type FilterEntry, pointerTo, type Texts } from '@gridpost/model';
+import { type FilterEntry, isObject, pointerTo, type Texts } from '@gridpost/model';
 import { AllClause, AnyClause, type Clause, ComparisonClause, NotClause } from './clause.js';
 import { beginsWithOneOf, endsWithOneOf, equalsOneOf } from './comparison.js';
 import { type Inspection, sawText } from './faults.js';
 import { type Kind, scalarKindOf } from './kinds.js';
-import { cloudEventsOperand, isObject } from './operand.js';
+import { cloudEventsOperand } from './operand.js';
 import { sqlClause } from './sql.js';
 
 const dialects = ['exact', 'prefix', 'suffix', 'all', 'any', 'not', 'sql'] as const;

@@ -1,5 +1,5 @@
 /** What a clause looks at in an event: a context attribute, or a place in the data. */
-import type { Event } from '@gridpost/model';
+import { type Event, isObject } from '@gridpost/model';
 
 export interface Operand {
   /** As the user wrote it. */
@@ -94,9 +94,4 @@ function memberFolded(object: Record<string, unknown>, key: string, folded: stri
   for (const name in object)
     if (name.length === key.length && name.toLowerCase() === folded) return object[name];
   return undefined;
-}
-
-/** Whether a JSON value is an object, which arrays and null are not. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -34,7 +34,7 @@ export interface EntryInHand {
   conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
 }
 
-/** Why a lane starts nothing. `queue`: its events wait in the store to be received. */
+/** Why a lane starts nothing: its subscription is deleted or expired, wants nothing for now, or has its events received. */
 export type Stop = 'gone' | 'disabled' | 'queue';
 
 /** The subscription side. */
@@ -42,7 +42,6 @@ export interface Passage {
   readonly registered: RegisteredSubscription;
   readonly target: Target;
   readonly series: DeliverySeries;
-  /** `gone`: deleted or expired; `disabled`: wants nothing for now. No attempt is started for either. */
   readonly stop: Stop | undefined;
   /** Takes a waiting delivery out of line. */
   withdraw(delivery: OpenDelivery): void;

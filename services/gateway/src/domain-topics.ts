@@ -20,9 +20,9 @@ import {
 import type { PutOptions } from '@gridpost/store';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
-import { changing, checkPreconditions, entityTag } from './preconditions.js';
+import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf } from './route.js';
-import { checkScope, findDomainTopic, getTopic, missing, type Stored } from './stored.js';
+import { checkScope, findDomainTopic, getTopic, missing, type Stored, systemDataOf } from './stored.js';
 
 export class DomainTopics {
   readonly #context: Context;
@@ -37,22 +37,21 @@ export class DomainTopics {
    */
   async hold(
     domain: Stored<Topic>,
-    name: string,
+    scope: Scope,
     fresh: boolean,
   ): Promise<PutOptions['requires'] | undefined> {
-    const { store } = this.#context;
-    const path = topicPath(`${domain.value.name}/topics/${name}`);
-    const before = await findDomainTopic(store.resources, path);
-    if (!before && !domain.value.domain?.autoCreateTopicWithFirstSubscription) missing(path);
+    const path = topicPath(scope);
+    const before = await findDomainTopic(this.#context.store.resources, scope);
+    if (!before && !domain.value.domain?.autoCreateTopicWithFirstSubscription) missing(scope);
     if (before && !fresh) return { path, etag: before.etag };
-    const written = await this.write(domain, name, before);
+    const written = await this.write(domain, scope, before);
     return written && { path, etag: written.etag };
   }
 
   /** Undefined if the topic, or the domain, changed meanwhile. Throws `TooManyResources`. */
   async write(
     domain: Stored<Topic>,
-    name: string,
+    scope: Scope,
     before: Stored<DomainTopic> | undefined,
   ): Promise<Stored<DomainTopic> | undefined> {
     const { store, registry, clock } = this.#context;
@@ -67,9 +66,10 @@ export class DomainTopics {
       }
     }
     const now = clock.now();
+    const name = holderOf(scope).domainTopic!;
     const value: DomainTopic = { name, createdAt: before?.value.createdAt ?? now, updatedAt: now };
-    const result = await store.resources.put(topicPath(`${domain.value.name}/topics/${name}`), value, {
-      ...(before ? { ifMatch: before.etag } : { ifNoneMatch: '*' }),
+    const result = await store.resources.put(topicPath(scope), value, {
+      ...ifUnchanged(before),
       requires: { path: topicPath(domain.value.name), etag: domain.etag },
     });
     return 'etag' in result ? { etag: result.etag, value } : undefined;
@@ -102,7 +102,7 @@ export function domainTopicRoutes(context: Context): Route[] {
       const domain = await getTopic(resources, holderOf(scope).holder);
       const before = await findDomainTopic(resources, scope);
       checkPreconditions(req.headers, before?.etag);
-      const stored = await domainTopics.write(domain, parameter(req, 'domainTopic'), before);
+      const stored = await domainTopics.write(domain, scope, before);
       return stored && { created: !before, stored };
     });
     await catchUp(context);
@@ -121,30 +121,21 @@ export function domainTopicRoutes(context: Context): Route[] {
   async function list(req: Request, res: Response): Promise<void> {
     const domain = parameter(req, 'domain');
     const ask = paging.ask(req);
-    const { after } = ask;
     await getTopic(resources, domainScope(domain));
     await registry.refresh();
     const known = registry.topic(domainScope(domain))?.domainTopics ?? new Map<string, never>();
-    const names = [...known.keys()].filter((name) => after === undefined || name > after).sort();
-    const page = names.slice(0, ask.max);
-    const value = page.map((name) => {
-      const { domainTopic, etag } = known.get(name)!;
-      return view(domainTopicScope(domain, name), { etag, value: domainTopic });
-    });
-    const more = names.length > page.length;
-    res.json({ value, ...(more ? { nextLink: paging.nextLink(req, ask, page.at(-1)!) } : {}) });
+    res.json(
+      paging.named(req, ask, known.keys(), (name) => {
+        const { domainTopic, etag } = known.get(name)!;
+        return view(domainTopicScope(domain, name), { etag, value: domainTopic });
+      }),
+    );
   }
 
   /** Removes the topic with its subscriptions and all they hold: 204, also if there is none. */
   async function remove(req: Request, res: Response): Promise<void> {
     const scope = scopeOf(req);
-    await changing(async () => {
-      const before = await findDomainTopic(resources, scope);
-      checkPreconditions(req.headers, before?.etag);
-      if (!before) return true;
-      const result = await resources.remove(topicPath(scope), { ifMatch: before.etag });
-      return result === 'preconditionFailed' ? undefined : true;
-    });
+    await removeFound(resources, topicPath(scope), req.headers, () => findDomainTopic(resources, scope));
     await catchUp(context);
     res.status(204).end();
   }
@@ -165,9 +156,6 @@ function view(scope: Scope, { etag, value }: Stored<DomainTopic>): object {
     type: 'Gridpost/domains/topics',
     etag: entityTag(etag),
     properties: { provisioningState: 'Succeeded' },
-    systemData: {
-      createdAt: new Date(value.createdAt).toISOString(),
-      lastModifiedAt: new Date(value.updatedAt).toISOString(),
-    },
+    systemData: systemDataOf(value),
   };
 }

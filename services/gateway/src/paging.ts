@@ -50,6 +50,15 @@ export class Paging {
     return `${baseUrl(req)}${req.path}?maxpagesize=${ask.max}&continuationToken=${token}`;
   }
 
+  /** The page asked for of what has these names, in their order, each as `view` shows it. */
+  named(req: Request, ask: PageAsk, names: Iterable<string>, view: (name: string) => object): object {
+    const { after, max } = ask;
+    const rest = [...names].filter((name) => after === undefined || name > after).sort();
+    const page = rest.slice(0, max);
+    const more = rest.length > page.length;
+    return { value: page.map(view), ...(more ? { nextLink: this.nextLink(req, ask, page.at(-1)!) } : {}) };
+  }
+
   #open(path: string, token: string): string | undefined {
     const bytes = Buffer.from(token, 'base64url');
     if (bytes.length <= codeBytes) return undefined;

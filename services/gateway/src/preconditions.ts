@@ -3,6 +3,7 @@
  * etag in quotes; tags marked weak match nothing, since all of ours are strong.
  */
 import { GridpostError } from '@gridpost/model';
+import type { PutOptions, Resources } from '@gridpost/store';
 import type { IncomingHttpHeaders } from 'node:http';
 
 export function entityTag(etag: string): string {
@@ -49,4 +50,25 @@ export async function changing<T>(attempt: () => Promise<T | undefined>): Promis
     if (result !== undefined) return result;
   }
   throw new GridpostError('Conflict', 'others kept changing the resource at the same time; try again');
+}
+
+/** A write that happens only if the resource is still what was found, or still missing. */
+export function ifUnchanged(found: { readonly etag: string } | undefined): PutOptions {
+  return found ? { ifMatch: found.etag } : { ifNoneMatch: '*' };
+}
+
+/** Removes what `find` finds at the path, if the request's conditions hold for it; that there is nothing is as good. */
+export async function removeFound(
+  resources: Resources,
+  path: string,
+  headers: IncomingHttpHeaders,
+  find: () => Promise<{ readonly etag: string } | undefined>,
+): Promise<void> {
+  await changing(async () => {
+    const found = await find();
+    checkPreconditions(headers, found?.etag);
+    if (!found) return true;
+    const result = await resources.remove(path, { ifMatch: found.etag });
+    return result === 'preconditionFailed' ? undefined : true;
+  });
 }

@@ -10,7 +10,7 @@ import {
   type RequestRules,
   type ToDomain,
 } from '@gridpost/codec';
-import { type Clock, type Event, isTopicName, type Topic } from '@gridpost/model';
+import { type Clock, type Event, isTopicName, type Topic, topicPath } from '@gridpost/model';
 
 /**
  * All events of a request, or none; they copy the body. Throws what the decoder of the schema throws. `rules` and
@@ -38,7 +38,7 @@ export function publishedEvents(
         : decodeCustomDomain(body, inputSchemaMapping, { ...generated, ...to });
     return events.map(({ event }) => event);
   }
-  const to = { topic: `/topics/${topic.name}` };
+  const to = { topic: `/${topicPath(topic.name)}` };
   return inputSchema === 'EventGridSchema'
     ? decodeEventGrid(body, to)
     : decodeCustom(body, inputSchemaMapping, { ...generated, ...to });

@@ -28,7 +28,15 @@ export const scopePaths = [
 
 /** The scope that a path of `scopePaths`, or one below it, names. */
 export function scopeOf({ params }: Request): Scope {
-  const { topic, domain, domainTopic } = params as Record<string, string | undefined>;
+  return scopeFrom(params as Record<string, string | undefined>);
+}
+
+/** The scope with these names: a topic's alone, or a domain's and perhaps that of a topic in it. */
+export function scopeFrom({
+  topic,
+  domain,
+  domainTopic,
+}: Readonly<Record<string, string | undefined>>): Scope {
   if (domain === undefined) return topic!;
   return domainTopic === undefined ? domainScope(domain) : domainTopicScope(domain, domainTopic);
 }

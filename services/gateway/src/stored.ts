@@ -21,6 +21,20 @@ export interface Stored<T> {
   readonly value: T;
 }
 
+/** When a resource was made and last written, as Azure shows it. */
+export function systemDataOf({
+  createdAt,
+  updatedAt,
+}: {
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}): object {
+  return {
+    createdAt: new Date(createdAt).toISOString(),
+    lastModifiedAt: new Date(updatedAt).toISOString(),
+  };
+}
+
 /** Throws `InvalidName`. */
 export function checkTopicName(name: string): void {
   if (!isTopicName(name)) throw invalidName('topic', name, topicNameRule);

@@ -17,12 +17,10 @@ import {
 } from '@gridpost/model';
 import { endpointBaseUrl, endpointUrlFault } from './endpoint-url.js';
 import { entityTag } from './preconditions.js';
-import type { Stored } from './stored.js';
-import { invalidResource, schemaCheck, shown } from './validation.js';
+import { type Stored, systemDataOf } from './stored.js';
+import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
 
 const dayMs = 86_400_000;
-
-type Optional<T> = { readonly [K in keyof T]?: T[K] | null };
 
 /** What filters are written as, in a subscription and elsewhere. */
 export interface WrittenFilters {
@@ -50,8 +48,10 @@ interface Written extends WrittenFilters {
   readonly deadLettering?: boolean | null;
 }
 
-const checkWhole = schemaCheck<{ readonly properties: Written }>('eventsubscription.json');
-const checkProperties = schemaCheck<Written>('eventsubscription.json#/$defs/SubscriptionProperties');
+const check = resourceCheck<{ readonly properties: Written }>(
+  'eventsubscription.json',
+  'SubscriptionProperties',
+);
 
 /**
  * The properties of a body with or without the outer `properties`, defaults filled in, and the pointer to where they
@@ -59,12 +59,11 @@ const checkProperties = schemaCheck<Written>('eventsubscription.json#/$defs/Subs
  * refused. What filters mean is not looked at. Throws `InvalidResource`.
  */
 export function propertiesOf(
-  body: unknown = {},
+  body: unknown,
   now: number,
 ): { readonly properties: SubscriptionProperties; readonly at: string } {
-  const outer = typeof body === 'object' && body !== null && Object.hasOwn(body, 'properties');
-  const written = outer ? checkWhole(body).properties : checkProperties(body);
-  const at = outer ? '/properties' : '';
+  const { written: whole, at } = check(body);
+  const written = whole.properties;
   const faults = faultsOf(written, at, now);
   if (faults.length) throw invalidResource(faults);
   const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
@@ -167,7 +166,7 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
-  const { topic, name, properties, status, createdAt, updatedAt } = value;
+  const { topic, name, properties, status } = value;
   const { destination, queue, retryPolicy, ...others } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
@@ -186,10 +185,7 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
         : { deliveryConfiguration: { deliveryMode: 'Queue', queue } }),
       ...others,
     },
-    systemData: {
-      createdAt: new Date(createdAt).toISOString(),
-      lastModifiedAt: new Date(updatedAt).toISOString(),
-    },
+    systemData: systemDataOf(value),
   };
 }
 

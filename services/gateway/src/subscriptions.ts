@@ -14,7 +14,7 @@ import { type Context, catchUp } from './context.js';
 import { DomainTopics } from './domain-topics.js';
 import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
-import { changing, checkPreconditions, entityTag } from './preconditions.js';
+import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
 import {
   checkExists,
@@ -74,7 +74,7 @@ export function subscriptionRoutes(context: Context): Route[] {
     const requires =
       domainTopic === undefined
         ? { path: topicPath(holder), etag: topic.etag }
-        : await domainTopics.hold(topic, domainTopic, before === undefined);
+        : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
     const now = clock.now();
     const value: Subscription = {
@@ -88,7 +88,7 @@ export function subscriptionRoutes(context: Context): Route[] {
       updatedAt: now,
     };
     const result = await resources.put(subscriptionPath(scope, name), value, {
-      ...(before ? { ifMatch: before.etag } : { ifNoneMatch: '*' }),
+      ...ifUnchanged(before),
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
       requires,
     });
@@ -152,13 +152,8 @@ export function subscriptionRoutes(context: Context): Route[] {
   async function remove(req: Request, res: Response): Promise<void> {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
-    await changing(async () => {
-      const before = await findSubscription(resources, scope, name);
-      checkPreconditions(req.headers, before?.etag);
-      if (!before) return true;
-      const result = await resources.remove(subscriptionPath(scope, name), { ifMatch: before.etag });
-      return result === 'preconditionFailed' ? undefined : true;
-    });
+    const path = subscriptionPath(scope, name);
+    await removeFound(resources, path, req.headers, () => findSubscription(resources, scope, name));
     await domainTopics.letGo(scope);
     await catchUp(context);
     res.status(204).end();
@@ -190,7 +185,10 @@ export function checkedProperties(
   return properties;
 }
 
-/** Whether the change may cure what kept deliveries waiting: a disabled subscription, a wrong address, or another way of delivery. */
+/**
+ * Whether the change may cure what kept deliveries waiting: a disabled subscription, a wrong address, or another way of
+ * delivery.
+ */
 function mendsDelivery(before: Subscription, after: Subscription): boolean {
   return (
     before.status.state === 'Disabled' ||

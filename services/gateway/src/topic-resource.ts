@@ -1,45 +1,31 @@
-/** A topic or a domain as it is written by users and shown to them, in Event Grid's shape (Event Grid, Topic and Domain resources). */
+/**
+ * A topic or a domain as it is written by users and shown to them, in Event Grid's shape (Event Grid, Topic and Domain
+ * resources).
+ */
 import {
   type DomainProperties,
-  type InputSchemaMapping,
   limits,
   type Scope,
   type Topic,
   type TopicProperties,
+  topicPath,
 } from '@gridpost/model';
 import type { Request } from 'express';
 import { entityTag } from './preconditions.js';
 import { baseUrl } from './route.js';
-import { domainIn, type Stored } from './stored.js';
-import { invalidResource, schemaCheck } from './validation.js';
+import { domainIn, type Stored, systemDataOf } from './stored.js';
+import { invalidResource, type Optional, resourceCheck } from './validation.js';
 
-type Written = { readonly [K in keyof (TopicProperties & DomainProperties)]?: unknown } & {
-  readonly inputSchema?: TopicProperties['inputSchema'] | null;
-  readonly inputSchemaMapping?: InputSchemaMapping | null;
-  readonly disableLocalAuth?: boolean | null;
-  readonly eventRetentionInDays?: number | null;
-  readonly autoCreateTopicWithFirstSubscription?: boolean | null;
-  readonly autoDeleteTopicWithLastSubscription?: boolean | null;
-};
-
-/** With the outer `properties`. */
-interface WrittenWhole {
-  readonly properties: Written;
+interface Written {
+  readonly properties: Optional<TopicProperties & DomainProperties>;
   readonly location?: string | null;
   readonly tags?: Readonly<Record<string, string>> | null;
 }
 
 const checks = {
-  topic: checksOf('topic.json', 'TopicProperties'),
-  domain: checksOf('domain.json', 'DomainProperties'),
+  topic: resourceCheck<Written>('topic.json', 'TopicProperties'),
+  domain: resourceCheck<Written>('domain.json', 'DomainProperties'),
 };
-
-function checksOf(file: string, properties: string) {
-  return {
-    whole: schemaCheck<WrittenWhole>(file),
-    properties: schemaCheck<Written>(`${file}#/$defs/${properties}`),
-  };
-}
 
 /**
  * What a body says of a topic or a domain, with or without the outer `properties`; no body at all means the defaults.
@@ -50,15 +36,12 @@ export function writtenTopic(
   scope: Scope,
 ): Pick<Topic, 'properties' | 'domain' | 'location' | 'tags'> {
   const isDomain = domainIn(scope) !== undefined;
-  const check = checks[isDomain ? 'domain' : 'topic'];
-  const outer = typeof body === 'object' && body !== null && Object.hasOwn(body, 'properties');
-  const { properties, location, tags }: WrittenWhole = outer
-    ? check.whole(body)
-    : { properties: check.properties(body === undefined ? {} : body) };
+  const { written, at }: { written: Written; at: string } = checks[isDomain ? 'domain' : 'topic'](body);
+  const { properties, location, tags } = written;
   const { inputSchema, inputSchemaMapping } = properties;
   if (inputSchemaMapping != null && inputSchema !== 'CustomEventSchema') {
-    const pointer = `${outer ? '/properties' : ''}/inputSchemaMapping`;
-    throw invalidResource([{ pointer, message: 'is for topics whose inputSchema is CustomEventSchema' }]);
+    const message = 'is for topics whose inputSchema is CustomEventSchema';
+    throw invalidResource([{ pointer: `${at}/inputSchemaMapping`, message }]);
   }
   return {
     properties: {
@@ -82,7 +65,7 @@ export function writtenTopic(
 
 export function topicView({ etag, value }: Stored<Topic>, req: Request): object {
   const { name, properties, domain, location, tags } = value;
-  const path = domain ? `/${name}` : `/topics/${name}`;
+  const path = `/${topicPath(name)}`;
   const publish = properties.inputSchema === 'CloudEventSchemaV1_0' && !domain ? ':publish' : '/api/events';
   return {
     id: path,
@@ -97,9 +80,6 @@ export function topicView({ etag, value }: Stored<Topic>, req: Request): object 
       endpoint: `${baseUrl(req)}${path}${publish}`,
       provisioningState: 'Succeeded',
     },
-    systemData: {
-      createdAt: new Date(value.createdAt).toISOString(),
-      lastModifiedAt: new Date(value.updatedAt).toISOString(),
-    },
+    systemData: systemDataOf(value),
   };
 }

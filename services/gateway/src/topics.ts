@@ -2,7 +2,7 @@
 import { GridpostError, type KeyName, limits, newIncarnation, type Topic, topicPath } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
-import { changing, checkPreconditions, entityTag } from './preconditions.js';
+import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { type Route, scopeOf, scopePaths } from './route.js';
 import { findTopic, getTopic } from './stored.js';
 import { topicView, writtenTopic } from './topic-resource.js';
@@ -31,11 +31,7 @@ export function topicRoutes(context: Context): Route[] {
         createdAt: before?.value.createdAt ?? now,
         updatedAt: now,
       };
-      const result = await resources.put(
-        topicPath(name),
-        topic,
-        before ? { ifMatch: before.etag } : { ifNoneMatch: '*' },
-      );
+      const result = await resources.put(topicPath(name), topic, ifUnchanged(before));
       if (!('etag' in result)) return undefined;
       return { created: result.kind === 'created', stored: { etag: result.etag, value: topic } };
     });
@@ -63,34 +59,23 @@ export function topicRoutes(context: Context): Route[] {
   /** From the registry, which keeps topics apart from their many subscriptions; the store's order has them mixed. */
   async function list(req: Request, res: Response): Promise<void> {
     const ask = paging.ask(req);
-    const { after } = ask;
     const ofDomains = req.path.startsWith('/domains');
     await registry.refresh();
     const names: string[] = [];
-    for (const { topic } of registry.topics()) {
-      if ((topic.domain !== undefined) !== ofDomains) continue;
-      if (after === undefined || topic.name > after) names.push(topic.name);
-    }
-    names.sort();
-    const page = names.slice(0, ask.max);
-    const value = page.map((name) => {
-      const { topic, etag } = registry.topic(name)!;
-      return topicView({ etag, value: topic }, req);
-    });
-    const more = names.length > page.length;
-    res.json({ value, ...(more ? { nextLink: paging.nextLink(req, ask, page.at(-1)!) } : {}) });
+    for (const { topic } of registry.topics())
+      if ((topic.domain !== undefined) === ofDomains) names.push(topic.name);
+    res.json(
+      paging.named(req, ask, names, (name) => {
+        const { topic, etag } = registry.topic(name)!;
+        return topicView({ etag, value: topic }, req);
+      }),
+    );
   }
 
   /** Removes the topic with its subscriptions and all they hold: 204, also if there is none, as often as it is asked. */
   async function remove(req: Request, res: Response): Promise<void> {
     const name = scopeOf(req);
-    await changing(async () => {
-      const before = await findTopic(resources, name);
-      checkPreconditions(req.headers, before?.etag);
-      if (!before) return true;
-      const result = await resources.remove(topicPath(name), { ifMatch: before.etag });
-      return result === 'preconditionFailed' ? undefined : true;
-    });
+    await removeFound(resources, topicPath(name), req.headers, () => findTopic(resources, name));
     await catchUp(context);
     res.status(204).end();
   }

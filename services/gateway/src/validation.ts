@@ -2,7 +2,7 @@
  * Holds request bodies to the schemas in `schemas/`, and says what is wrong in words: the place, what was seen there,
  * what was expected. Rules that a schema cannot say, such as "in the future", stand with the resource they are about.
  */
-import { type FieldError, GridpostError, pointerTo } from '@gridpost/model';
+import { type FieldError, GridpostError, isObject, pointerTo } from '@gridpost/model';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 import { readSchema } from './schemas.js';
@@ -28,6 +28,25 @@ export function schemaCheck<T>(reference: string): (body: unknown) => T {
     if (validate(body)) return body;
     throw invalidResource(distinct(validate.errors ?? []).map(fieldError));
   };
+}
+
+/** As it is written: every member may be left out, or null, as Azure exports it. */
+export type Optional<T> = { readonly [K in keyof T]?: T[K] | null };
+
+/**
+ * Returns a check of bodies that are a resource, whose `properties` may also be written in its place. It gives the whole
+ * resource, and the pointer to where its properties stand in the body. Throws as `schemaCheck` does.
+ */
+export function resourceCheck<T extends { readonly properties: object }>(
+  file: string,
+  properties: string,
+): (body: unknown) => { readonly written: T | Pick<T, 'properties'>; readonly at: string } {
+  const checkWhole = schemaCheck<T>(file);
+  const checkProperties = schemaCheck<T['properties']>(`${file}#/$defs/${properties}`);
+  return (body = {}) =>
+    isObject(body) && Object.hasOwn(body, 'properties')
+      ? { written: checkWhole(body), at: '/properties' }
+      : { written: { properties: checkProperties(body) }, at: '' };
 }
 
 /** The refusal of a resource for these reasons. */

@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import { entityTag } from '../preconditions.js';
 import { baseUrl, type Route } from '../route.js';
 import type { Answered, NativeRoutes } from './native.js';
-import { groupOf } from './paths.js';
+import { type Group, groupOf } from './paths.js';
 
 /** Sends what was answered, with this body, or with none. */
 export function send(res: Response, { status, headers }: Omit<Answered, 'body'>, body?: object): void {
@@ -14,8 +14,45 @@ export function send(res: Response, { status, headers }: Omit<Answered, 'body'>,
   else res.json(body);
 }
 
+/** A handler that answers with what a route of Gridpost's own answers, its body as `view` shows it. */
+export function asked(
+  native: NativeRoutes,
+  method: Route['method'],
+  path: string,
+  view: (group: Group, body: never, req: Request) => object,
+): Route['handle'] {
+  return async (req, res) => {
+    const group = groupOf(req);
+    const answered = await native.ask(method, path, req);
+    send(res, answered, view(group, answered.body as never, req));
+  };
+}
+
+/** The same for a list, whose items `view` shows. */
+export function listed(
+  native: NativeRoutes,
+  path: string,
+  view: (group: Group, item: never, req: Request) => object,
+): Route['handle'] {
+  return async (req, res) => {
+    const group = groupOf(req);
+    refuseFilter(req);
+    const answered = await native.ask('GET', path, req);
+    send(
+      res,
+      answered,
+      page(req, answered, (item) => view(group, item, req)),
+    );
+  };
+}
+
+/** What is answered as it stands. */
+export function asItIs(_group: Group, body: object): object {
+  return body;
+}
+
 /** A page as Azure's clients read it on; `view` shows an item. */
-export function page(req: Request, answered: Answered, view: (item: never) => object): object {
+function page(req: Request, answered: Answered, view: (item: never) => object): object {
   const { value, nextLink } = answered.body as { value: never[]; nextLink?: string };
   if (nextLink === undefined) return { value: value.map(view) };
   const query = new URL(nextLink, 'http://unused').searchParams;
@@ -25,7 +62,7 @@ export function page(req: Request, answered: Answered, view: (item: never) => ob
 }
 
 /** Throws `InvalidParameter`: an unfiltered list in place of a filtered one would be believed. */
-export function refuseFilter({ query }: Request): void {
+function refuseFilter({ query }: Request): void {
   if (query.$filter === undefined) return;
   const message = 'is not supported; read the whole list';
   throw new GridpostError('InvalidParameter', `the query parameter $filter ${message}`, {

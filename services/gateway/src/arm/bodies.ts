@@ -3,7 +3,7 @@
  * the rest. What Azure assumes where nothing is written is written here: on these routes topics take Event Grid's schema,
  * and subscriptions get what their topic takes (Azure CLI, `az eventgrid event-subscription create`).
  */
-import { type DeliverySchema, type InputSchema, pointerTo } from '@gridpost/model';
+import { type DeliverySchema, type InputSchema, isObject, pointerTo } from '@gridpost/model';
 import { invalidResource } from '../validation.js';
 import {
   foreignToSubscriptionProperties,
@@ -90,8 +90,4 @@ export function checkDomainTopicBody(body: unknown = {}): void {
 function objectOf(value: unknown, pointer = ''): Members {
   if (isObject(value)) return value;
   throw invalidResource([{ pointer, message: 'expected an object' }]);
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,17 +4,9 @@
  * A deployment of Gridpost is one namespace of topics and domains. Subscription and resource group are where Azure's
  * clients expect them, have to look like ones, and are given back in ids; no matter which, the resources are the same.
  */
-import {
-  domainScope,
-  domainTopicScope,
-  GridpostError,
-  holderOf,
-  type Scope,
-  subscriptionPath,
-  topicPath,
-} from '@gridpost/model';
+import { GridpostError, holderOf, type Scope, subscriptionPath, topicPath } from '@gridpost/model';
 import type { Request } from 'express';
-import { scopePaths } from '../route.js';
+import { scopeFrom, scopePaths } from '../route.js';
 import { domainIn } from '../stored.js';
 
 export const subscriptionOnlyPath = '/subscriptions/{subscription}';
@@ -98,8 +90,7 @@ const id =
 export function named(text: string): Named | undefined {
   const [, topic, domain, domainTopic, subscription] = id.exec(text) ?? [];
   if (topic === undefined && domain === undefined) return undefined;
-  const scope =
-    topic ?? (domainTopic === undefined ? domainScope(domain!) : domainTopicScope(domain!, domainTopic));
+  const scope = scopeFrom({ topic, domain, domainTopic });
   return { scope, ...(subscription === undefined ? {} : { subscription }) };
 }
 

@@ -1,13 +1,14 @@
 /** Event subscriptions at Azure's paths: as children of topics and domains, and as extension resources of them. */
 import { holderOf, type InputSchema, type Scope } from '@gridpost/model';
+import type { Request } from 'express';
 import type { Context } from '../context.js';
 import { changing, checkPreconditions } from '../preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from '../route.js';
 import { findTopic, getSubscription } from '../stored.js';
-import { page, refuseFilter, removal, replaced, send } from './answers.js';
+import { asItIs, asked, listed, removal, replaced, send } from './answers.js';
 import { patchedSubscription, subscriptionBody } from './bodies.js';
 import type { NativeRoutes } from './native.js';
-import { type Form, forms, groupOf, groupPath, provider } from './paths.js';
+import { type Form, forms, type Group, groupOf, groupPath, provider } from './paths.js';
 import { subscriptionView, type View } from './views.js';
 
 type Handle = Route['handle'];
@@ -30,14 +31,6 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
       send(res, answered, subscriptionView(group, scope, form, answered.body));
     };
 
-  const get =
-    (one: string, form: Form): Handle =>
-    async (req, res) => {
-      const group = groupOf(req);
-      const answered = await native.ask('GET', one, req);
-      send(res, answered, subscriptionView(group, scopeOf(req), form, answered.body));
-    };
-
   /** Properties that are given replace those before; the rest stays, whatever others write at the same time. */
   const patch =
     (one: string, form: Form): Handle =>
@@ -53,26 +46,10 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
       send(res, answered, subscriptionView(group, scope, form, answered.body));
     };
 
-  const list =
-    (all: string, form: Form): Handle =>
-    async (req, res) => {
-      const group = groupOf(req);
-      refuseFilter(req);
-      const answered = await native.ask('GET', all, req);
-      send(
-        res,
-        answered,
-        page(req, answered, (view: View) => subscriptionView(group, scopeOf(req), form, view)),
-      );
-    };
-
-  const getFullUrl =
-    (one: string): Handle =>
-    async (req, res) => {
-      groupOf(req);
-      const answered = await native.ask('POST', `${one}:getFullUrl`, req);
-      send(res, answered, answered.body);
-    };
+  const view =
+    (form: Form) =>
+    (group: Group, shown: View, req: Request): object =>
+      subscriptionView(group, scopeOf(req), form, shown);
 
   /** The headers that deliveries get, with their values, secret or not. */
   const getDeliveryAttributes = (): Handle => async (req, res) => {
@@ -89,12 +66,16 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
       const allPath = groupPath + provider + scope + forms[form];
       const path = `${allPath}/{name}`;
       return [
-        { method: 'GET', path: allPath, handle: list(all, form) },
+        { method: 'GET', path: allPath, handle: listed(native, all, view(form)) },
         { method: 'PUT', path, handle: put(one, form) },
-        { method: 'GET', path, handle: get(one, form) },
+        { method: 'GET', path, handle: asked(native, 'GET', one, view(form)) },
         { method: 'PATCH', path, handle: patch(one, form) },
         { method: 'DELETE', path, handle: removal(native, one) },
-        { method: 'POST', path: `${path}/getFullUrl`, handle: getFullUrl(one) },
+        {
+          method: 'POST',
+          path: `${path}/getFullUrl`,
+          handle: asked(native, 'POST', `${one}:getFullUrl`, asItIs),
+        },
         { method: 'POST', path: `${path}/getDeliveryAttributes`, handle: getDeliveryAttributes() },
       ];
     }),

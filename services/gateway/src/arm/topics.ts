@@ -4,11 +4,11 @@ import type { Context } from '../context.js';
 import { changing, checkPreconditions } from '../preconditions.js';
 import { type Route, scopeOf, scopePaths } from '../route.js';
 import { getTopic } from '../stored.js';
-import { page, refuseFilter, removal, replaced, send } from './answers.js';
+import { asItIs, asked, listed, removal, replaced, send } from './answers.js';
 import { checkDomainTopicBody, topicBody, topicPatch } from './bodies.js';
 import type { NativeRoutes } from './native.js';
 import { groupOf, groupPath, provider, subscriptionOnlyPath } from './paths.js';
-import { domainTopicView, topicView, type View } from './views.js';
+import { domainTopicView, topicView } from './views.js';
 
 type Handle = Route['handle'];
 
@@ -20,14 +20,6 @@ export function armTopicRoutes(context: Context, native: NativeRoutes): Route[] 
     async (req, res) => {
       const group = groupOf(req);
       const answered = await native.ask('PUT', one, req, { body: topicBody(req.body) });
-      send(res, answered, topicView(group, answered.body));
-    };
-
-  const get =
-    (one: string): Handle =>
-    async (req, res) => {
-      const group = groupOf(req);
-      const answered = await native.ask('GET', one, req);
       send(res, answered, topicView(group, answered.body));
     };
 
@@ -51,27 +43,6 @@ export function armTopicRoutes(context: Context, native: NativeRoutes): Route[] 
       send(res, answered, topicView(group, answered.body));
     };
 
-  const list =
-    (all: string): Handle =>
-    async (req, res) => {
-      const group = groupOf(req);
-      refuseFilter(req);
-      const answered = await native.ask('GET', all, req);
-      send(
-        res,
-        answered,
-        page(req, answered, (view: View) => topicView(group, view)),
-      );
-    };
-
-  const listKeys =
-    (one: string): Handle =>
-    async (req, res) => {
-      groupOf(req);
-      const answered = await native.ask('GET', `${one}/keys`, req);
-      send(res, answered, answered.body);
-    };
-
   const regenerateKey =
     (one: string): Handle =>
     async (req, res) => {
@@ -82,15 +53,16 @@ export function armTopicRoutes(context: Context, native: NativeRoutes): Route[] 
 
   return [scopePaths[0], scopePaths[1]].flatMap((one): Route[] => {
     const all = one.slice(0, one.lastIndexOf('/'));
+    const list = listed(native, all, topicView);
     const path = groupPath + provider + one;
     return [
-      { method: 'GET', path: groupPath + provider + all, handle: list(all) },
-      { method: 'GET', path: subscriptionOnlyPath + provider + all, handle: list(all) },
+      { method: 'GET', path: groupPath + provider + all, handle: list },
+      { method: 'GET', path: subscriptionOnlyPath + provider + all, handle: list },
       { method: 'PUT', path, handle: put(one) },
-      { method: 'GET', path, handle: get(one) },
+      { method: 'GET', path, handle: asked(native, 'GET', one, topicView) },
       { method: 'PATCH', path, handle: patch(one) },
       { method: 'DELETE', path, handle: removal(native, one) },
-      { method: 'POST', path: `${path}/listKeys`, handle: listKeys(one) },
+      { method: 'POST', path: `${path}/listKeys`, handle: asked(native, 'GET', `${one}/keys`, asItIs) },
       { method: 'POST', path: `${path}/regenerateKey`, handle: regenerateKey(one) },
     ];
   });
@@ -107,28 +79,11 @@ export function armDomainTopicRoutes(native: NativeRoutes): Route[] {
     send(res, answered, domainTopicView(group, answered.body));
   }
 
-  async function get(req: Request, res: Response): Promise<void> {
-    const group = groupOf(req);
-    const answered = await native.ask('GET', one, req);
-    send(res, answered, domainTopicView(group, answered.body));
-  }
-
-  async function list(req: Request, res: Response): Promise<void> {
-    const group = groupOf(req);
-    refuseFilter(req);
-    const answered = await native.ask('GET', all, req);
-    send(
-      res,
-      answered,
-      page(req, answered, (view: View) => domainTopicView(group, view)),
-    );
-  }
-
   const path = groupPath + provider + one;
   return [
-    { method: 'GET', path: groupPath + provider + all, handle: list },
+    { method: 'GET', path: groupPath + provider + all, handle: listed(native, all, domainTopicView) },
     { method: 'PUT', path, handle: put },
-    { method: 'GET', path, handle: get },
+    { method: 'GET', path, handle: asked(native, 'GET', one, domainTopicView) },
     { method: 'DELETE', path, handle: removal(native, one) },
   ];
 }

@@ -2,7 +2,7 @@
  * What a template's values are once its parameters, variables and expressions are known. Nothing is looked at twice, and
  * all that expressions come to is bounded together, since each variable could be made of the one before, doubled.
  */
-import { type FieldError, limits, pointerTo } from '@gridpost/model';
+import { type FieldError, isObject, limits, pointerTo } from '@gridpost/model';
 import { invalidResource } from '../../validation.js';
 import { memberOf } from '../foreign.js';
 import type { Group } from '../paths.js';
@@ -246,8 +246,4 @@ function sizeOf(value: unknown, depth = 0): number {
 
 function short(text: string): string {
   return JSON.stringify(text.slice(0, 64));
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
