@@ -13,14 +13,10 @@ const topic = 'bench';
 /** Subscriptions put at once; a workload may have thousands. */
 const putsAtOnce = 16;
 
-/** A subscription as the management API takes it. */
 export interface SubscriptionToPut {
   readonly name: string;
-  readonly endpointUrl: string;
-  readonly filter: {
-    readonly includedEventTypes?: readonly string[];
-    readonly subjectEndsWith?: string;
-  };
+  /** As the management API takes them. */
+  readonly properties: object;
 }
 
 export interface GridpostOptions {
@@ -40,10 +36,23 @@ export interface GridpostSubject extends Subject {
   readonly addresses: Readonly<Record<string, string>>;
 }
 
-export const toDriver = (sink: string, name = 'driver'): SubscriptionToPut => ({
+/** What the driver publishes. */
+const ofDriver = { includedEventTypes: [eventType] };
+
+/** Pushes to this URL what passes the filter, by default what the driver publishes; `how` is said of the destination. */
+export const pushed = (
+  name: string,
+  endpointUrl: string,
+  { filter = ofDriver, how = {} }: { readonly filter?: object; readonly how?: object } = {},
+): SubscriptionToPut => ({
   name,
-  endpointUrl: sink,
-  filter: { includedEventTypes: [eventType] },
+  properties: { destination: { endpointType: 'WebHook', properties: { endpointUrl, ...how } }, filter },
+});
+
+/** Keeps what the driver publishes until it is received. */
+export const queued = (name: string): SubscriptionToPut => ({
+  name,
+  properties: { deliveryConfiguration: { deliveryMode: 'Queue', queue: {} }, filter: ofDriver },
 });
 
 export const gridpost =
@@ -80,7 +89,7 @@ export const gridpost =
       const addresses = Object.fromEntries(started.map(([name, { match }]) => [name, match[1]!]));
       const api = addresses[roles[0]![0]]!;
       await put(`${api}/topics/${topic}`, {});
-      await putAll(api, (options.subscriptions ?? ((sink) => [toDriver(sink)]))(sinkUrl(sinkPort)));
+      await putAll(api, (options.subscriptions ?? ((sink) => [pushed('driver', sink)]))(sinkUrl(sinkPort)));
       return {
         publish: `${api}/topics/${topic}:publish`,
         router: Object.fromEntries(started.map(([name, { pid }]) => [name, pid])),
@@ -114,11 +123,7 @@ async function putAll(api: string, subscriptions: readonly SubscriptionToPut[]):
   const left = [...subscriptions];
   const putSome = async (): Promise<void> => {
     for (let next = left.shift(); next; next = left.shift()) {
-      const { name, endpointUrl, filter } = next;
-      await put(`${api}/topics/${topic}/eventsubscriptions/${name}`, {
-        destination: { endpointType: 'WebHook', properties: { endpointUrl } },
-        filter,
-      });
+      await put(`${api}/topics/${topic}/eventsubscriptions/${next.name}`, next.properties);
     }
   };
   await Promise.all(Array.from({ length: putsAtOnce }, putSome));

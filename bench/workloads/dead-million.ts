@@ -3,13 +3,12 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { saturating, steady } from '../driver.js';
 import { openEndpoint } from '../endpoints.js';
-import { gridpost, readMetric, toDriver } from '../gridpost.js';
+import { gridpost, pushed, readMetric } from '../gridpost.js';
 import { type Figures, pass } from '../measure.js';
 import { watchMemory } from '../memory.js';
 import { freePort } from '../processes.js';
 import { ratioTable } from '../reporting.js';
 import { median, ratioOf } from '../statistics.js';
-import { eventType } from '../subjects.js';
 import { type Table, figure, spread } from '../table.js';
 import type { Context, Workload } from '../workload.js';
 
@@ -50,10 +49,7 @@ export const deadMillion: Workload = {
         GRIDPOST_STORE_BYTES_MAX: String(storeBytesMax),
         GRIDPOST_SUBSCRIPTION_SHARE: String(subscriptionShare),
       },
-      subscriptions: (sink) => [
-        toDriver(sink, 'healthy'),
-        { name: 'dead', endpointUrl: dead.url, filter: { includedEventTypes: [eventType] } },
-      ],
+      subscriptions: (sink) => [pushed('healthy', sink), pushed('dead', dead.url)],
     })({ ...context, sinkPort });
     const memory = watchMemory(subject.router.router!);
     const deferred = (): Promise<number> =>

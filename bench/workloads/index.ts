@@ -5,6 +5,7 @@ import { deadMillion } from './dead-million.js';
 import { embedded } from './embedded.js';
 import { isolation } from './isolation.js';
 import { latency } from './latency.js';
+import { pull } from './pull.js';
 import { redis } from './redis.js';
 import { routing } from './routing.js';
 import { workers } from './workers.js';
@@ -13,6 +14,7 @@ export const workloads: readonly Workload[] = [
   embedded,
   redis,
   batch,
+  pull,
   latency,
   workers,
   isolation,

@@ -1,10 +1,10 @@
 /** Whether healthy subscriptions notice that half of all subscriptions are dead. */
 import { type Endpoint, type Manner, openEndpoint } from '../endpoints.js';
-import { gridpost, toDriver } from '../gridpost.js';
+import { gridpost, pushed } from '../gridpost.js';
 import { interleave, series } from '../measure.js';
 import { atMost, ratioTable } from '../reporting.js';
 import { median, ratioOf } from '../statistics.js';
-import { eventType, type StartSubject } from '../subjects.js';
+import type { StartSubject } from '../subjects.js';
 import { type Table, figure, spread } from '../table.js';
 import type { Workload } from '../workload.js';
 
@@ -77,12 +77,8 @@ const withOthers =
         store: 'lmdb',
         subscriptions: (sink) =>
           Array.from({ length: half }, (_, at) => [
-            toDriver(sink, `measured-${at}`),
-            {
-              name: `other-${at}`,
-              endpointUrl: others[at % others.length]!.url,
-              filter: { includedEventTypes: [eventType] },
-            },
+            pushed(`measured-${at}`, sink),
+            pushed(`other-${at}`, others[at % others.length]!.url),
           ]).flat(),
       })(surroundings);
       return {

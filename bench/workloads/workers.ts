@@ -4,7 +4,7 @@
  * machine is what a second one can use.
  */
 import { saturating } from '../driver.js';
-import { type GridpostSubject, gridpost, readMetric, toDriver } from '../gridpost.js';
+import { type GridpostSubject, gridpost, pushed, readMetric } from '../gridpost.js';
 import { type Arm, interleave, series } from '../measure.js';
 import { atLeast, costTable, ratioTable } from '../reporting.js';
 import { ratioOf } from '../statistics.js';
@@ -70,12 +70,10 @@ const spreadOver =
       workers: count,
       environment: { GRIDPOST_PARTITIONS: String(partitions) },
       subscriptions: (sink) => [
-        toDriver(sink),
-        ...Array.from({ length: refusing }, (_, at) => ({
-          name: `refusing-${at}`,
-          endpointUrl: sink,
-          filter: { subjectEndsWith: `/nobody-${at}` },
-        })),
+        pushed('driver', sink),
+        ...Array.from({ length: refusing }, (_, at) =>
+          pushed(`refusing-${at}`, sink, { filter: { subjectEndsWith: `/nobody-${at}` } }),
+        ),
       ],
     })(surroundings);
     try {

@@ -3,7 +3,7 @@
  * place and the lease, and carries a code of authentication for the subscription, so that nothing but what was given out
  * reaches the store.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Incarnation, Place } from '@gridpost/model';
 
 export interface Lock {
@@ -20,32 +20,32 @@ export interface Lock {
 
 /** The members in turn: what a store can have given out, and nothing that looks like the separator. */
 const shape =
-  /^(\d{1,6})\/([0-9a-f-]{1,32})\/(\d{1,4})\/([A-Za-z0-9._-]{1,64})\/(\d{1,9})\/(\d{1,16})\/(\d{1,16})$/;
-const codeBytes = 16;
+  /^(\d{1,6})~([0-9a-f-]{1,32})~(\d{1,4})~([A-Za-z0-9._-]{1,64})~(\d{1,9})~(\d{1,16})~(\d{1,16})$/;
+/** In base64url: 132 bits. */
+const codeLength = 22;
 
 export class LockTokens {
-  readonly #rootKey: Buffer;
+  readonly #key: string;
 
   constructor(rootKey: Buffer) {
-    this.#rootKey = rootKey;
+    this.#key = createHmac('sha256', rootKey).update('lock tokens').digest('hex');
   }
 
-  /** Safe in JSON and in URLs; the same for the same lock. */
+  /** Of characters that JSON and URLs leave as they are; the same for the same lock. */
   tokenOf(subscription: Incarnation, { place, lease, received, receivedAt, liveFrom }: Lock): string {
     const { partition, entry, index } = place;
-    const text = [partition, entry, index, lease, received, receivedAt, liveFrom].join('/');
-    return Buffer.concat([this.#codeOf(subscription, text), Buffer.from(text, 'latin1')]).toString(
-      'base64url',
-    );
+    const text = `${partition}~${entry}~${index}~${lease}~${received}~${receivedAt}~${liveFrom}`;
+    return this.#codeOf(subscription, text) + text;
   }
 
   /** The lock a token stands for; undefined if it was not given out for this subscription. */
   lockOf(subscription: Incarnation, token: string): Lock | undefined {
-    const bytes = Buffer.from(token, 'base64url');
-    const text = bytes.toString('latin1', codeBytes);
+    const text = token.slice(codeLength);
     const found = shape.exec(text);
     if (!found) return undefined;
-    if (!timingSafeEqual(bytes.subarray(0, codeBytes), this.#codeOf(subscription, text))) return undefined;
+    const shown = Buffer.from(token.slice(0, codeLength));
+    const right = Buffer.from(this.#codeOf(subscription, text));
+    if (shown.length !== right.length || !timingSafeEqual(shown, right)) return undefined;
     const [, partition, entry, index, lease, received, receivedAt, liveFrom] = found as unknown as string[];
     return {
       place: { partition: Number(partition), entry: entry!, index: Number(index) },
@@ -56,10 +56,11 @@ export class LockTokens {
     };
   }
 
-  #codeOf(subscription: Incarnation, text: string): Buffer {
-    return createHmac('sha256', this.#rootKey)
-      .update(`lock/${subscription}\n${text}`)
-      .digest()
-      .subarray(0, codeBytes);
+  /**
+   * SHA-512/256 of key and text: of its state half is cut off, so that, unlike SHA-256, it can be keyed by a prefix
+   * (FIPS 180-4, section 6.7), in one call that costs a third of an HMAC. There are two for each event received.
+   */
+  #codeOf(subscription: Incarnation, text: string): string {
+    return hash('sha512-256', `${this.#key}${subscription}\n${text}`, 'base64url').slice(0, codeLength);
   }
 }
