@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Event } from '@gridpost/model';
+import { attemptOutcomes, deadLetterReasons, type Event } from '@gridpost/model';
 import { decodeCustom } from './custom.js';
 import { type DeadLetterFacts, type DeadLetterSchema, encodeDeadLetter } from './dead-letter.js';
 import { decodeRequest } from './decode.js';
@@ -9,17 +9,19 @@ import { least, topic } from './testing/event-grid.js';
 import { batchHeaders, decodeMembers, decodeText, minimalHeaders } from './testing/refusal.js';
 
 const facts: DeadLetterFacts = {
-  deadLetterReason: 'MaxDeliveryAttemptsExceeded',
-  deliveryAttempts: 3,
-  lastDeliveryOutcome: 'NotFound',
-  publishTime: Date.parse('2024-05-01T12:00:01Z'),
-  lastDeliveryAttemptTime: Date.parse('2024-05-01T13:00:00.250Z'),
+  reason: 'MaxDeliveryAttemptsExceeded',
+  acceptedAt: Date.parse('2024-05-01T12:00:01Z'),
+  state: {
+    attempts: 3,
+    lastOutcome: 'NotFound',
+    lastAttemptAt: Date.parse('2024-05-01T13:00:00.250Z'),
+  },
 };
 /** Those of a delivery that was given up before any attempt. */
 const untried: DeadLetterFacts = {
-  deadLetterReason: 'TimeToLiveExceeded',
-  deliveryAttempts: 0,
-  publishTime: facts.publishTime,
+  reason: 'TimeToLiveExceeded',
+  acceptedAt: facts.acceptedAt,
+  state: { attempts: 0 },
 };
 
 const parsed = (event: Event, schema: DeadLetterSchema, given = facts): unknown =>
@@ -69,6 +71,39 @@ describe('in Event Grid’s schema', () => {
       eventTime: '1970-01-01T00:00:00.000Z',
       deadLetterReason: 'MaxDeliveryAttemptsExceeded',
     });
+  });
+});
+
+test('data that is not JSON has no place in Event Grid’s schema: the dead letter is a CloudEvent', () => {
+  const [event] = decodeRequest([...minimalHeaders, 'content-type', 'image/png'], Buffer.from('a')).events;
+  const letter = encodeDeadLetter(event!, 'EventGridSchema', facts);
+  expect(letter).toEqual(encodeDeadLetter(event!, 'CloudEventSchemaV1_0', facts));
+});
+
+describe('reasons and outcomes', () => {
+  /** Event Grid, "Message delivery and retry": the values of `lastDeliveryOutcome`. */
+  const outcomes = [
+    ...['NotFound', 'Disabled', 'Full', 'Unauthorized', 'BadRequest', 'TimedOut', 'Busy', 'PayloadTooLarge'],
+    ...['Probation', 'Canceled', 'Aborted', 'SocketError', 'ResolutionError', 'Delivering'],
+    ...['SessionQueueNotSupported', 'Forbidden', 'InvalidAzureFunctionDestination'],
+  ];
+
+  test.each(attemptOutcomes)('the outcome %s has a word of Event Grid’s', (lastOutcome) => {
+    const letter = parsed(eventGrid(), 'EventGridSchema', { ...facts, state: { attempts: 1, lastOutcome } });
+    const { lastDeliveryOutcome } = letter as { lastDeliveryOutcome: string };
+    expect(outcomes).toContain(lastDeliveryOutcome);
+    if (outcomes.includes(lastOutcome)) expect(lastDeliveryOutcome).toBe(lastOutcome);
+  });
+
+  test.each(deadLetterReasons)('the reason %s has Event Grid’s form', (reason) => {
+    const letter = parsed(eventGrid(), 'EventGridSchema', { ...facts, reason });
+    const { deadLetterReason } = letter as { deadLetterReason: string };
+    expect([
+      'MaxDeliveryAttemptsExceeded',
+      'TimeToLiveExceeded',
+      ...outcomes.map((outcome) => `UndeliverableDueTo${outcome}`),
+    ]).toContain(deadLetterReason);
+    if (/^Max|^Time|^Undeliverable/.test(reason)) expect(deadLetterReason).toBe(reason);
   });
 });
 
@@ -158,7 +193,7 @@ describe('in the shape of namespace topics', () => {
     );
   });
 
-  test('facts that there are not are left out, and a result that is given is preferred', () => {
+  test('facts that there are not are left out', () => {
     expect(parsed(event, 'Namespace', untried)).toEqual({
       deadLetterProperties: {
         deadletterreason: 'TimeToLiveExceeded',
@@ -166,9 +201,6 @@ describe('in the shape of namespace topics', () => {
         publishutc: '2024-05-01T12:00:01.000Z',
       },
       event: JSON.parse(event.body.toString()),
-    });
-    expect(parsed(event, 'Namespace', { ...facts, deliveryResult: 'Rejected' })).toMatchObject({
-      deadLetterProperties: { deliveryresult: 'Rejected' },
     });
   });
 });

@@ -41,6 +41,45 @@ export const deadLetterReasons = [
 ] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
 
+/**
+ * Each outcome in Event Grid's closed set (Event Grid, "Message delivery and retry", `lastDeliveryOutcome`), which has
+ * fewer words for what webhooks answer.
+ */
+export const eventGridOutcomes = {
+  Delivered: 'Delivering',
+  BadRequest: 'BadRequest',
+  Unauthorized: 'Unauthorized',
+  Forbidden: 'Forbidden',
+  NotFound: 'NotFound',
+  TimedOut: 'TimedOut',
+  PayloadTooLarge: 'PayloadTooLarge',
+  /** The destination wants no more. */
+  Gone: 'Disabled',
+  Busy: 'Busy',
+  /** The resource is not at this address. */
+  Redirected: 'NotFound',
+  UnexpectedStatus: 'BadRequest',
+  ServerError: 'Busy',
+  SocketError: 'SocketError',
+  ResolutionError: 'ResolutionError',
+  TlsError: 'SocketError',
+  Aborted: 'Aborted',
+} as const satisfies Record<AttemptOutcome, string>;
+
+/**
+ * A reason in Event Grid's form. It documents `MaxDeliveryAttemptsExceeded` alone; the others are
+ * `TimeToLiveExceeded` and `UndeliverableDueTo` with an outcome of its set, also where Gridpost has a word of its own.
+ */
+export function eventGridReason(reason: DeadLetterReason): string {
+  return ownReasons[reason] ?? reason;
+}
+
+const ownReasons: Readonly<Partial<Record<DeadLetterReason, string>>> = {
+  QuotaExceeded: 'UndeliverableDueToFull',
+  Quarantined: 'UndeliverableDueToAborted',
+  Rejected: 'UndeliverableDueToCanceled',
+};
+
 /** Why a delivery left Gridpost undelivered and is no longer held. Each is counted; none is silent. */
 export const dropReasons = ['DeadLetteringOff', 'DeadLetterQuotaExceeded', 'SubscriptionDeleted'] as const;
 export type DropReason = (typeof dropReasons)[number];

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { decodeRequest } from '@gridpost/codec';
 import { type Event, type Subscription, subscriptionPath } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
@@ -19,14 +19,16 @@ interface Bench extends Served {
   deferred(): Promise<number>;
 }
 
-async function setup({ partitions = 1 } = {}): Promise<Bench> {
+const pushed = {
+  destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/' } },
+};
+
+async function setup({ partitions = 1, properties = pushed as object } = {}): Promise<Bench> {
   const clock = new FakeClock(Date.parse('2026-01-31T12:00:00Z'));
   const store = new MemoryStore({ partitions, clock });
   const served = await serve({ store, clock });
   await served.admin('PUT', '/topics/orders');
-  await served.admin('PUT', path, {
-    destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/' } },
-  });
+  await served.admin('PUT', path, properties);
   const { value } = (await store.resources.get(subscriptionPath('orders', 'billing')))!;
   const { incarnation, topicIncarnation } = value as Subscription;
   return {
@@ -143,6 +145,49 @@ test('a dead letter that was never attempted has no last outcome; a binary event
     acceptedAt: expect.any(String),
     deadLetteredAt: expect.any(String),
   });
+});
+
+describe('in Event Grid’s format', () => {
+  const state = { attempts: 3, lastAttemptAt: Date.parse('2026-01-31T13:00:00Z') };
+
+  test('a dead letter is the document of the delivery’s schema, page after page', async () => {
+    const bench = await setup();
+    await bench.giveUp(0, [structured('a'), structured('b')], { ...state, lastOutcome: 'ServerError' });
+    const pages = await readAll(bench, '?format=eventgrid&maxpagesize=1');
+    expect(pages.flatMap(({ value }) => value)).toEqual(
+      ['a', 'b'].map((id) => ({
+        specversion: '1.0',
+        id,
+        source: '/s',
+        type: 't',
+        data: 1,
+        deadletterreason: 'MaxDeliveryAttemptsExceeded',
+        deliveryattempts: 3,
+        lastdeliveryoutcome: 'Busy',
+        publishtime: '2026-01-31T12:00:00.000Z',
+        lastdeliveryattempttime: '2026-01-31T13:00:00.000Z',
+      })),
+    );
+  });
+
+  test('one of a queue has the shape of namespace topics', async () => {
+    const bench = await setup({ properties: { deliveryConfiguration: { deliveryMode: 'Queue' } } });
+    await bench.giveUp(0, [structured('a')], state);
+    expect((await bench.admin('GET', `${list}?format=eventgrid`)).text).toBe(
+      '{"value":[{"deadLetterProperties":{"deadletterreason":"MaxDeliveryAttemptsExceeded","deliveryattempts":3,' +
+        '"publishutc":"2026-01-31T12:00:00.000Z","deliveryattemptutc":"2026-01-31T13:00:00.000Z"},' +
+        '"event":{ "specversion":"1.0", "id":"a","source":"/s","type":"t", "data":1 }}]}',
+    );
+  });
+
+  test.each(['format=EventGrid', 'format=', 'format=eventgrid&format=gridpost'])(
+    '%s is refused',
+    async (query) => {
+      const { admin } = await setup();
+      const { status, json } = await admin('GET', `${list}?${query}`);
+      expect([status, json.code, json.errors[0].pointer]).toEqual([400, 'InvalidParameter', 'query/format']);
+    },
+  );
 });
 
 test('an empty list is an empty list', async () => {

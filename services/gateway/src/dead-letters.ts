@@ -1,11 +1,20 @@
 /** Dead letters over HTTP: listed with all that is known of why, and delivered again once the cause is mended. */
-import { type FieldError, type Incarnation, type Place, pointerTo } from '@gridpost/model';
-import type { Store } from '@gridpost/store';
+import { deadLetterSchemaOf, encodeDeadLetter } from '@gridpost/codec';
+import {
+  Event,
+  type FieldError,
+  type Incarnation,
+  type Place,
+  pointerTo,
+  type Subscription,
+} from '@gridpost/model';
+import type { DeadLetter, Store } from '@gridpost/store';
 import type { Request, Response } from 'express';
 import { byPartition } from './by-partition.js';
 import type { Context } from './context.js';
 import { deadLetterItem, placeOf } from './dead-letter-view.js';
 import { pageBytesMax } from './paging.js';
+import { invalidParameter } from './query.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
 import { getSubscription } from './stored.js';
 import { invalidResource, schemaCheck } from './validation.js';
@@ -23,10 +32,15 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
   const { resources } = store;
   const { partitions } = store.info;
 
-  /** Partition by partition, in each the oldest dead-lettering first. A page also ends at about 4 MiB. */
+  /**
+   * Partition by partition, in each the oldest dead-lettering first. A page also ends at about 4 MiB. With
+   * `format=eventgrid` its items are the documents that Event Grid writes.
+   */
   async function list(req: Request, res: Response): Promise<void> {
     const ask = paging.ask(req);
+    const format = formatOf(req);
     const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
+    const view = views[format](value);
     const items: Buffer[] = [];
     let bytes = 0;
     let [partition, after] = ask.after === undefined ? [0, undefined] : positionOf(ask.after);
@@ -34,7 +48,7 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
       const step = Math.min(listStep, ask.max - items.length);
       const page = await store.deadLetters(partition, value.incarnation, after, step);
       for (const letter of page.deadLetters) {
-        const item = deadLetterItem(letter);
+        const item = view(letter);
         items.push(item);
         bytes += item.length;
       }
@@ -44,7 +58,8 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
     // There may turn out to be nothing in the partitions that are left: the last page may be empty.
     const more = partition < partitions;
     const position = after === undefined ? `${partition}` : `${partition}/${after}`;
-    const rest = more ? `],"nextLink":${JSON.stringify(paging.nextLink(req, ask, position))}}` : ']}';
+    const nextLink = `${paging.nextLink(req, ask, position)}&format=${format}`;
+    const rest = more ? `],"nextLink":${JSON.stringify(nextLink)}}` : ']}';
     const body = Buffer.concat([
       Buffer.from('{"value":['),
       ...items.flatMap((item, i) => (i === 0 ? [item] : [Buffer.from(','), item])),
@@ -99,6 +114,22 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
       { method: 'POST', path: `${path}:redrive`, handle: redrive },
     ];
   });
+}
+
+/** How a subscription's dead letters are shown. */
+const views = {
+  gridpost: () => deadLetterItem,
+  eventgrid: ({ properties }: Subscription) => {
+    const schema = deadLetterSchemaOf(properties);
+    return (letter: DeadLetter) => encodeDeadLetter(new Event(letter.frame), schema, letter);
+  },
+} as const;
+
+/** Throws `InvalidParameter`. */
+function formatOf({ query }: Request): keyof typeof views {
+  const { format = 'gridpost' } = query;
+  if (format === 'gridpost' || format === 'eventgrid') return format;
+  throw invalidParameter('format', 'expected gridpost or eventgrid');
 }
 
 async function deadLettersIn(store: Store, partition: number, subscription: Incarnation): Promise<number> {

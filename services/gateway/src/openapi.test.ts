@@ -165,6 +165,8 @@ test('what is answered is what the document says', async () => {
     ['POST', `${queue}:receive?maxEvents=0`],
     ['DELETE', queue],
     ['GET', `${subscription}/deadletters`],
+    ['GET', `${subscription}/deadletters?format=eventgrid`],
+    ['GET', `${subscription}/deadletters?format=azure`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
     ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
