@@ -12,5 +12,6 @@ export * from './log.js';
 export * from './names.js';
 export * from './outcome.js';
 export * from './place.js';
+export * from './provisioning.js';
 export * from './queue.js';
 export * from './resources.js';

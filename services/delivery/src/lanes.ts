@@ -14,7 +14,7 @@
  *
  * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
  */
-import { type Clock, type Incarnation, limits } from '@gridpost/model';
+import { type Clock, type Incarnation, isProven, limits } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Connections } from './connections.js';
@@ -253,9 +253,10 @@ export class Lanes implements Surroundings {
     // What was matched a while ago may be gone by now.
     const registered = this.#options.registry.subscription(subscription);
     if (!registered) return 'gone';
-    const { properties, status } = registered.subscription;
-    if (properties.queue) return 'queue';
-    return status.state === 'Disabled' ? 'disabled' : undefined;
+    const { subscription: found } = registered;
+    if (found.properties.queue) return 'queue';
+    if (!isProven(found)) return 'unproven';
+    return found.status.state === 'Disabled' ? 'disabled' : undefined;
   }
 
   #forget(lane: Lane): void {

@@ -14,7 +14,7 @@ import type { DeliveryState } from '@gridpost/store';
 import { type Decision, decide } from './decision.js';
 import { type Attempt, type AttemptOwner, Dispatch } from './dispatch.js';
 import { defer, drop, giveUp } from './endings.js';
-import { disabledMs } from './lane.js';
+import { parkedMs } from './lane.js';
 import { finished, type OpenDelivery } from './open-delivery.js';
 import { classOf, isSuccess, outcomeOfError, outcomeOfStatus } from './outcome.js';
 import { parseRetryAfter } from './schedule.js';
@@ -174,7 +174,7 @@ export class Pipeline implements AttemptOwner<OpenDelivery> {
     else if (decision.kind === 'retry')
       defer(delivery, aborted ? 'drain' : 'failed', decision.delayMs, state);
     else {
-      defer(delivery, 'disabled', disabledMs, state);
+      defer(delivery, 'disabled', parkedMs, state);
       this.#options.onGone(delivery);
     }
   }

@@ -5,6 +5,15 @@ import type { Connections, Origin } from './connections.js';
 /** Stands in for an endpoint that cannot be connected to because its URL is none: nothing listens on port 0. */
 const nowhere = new URL('http://127.0.0.1:0/');
 
+/**
+ * The origin that the endpoint has allowed, with every delivery (CloudEvents HTTP WebHook §4.1): `Origin` in its version
+ * 1.0.1, `WebHook-Request-Origin` in 1.0.2.
+ */
+function originHeaders(provisioning: Subscription['provisioning']): string[] {
+  if (provisioning?.state !== 'Succeeded' || provisioning.origin === undefined) return [];
+  return ['webhook-request-origin', provisioning.origin, 'origin', provisioning.origin];
+}
+
 export class Target {
   readonly origin: Origin;
   /** Path and query, as the subscription has them. */
@@ -18,7 +27,7 @@ export class Target {
   #encoded: readonly string[] | undefined;
   #together: readonly string[] = [];
 
-  constructor({ name, properties }: Subscription, connections: Connections, userAgent: string) {
+  constructor({ name, properties, provisioning }: Subscription, connections: Connections, userAgent: string) {
     // Nothing is sent for a subscription whose events are received.
     const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination?.properties ?? {
       endpointUrl: '',
@@ -38,6 +47,7 @@ export class Target {
       name,
       'user-agent',
       userAgent,
+      ...originHeaders(provisioning),
     ];
   }
 
