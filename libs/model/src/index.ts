@@ -9,6 +9,7 @@ export * from './json-pointer.js';
 export * from './json-value.js';
 export * as limits from './limits.js';
 export * from './log.js';
+export * from './loopback.js';
 export * from './names.js';
 export * from './outcome.js';
 export * from './place.js';

@@ -30,14 +30,17 @@ export interface Handshake {
   readonly endsAt: number;
 }
 
+/** The endpoint is being asked. */
+export interface PendingProvisioning {
+  readonly state: 'Creating' | 'Updating' | 'AwaitingManualAction';
+  readonly handshake: Handshake;
+  /** What the last try met. */
+  readonly reason?: string;
+}
+
 /** Only what has succeeded is delivered to. Instants are of the gateways' clocks. */
 export type Provisioning =
-  | {
-      readonly state: 'Creating' | 'Updating' | 'AwaitingManualAction';
-      readonly handshake: Handshake;
-      /** What the last try met. */
-      readonly reason?: string;
-    }
+  | PendingProvisioning
   | {
       readonly state: 'Succeeded';
       readonly at: number;
@@ -52,4 +55,13 @@ export type Provisioning =
 /** Whether events may be sent to the subscription's endpoint. One that nothing was noted of has none that was asked. */
 export function isProven({ provisioning }: { readonly provisioning?: Provisioning }): boolean {
   return provisioning === undefined || provisioning.state === 'Succeeded';
+}
+
+/** What is noted of a subscription whose endpoint is being asked; undefined where that is over. */
+export function pendingOf({
+  provisioning,
+}: {
+  readonly provisioning?: Provisioning;
+}): PendingProvisioning | undefined {
+  return provisioning && 'handshake' in provisioning ? provisioning : undefined;
 }

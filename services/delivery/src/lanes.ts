@@ -163,8 +163,8 @@ export class Lanes implements Surroundings {
     for (const lane of this.#lanes.values()) {
       lane.checkStall(now);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
-      // Without its lane a queue would not be kept from being asked.
-      if (lane.stop !== 'queue' && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+      // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
+      if (!lane.parked && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
     }
     this.reopen(now);
   }

@@ -1,7 +1,7 @@
 /** What becomes of events while their endpoint has not agreed to get any. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Handshake, Provisioning, Subscription } from '@gridpost/model';
-import { Endpoint } from './testing/endpoint.js';
+import { Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 const handshake: Handshake = {

@@ -139,7 +139,10 @@ test('the document is served whole, with the version that serves it', async () =
 test('what is answered is what the document says', async () => {
   const { admin, publish } = await serve();
   const hook = {
-    destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/?x' } },
+    destination: {
+      endpointType: 'WebHook',
+      properties: { endpointUrl: 'https://example.com/?x', validation: 'none' },
+    },
   };
   const subscription = '/topics/orders/eventsubscriptions/billing';
   const queue = '/topics/orders/eventsubscriptions/waiting';

@@ -6,6 +6,7 @@ import {
   type FieldError,
   type FilterEntry,
   limits,
+  type Provisioning,
   type PushProperties,
   type QueueProperties,
   type Scope,
@@ -85,7 +86,7 @@ export function propertiesOf(
 }
 
 function destinationOf({ properties }: WrittenDestination): Destination {
-  const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties;
+  const { endpointUrl, contentMode, attemptTimeoutInSeconds, validation } = properties;
   return {
     endpointType: 'WebHook',
     properties: {
@@ -93,6 +94,7 @@ function destinationOf({ properties }: WrittenDestination): Destination {
       // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
       contentMode: contentMode ?? 'structured',
       attemptTimeoutInSeconds: attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
+      ...(validation == null ? {} : { validation }),
     },
   };
 }
@@ -166,7 +168,7 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
-  const { topic, name, properties, status } = value;
+  const { topic, name, properties, status, provisioning } = value;
   const { destination, queue, retryPolicy, ...others } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
@@ -175,7 +177,8 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
     etag: entityTag(etag),
     properties: {
       topic: `/${topicPath(topic)}`,
-      provisioningState: 'Succeeded',
+      provisioningState: provisioning?.state ?? 'Succeeded',
+      ...(provisioning ? handshakeView(provisioning) : {}),
       status:
         status.state === 'Active'
           ? { state: status.state }
@@ -187,6 +190,24 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
     },
     systemData: systemDataOf(value),
   };
+}
+
+/** How far the endpoint has agreed to get events; nothing where it is not asked. */
+function handshakeView(provisioning: Provisioning): { readonly handshake?: object } {
+  if (provisioning.state === 'Failed') {
+    const { at, reason } = provisioning;
+    return { handshake: { at: new Date(at).toISOString(), reason } };
+  }
+  if (provisioning.state === 'Succeeded') {
+    const { kind, at, origin, allowedRate } = provisioning;
+    if (kind === 'None') return {};
+    const allowed = origin === undefined ? {} : { allowedOrigin: origin, allowedRate: allowedRate ?? '*' };
+    return { handshake: { kind, at: new Date(at).toISOString(), ...allowed } };
+  }
+  const { handshake, reason } = provisioning;
+  const { kind, tries, endsAt } = handshake;
+  const why = reason === undefined ? {} : { reason };
+  return { handshake: { kind, tries, ...why, endsAt: new Date(endsAt).toISOString() } };
 }
 
 function destinationView({ endpointType, properties }: Destination): object {

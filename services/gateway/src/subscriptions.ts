@@ -4,14 +4,17 @@ import {
   holderOf,
   limits,
   newIncarnation,
+  pendingOf,
   type Scope,
   type Subscription,
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
 import type { Request, Response } from 'express';
+import { hasten } from './by-partition.js';
 import { type Context, catchUp } from './context.js';
 import { DomainTopics } from './domain-topics.js';
+import { provisionedBy } from './endpoints/provisioning.js';
 import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
@@ -25,6 +28,7 @@ import {
   type Stored,
 } from './stored.js';
 import { propertiesOf, subscriptionView } from './subscription-resource.js';
+import { invalidResource } from './validation.js';
 
 /** Documents of one call to the store while a page is gathered. */
 const listStep = 100;
@@ -35,7 +39,7 @@ interface Change {
 }
 
 export function subscriptionRoutes(context: Context): Route[] {
-  const { store, registry, clock, paging } = context;
+  const { store, registry, clock, paging, handshakes, validationPolicy } = context;
   const { resources } = store;
   const domainTopics = new DomainTopics(context);
 
@@ -50,12 +54,8 @@ export function subscriptionRoutes(context: Context): Route[] {
     const properties = checkedProperties(context, req.body);
     const { before, after } = await changing(() => write(req, scope, name, properties));
     await catchUp(context);
-    if (before && mendsDelivery(before, after.value)) {
-      const { partitions } = store.info;
-      await Promise.all(
-        Array.from({ length: partitions }, (_, partition) => store.hasten(partition, before.incarnation)),
-      );
-    }
+    if (pendingOf(after.value)) handshakes.take(subscriptionPath(scope, name));
+    if (before && mendsDelivery(before, after.value)) await hasten(store, before.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
     res.json(subscriptionView(after));
   }
@@ -77,6 +77,7 @@ export function subscriptionRoutes(context: Context): Route[] {
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
     const now = clock.now();
+    const provisioning = provisionedBy(properties, validationPolicy, before?.value, now);
     const value: Subscription = {
       topic: scope,
       topicIncarnation: topic.value.incarnation,
@@ -84,6 +85,7 @@ export function subscriptionRoutes(context: Context): Route[] {
       incarnation: before?.value.incarnation ?? newIncarnation(),
       properties,
       status: { state: 'Active' },
+      ...(provisioning ? { provisioning } : {}),
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
     };
@@ -177,10 +179,15 @@ export function subscriptionRoutes(context: Context): Route[] {
  * `InvalidResource`.
  */
 export function checkedProperties(
-  { clock, filterLimits }: Context,
+  { clock, filterLimits, validationPolicy }: Context,
   body: unknown,
 ): Subscription['properties'] {
   const { properties, at } = propertiesOf(body, clock.now());
+  if (properties.destination?.properties.validation === 'none' && !validationPolicy.noneAllowed) {
+    const pointer = `${at}/destination/properties/validation`;
+    const message = 'saw "none", which this deployment does not allow (GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS)';
+    throw invalidResource([{ pointer, message }]);
+  }
   checkedFilter(properties, at, filterLimits);
   return properties;
 }

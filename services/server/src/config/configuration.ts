@@ -4,8 +4,7 @@
  * handed parsed values. The schema is the single list: names, types, defaults and descriptions come from it.
  */
 import { readFileSync } from 'node:fs';
-import { isIPv4, isIPv6 } from 'node:net';
-import type { Durability } from '@gridpost/model';
+import { type Durability, isLoopback } from '@gridpost/model';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Command, CommanderError } from 'commander';
 import { nearest } from './nearest.js';
@@ -162,12 +161,6 @@ function contradictions(configuration: Configuration): string[] {
 /** Without the brackets of an IPv6 address. */
 function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname.replace(/^\[(.*)\]$/, '$1') : '';
-}
-
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true;
-  if (isIPv4(host)) return host.startsWith('127.');
-  return isIPv6(host) && /^(0*:)*:?0*1$/.test(host);
 }
 
 function fromEnvironment(
