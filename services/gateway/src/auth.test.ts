@@ -56,6 +56,7 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['GET', `${one}/deadletters`, undefined, 200],
     ['POST', `${one}/deadletters:redrive`, {}, 200],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
+    ['POST', `${one}:revalidate`, undefined, 202],
     ['DELETE', one, undefined, 204],
   ];
 };

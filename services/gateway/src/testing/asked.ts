@@ -1,0 +1,62 @@
+/** A gateway that asks a real endpoint whether it wants events, on a clock that tests turn. */
+import { afterEach } from '@jest/globals';
+import { type DeliverySchema, type Provisioning, type Subscription, subscriptionPath } from '@gridpost/model';
+import { Endpoint, FakeClock, type Received } from '@gridpost/model/testing';
+import type { Stored } from '../stored.js';
+import { type Answer, type Served, serve } from './serve.js';
+
+export const path = '/topics/orders/eventsubscriptions/billing';
+
+export interface Asked extends Served {
+  readonly clock: FakeClock;
+  readonly endpoint: Endpoint;
+  /** Writes the subscription, to the endpoint unless another URL is given. */
+  subscribe(wish?: { readonly url?: string; readonly schema?: DeliverySchema }): Promise<Answer>;
+  stored(): Promise<Stored<Subscription>>;
+  /** Resolves with what is noted of the endpoint as soon as its state is one of these. */
+  reached(...states: Provisioning['state'][]): Promise<Provisioning>;
+  /** Resolves with the latest request to the endpoint when there are `count`. */
+  asked(count: number): Promise<Received>;
+}
+
+const endings: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0)) await end();
+});
+
+export async function serveAsking(options: Parameters<typeof serve>[0] = {}): Promise<Asked> {
+  const clock = new FakeClock();
+  const endpoint = await new Endpoint().listen();
+  const served = await serve({ clock, publicUrl: 'https://events.example.com/grid', ...options });
+  // The endpoint goes first, lest a gateway that is closed waits for it.
+  endings.push(() => endpoint.close());
+  const { admin, store, registry } = served;
+  await admin('PUT', '/topics/orders');
+
+  const stored = async (): Promise<Stored<Subscription>> =>
+    (await store.resources.get(subscriptionPath('orders', 'billing'))) as Stored<Subscription>;
+  return {
+    ...served,
+    ...{ clock, endpoint, stored },
+    subscribe: ({ url = endpoint.url, schema = 'CloudEventSchemaV1_0' } = {}) =>
+      admin('PUT', path, {
+        destination: { endpointType: 'WebHook', properties: { endpointUrl: url } },
+        eventDeliverySchema: schema,
+      }),
+    reached: (...states) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const provisioning = registry.subscriptionAt('orders', 'billing')?.subscription.provisioning;
+          if (!provisioning || !states.includes(provisioning.state)) return;
+          stop();
+          resolve(provisioning);
+        };
+        const stop = registry.onChange(look);
+        look();
+      }),
+    async asked(count) {
+      await endpoint.until((received) => received.length >= count);
+      return endpoint.received.at(-1)!;
+    },
+  };
+}
