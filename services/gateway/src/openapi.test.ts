@@ -141,7 +141,16 @@ test('what is answered is what the document says', async () => {
   const hook = {
     destination: {
       endpointType: 'WebHook',
-      properties: { endpointUrl: 'https://example.com/?x', validation: 'none' },
+      properties: {
+        endpointUrl: 'https://example.com/?x',
+        validation: 'none',
+        maxEventsPerBatch: 10,
+        preferredBatchSizeInKilobytes: 64,
+        deliveryAttributeMappings: [
+          { name: 'x-key', type: 'Static', properties: { value: 'hidden', isSecret: true } },
+          { name: 'x-order', type: 'Dynamic', properties: { sourceField: 'data.order' } },
+        ],
+      },
     },
   };
   const subscription = '/topics/orders/eventsubscriptions/billing';
@@ -162,6 +171,7 @@ test('what is answered is what the document says', async () => {
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],
+    ['POST', `${subscription}:getDeliveryAttributes`],
     ['PUT', queue, { deliveryConfiguration: { deliveryMode: 'Queue' } }],
     ['GET', queue],
     ['POST', `${queue}:acknowledge`, { lockTokens: ['x'] }],
