@@ -6,7 +6,6 @@ import {
   isProven,
   limits,
   newIncarnation,
-  pendingOf,
   type Scope,
   type Subscription,
   subscriptionPath,
@@ -57,7 +56,7 @@ export function subscriptionRoutes(context: Context): Route[] {
     const checked = checkedProperties(context, req.body);
     const { before, after } = await changing(() => write(req, scope, name, checked));
     await catchUp(context);
-    if (pendingOf(after.value)) handshakes.take(subscriptionPath(scope, name));
+    handshakes.take(after.value);
     if (before && isProven(after.value) && mendsDelivery(before, after.value))
       await hasten(store, before.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));

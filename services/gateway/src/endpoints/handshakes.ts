@@ -50,14 +50,14 @@ export type Grant = 'granted' | 'asking' | 'over';
 
 export class Handshakes {
   readonly #options: HandshakesOptions;
-  /** Hosts that are asked now, by the subscription's path; empty before that is known. */
+  /** Hosts that are asked now, by the handshake's id; empty before that is known. */
   readonly #hosts = new Map<string, string>();
   readonly #underWay = new Set<Promise<void>>();
   #publicUrl = '';
   #looking: Timer | undefined;
   #stopWatching: (() => void) | undefined;
   /** The subscriptions whose endpoints are being asked, as the registry has them; undefined if that has changed. */
-  #pending: Pending[] | undefined;
+  #pending: Subscription[] | undefined;
   #closed = false;
 
   constructor(options: HandshakesOptions) {
@@ -75,15 +75,18 @@ export class Handshakes {
   }
 
   /** Makes the try that is due, unless there is no room for it now; a later look finds it then. Returns at once. */
-  take(path: string): void {
-    if (this.#closed || this.#hosts.has(path)) return;
-    this.#hosts.set(path, '');
-    const going = this.#take(path)
+  take(subscription: Subscription): void {
+    const { topic, name } = subscription;
+    const id = pendingOf(subscription)?.handshake.id;
+    if (id === undefined || this.#closed || this.#hosts.has(id)) return;
+    this.#hosts.set(id, '');
+    const going = this.#take(subscriptionPath(topic, name), id)
       .catch((error: unknown) => {
-        this.#options.log.warn({ path, error: String(error) }, 'handshake could not be continued');
+        const fields = { topic, subscription: name, error: String(error) };
+        this.#options.log.warn(fields, 'handshake could not be continued');
       })
       .finally(() => {
-        this.#hosts.delete(path);
+        this.#hosts.delete(id);
         this.#underWay.delete(going);
       });
     this.#underWay.add(going);
@@ -123,9 +126,9 @@ export class Handshakes {
     const { registry, clock } = this.#options;
     this.#pending ??= pendingIn(registry);
     const now = clock.now();
-    for (const { path, pending } of this.#pending) {
+    for (const subscription of this.#pending) {
       if (this.#underWay.size >= triesMax) return;
-      if (this.#isDue(pending, now)) this.take(path);
+      if (this.#isDue(pendingOf(subscription)!, now)) this.take(subscription);
     }
   }
 
@@ -134,25 +137,24 @@ export class Handshakes {
     return handshake.until <= now || (handshake.phase === 'trying' && !this.#options.store.supports.sharing);
   }
 
-  async #take(path: string): Promise<void> {
+  async #take(path: string, id: string): Promise<void> {
     const { store, clock } = this.#options;
     const found = (await store.resources.get(path)) as Stored<Subscription> | undefined;
     const pending = found && pendingOf(found.value);
     const now = clock.now();
-    if (!pending || !this.#isDue(pending, now)) return;
-    const { id, endsAt } = pending.handshake;
-    if (now >= endsAt) {
+    if (pending?.handshake.id !== id || !this.#isDue(pending, now)) return;
+    if (now >= pending.handshake.endsAt) {
       await this.#rewrite(path, id, (current, at) =>
         at < current.handshake.endsAt ? undefined : givenUp(current, at),
       );
       return;
     }
-    const { hostname } = new URL(found.value.properties.destination!.properties.endpointUrl);
+    const { hostname } = new URL(found!.value.properties.destination!.properties.endpointUrl);
     if (this.#triesAt(hostname) >= triesPerHostMax) return;
-    this.#hosts.set(path, hostname);
+    this.#hosts.set(id, hostname);
     const trying = tried(pending, now);
-    const subscription: Subscription = { ...found.value, provisioning: trying };
-    const claimed = await store.resources.put(path, subscription, { ifMatch: found.etag });
+    const subscription: Subscription = { ...found!.value, provisioning: trying };
+    const claimed = await store.resources.put(path, subscription, { ifMatch: found!.etag });
     if (!('etag' in claimed)) return;
     const verdict = await this.#ask(subscription, trying);
     const { tries } = trying.handshake;
@@ -231,18 +233,10 @@ export class Handshakes {
   }
 }
 
-interface Pending {
-  readonly path: string;
-  readonly pending: PendingProvisioning;
-}
-
-function pendingIn(registry: Registry): Pending[] {
-  const found: Pending[] = [];
-  for (const { subscriptions } of registry.topics()) {
-    for (const [path, { subscription }] of subscriptions) {
-      const pending = pendingOf(subscription);
-      if (pending) found.push({ path, pending });
-    }
-  }
+function pendingIn(registry: Registry): Subscription[] {
+  const found: Subscription[] = [];
+  for (const { subscriptions } of registry.topics())
+    for (const { subscription } of subscriptions.values())
+      if (pendingOf(subscription)) found.push(subscription);
   return found;
 }

@@ -43,7 +43,7 @@ export class Outgoing {
   }
 
   /** Rejects if there was no answer: with `NoAnswer` if time was over, or with what the connection met. */
-  async send({ url, method, headers, body }: OutgoingRequest): Promise<Answer> {
+  async send({ url, method, headers, body: sent }: OutgoingRequest): Promise<Answer> {
     const ended = new AbortController();
     const deadline = this.#clock.after(requestMs, () => ended.abort(new NoAnswer('deadline')));
     const close = (): void => ended.abort(new NoAnswer('closed'));
@@ -54,7 +54,7 @@ export class Outgoing {
         dispatcher: this.#agent,
         method,
         headers: { ...headers },
-        body: body ?? null,
+        body: sent ?? null,
         signal: ended.signal,
         reset: true,
       });
@@ -66,7 +66,8 @@ export class Outgoing {
         bytes += chunk.length;
         if (bytes > limits.responseBytesMax) break;
       }
-      return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
+      const body = Buffer.concat(chunks).subarray(0, limits.responseBytesMax);
+      return { status: response.statusCode, headers: response.headers, body };
     } finally {
       deadline.cancel();
       this.#closing.signal.removeEventListener('abort', close);

@@ -53,7 +53,7 @@ export function handshakeRoutes(context: Context): Route[] {
       const result = await resources.put(path, value, { ifMatch: etag });
       return 'etag' in result ? { etag: result.etag, value } : undefined;
     });
-    handshakes.take(path);
+    handshakes.take(stored.value);
     await catchUp(context);
     res.status(202).set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
   }

@@ -104,7 +104,7 @@ describe('an answer', () => {
     ['an array', (code: string) => `[${right(code)}]`],
     ['another member', (code: string) => JSON.stringify({ ValidationCode: code })],
     ['a number', () => '{"validationResponse":7}'],
-    ['more than is read', (code: string) => right(code) + ' '.repeat(70_000)],
+    ['more than is read', (code: string) => ' '.repeat(70_000) + right(code)],
   ])('of 200 with %s leaves it to whoever opens the address', async (_, text) => {
     const { subscribe, endpoint, reached, asked, call } = await serveAsking();
     endpoint.reply(returning(text));

@@ -31,18 +31,22 @@ export async function serveAsking(options: Parameters<typeof serve>[0] = {}): Pr
   // The endpoint goes first, lest a gateway that is closed waits for it.
   endings.push(() => endpoint.close());
   const { admin, store, registry } = served;
-  await admin('PUT', '/topics/orders');
+  // Its events can be delivered in every schema.
+  await admin('PUT', '/topics/orders', { inputSchema: 'CustomEventSchema' });
 
   const stored = async (): Promise<Stored<Subscription>> =>
     (await store.resources.get(subscriptionPath('orders', 'billing'))) as Stored<Subscription>;
   return {
     ...served,
     ...{ clock, endpoint, stored },
-    subscribe: ({ url = endpoint.url, schema = 'CloudEventSchemaV1_0' } = {}) =>
-      admin('PUT', path, {
+    async subscribe({ url = endpoint.url, schema = 'CloudEventSchemaV1_0' } = {}) {
+      const answer = await admin('PUT', path, {
         destination: { endpointType: 'WebHook', properties: { endpointUrl: url } },
         eventDeliverySchema: schema,
-      }),
+      });
+      if (answer.status >= 300) throw new Error(answer.text);
+      return answer;
+    },
     reached: (...states) =>
       new Promise((resolve) => {
         const look = (): void => {
