@@ -24,6 +24,7 @@ afterEach(() => {
 
 test('without flags and variables everything has its default', () => {
   expect(parse().configuration).toEqual({
+    allowUnvalidatedEndpoints: false,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,
@@ -143,6 +144,17 @@ test.each([
 
 test('an unknown flag is refused', () => {
   expect(problemsOf(['--prot', '1'])).toEqual([expect.stringContaining("unknown option '--prot'")]);
+});
+
+test('a boolean is true or false, and nothing else', () => {
+  const allowed = (text: string) => parse([], { GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS: text }).configuration;
+  expect(allowed('true').allowUnvalidatedEndpoints).toBe(true);
+  expect(allowed('false').allowUnvalidatedEndpoints).toBe(false);
+  expect(parse().configuration.allowUnvalidatedEndpoints).toBe(false);
+  for (const text of ['', '1', 'yes', 'True'])
+    expect(problemsOf([], { GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS: text })).toEqual([
+      `GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS must be boolean, got ${JSON.stringify(text)}`,
+    ]);
 });
 
 test('an unknown variable is warned about, with the nearest name', () => {

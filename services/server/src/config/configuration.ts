@@ -23,6 +23,8 @@ export interface Configuration {
   readonly rootKey?: string;
   readonly oidcIssuer?: string;
   readonly oidcAudience?: string;
+  readonly publicUrl?: string;
+  readonly allowUnvalidatedEndpoints: boolean;
   readonly roles: readonly Role[];
   readonly partitions?: number;
   readonly storeBytesMax: number;
@@ -39,7 +41,7 @@ export interface Configuration {
 }
 
 interface Property {
-  readonly type: 'string' | 'integer' | 'number' | 'array';
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'array';
   readonly items?: { readonly type?: string };
   readonly default?: unknown;
   readonly description: string;
@@ -223,6 +225,7 @@ function convert(text: string, property: Property): unknown {
     const parts = text.split(',').map((part) => part.trim());
     return property.items?.type === 'integer' ? parts.map(number) : parts;
   }
+  if (property.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   return property.type === 'string' ? text : number(text);
 }
 
