@@ -9,7 +9,7 @@ import { Connections, type Connector, plainConnector } from './connections.js';
 import { disable } from './disabling.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
-import type { OpenDelivery } from './open-delivery.js';
+import type { Passage } from './open-delivery.js';
 import { Partition } from './partition.js';
 import { Pipeline } from './pipeline.js';
 import { type DeliverySettings, settingsOf } from './settings.js';
@@ -97,7 +97,7 @@ class Service implements Delivery {
       log,
       metrics,
       finalStatuses: settings.finalStatuses,
-      onGone: (delivery) => this.#disable(delivery),
+      onGone: (lane) => this.#disable(lane),
     });
     const lanes = new Lanes({
       settings,
@@ -105,7 +105,8 @@ class Service implements Delivery {
       registry,
       metrics,
       connections: this.#connections,
-      start: (delivery, now) => this.#pipeline.start(delivery, now),
+      load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
+      start: (batch, now) => this.#pipeline.start(batch, now),
       saturated: () => this.#saturated,
       onResumed: (subscription) => {
         for (const partition of this.#worker.owned()) partition.resume(subscription);
@@ -176,7 +177,7 @@ class Service implements Delivery {
     this.#upkeep.close();
     this.#worker.close();
     await this.#draining;
-    this.#pipeline.abort(() => true);
+    this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#expiring]) await chore.ended();
@@ -198,7 +199,7 @@ class Service implements Delivery {
   /** From the deadline of a drain on: also what has started since. */
   #cutAll(): void {
     this.#cutting = true;
-    this.#cut += this.#pipeline.abort(() => true);
+    this.#cut += this.#pipeline.abort();
   }
 
   #sweep(): void {
@@ -229,9 +230,9 @@ class Service implements Delivery {
     if (this.#worker.at(0)?.state === 'owned') this.#expiring.run();
   }
 
-  #disable(delivery: OpenDelivery): void {
+  #disable(lane: Passage): void {
     const { store, registry, clock, log } = this.#options;
-    const disabling = disable(delivery, { store, registry, clock, log, lanes: this.#lanes }).finally(() =>
+    const disabling = disable(lane, { store, registry, clock, log, lanes: this.#lanes }).finally(() =>
       this.#disabling.delete(disabling),
     );
     this.#disabling.add(disabling);

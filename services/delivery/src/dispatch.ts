@@ -139,9 +139,9 @@ export class Dispatch<T> {
     for (const attempt of this.#underWay) if (now >= attempt.deadline) attempt.abort('deadline');
   }
 
-  /** Ends the attempts at those subjects. */
-  abort(which: (subject: T) => boolean): void {
-    for (const attempt of this.#underWay) if (which(attempt.subject)) attempt.abort('drain');
+  /** Ends all attempts. */
+  abort(): void {
+    for (const attempt of this.#underWay) attempt.abort('drain');
   }
 
   ended(attempt: Attempt<T>): void {
