@@ -208,7 +208,7 @@ describe('a batch', () => {
     ]);
   });
 
-  test('goes on without an event that cannot be encoded, or whose time is over', async () => {
+  test('goes on without an event that cannot be encoded', async () => {
     const subscription = await subscribe(
       { maxEventsPerBatch: 10 },
       { eventDeliverySchema: 'CustomInputSchema' },
@@ -268,7 +268,7 @@ describe('the answer to a batch', () => {
       { retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 1440 } },
     );
     endpoint.reply(answer(500));
-    await rig.work({ ...calm, concurrency: 1 });
+    await rig.work({ ...calm, concurrency: 1, settleWindowMs: 60_000 });
     await rig.publish(['old']);
     await rig.watched.until(async () => (await rig.usage(subscription)).deferred === 1);
     hold();
@@ -288,6 +288,21 @@ describe('the answer to a batch', () => {
       { reason: 'MaxDeliveryAttemptsExceeded', state: { attempts: 2 } },
     ]);
     expect((await rig.usage(subscription)).deferred).toBe(2);
+  });
+
+  test('does not keep the time to live of one from ending before that of the others', async () => {
+    const subscription = await subscribe(
+      { maxEventsPerBatch: 10 },
+      { retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1 } },
+    );
+    await rig.publish(['old']);
+    await rig.clock.skip(50_000);
+    await rig.publish(['a', 'b']);
+    await rig.clock.skip(20_000);
+    await rig.work(calm);
+    await rig.settled();
+    expect(endpoint.batches()).toEqual([['a', 'b']]);
+    expect(await rig.deadLetters(subscription)).toMatchObject([{ reason: 'TimeToLiveExceeded' }]);
   });
 
   test('is final for all of them if it is a final one', async () => {
