@@ -167,6 +167,7 @@ test('what is answered is what the document says', async () => {
     ['GET', `${subscription}/deadletters`],
     ['GET', `${subscription}/deadletters?format=eventgrid`],
     ['GET', `${subscription}/deadletters?format=azure`],
+    ['GET', `${subscription}/deadletters/nothing`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
     ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
@@ -195,7 +196,8 @@ test('what is answered is what the document says', async () => {
       .replace(/^\/topics\/[a-z]+/, '/topics/{topic}')
       .replace('/domains/shop', '/domains/{domain}')
       .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
-      .replace(/\/(billing|waiting)/, '/{name}');
+      .replace(/\/(billing|waiting)/, '/{name}')
+      .replace('/deadletters/nothing', '/deadletters/{id}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(
       document.paths[path][method.toLowerCase()].responses[String(answer.status)] ?? {},
