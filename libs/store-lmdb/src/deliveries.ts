@@ -3,7 +3,8 @@
  * method runs in a transaction and keeps these in step:
  *
  * - an open delivery has a record in `open` and a key in `due`; a dead one has a record in `dead`;
- * - either is a user of its event in `payloads`, and the payload stays until the last user goes;
+ * - either is a user of its event in `payloads`, and the payload stays until the last user goes; an event's only user
+ *   has no key there while it is open, which saves each received event two writes and a search;
  * - the line's counters count them.
  *
  * Which delivery makes a transition, and when, is decided by `settling.ts`, `due.ts` and `dead-letters.ts`.
@@ -20,6 +21,9 @@ const deferredFlag = Buffer.from([0]);
 const leasedFlag = Buffer.from([1]);
 /** Of a user: its delivery is open. */
 const notDead = Buffer.alloc(6);
+
+/** In the length of a payload's topic, which has at most 127 characters: the event has one user. */
+const soleUserFlag = 0x80;
 
 /** Pages that records and index entries of one delivery may add, beside its payload, in bytes. */
 const recordBytes = 512;
@@ -46,10 +50,10 @@ export class Deliveries {
     this.#payloads = new Pieces(tables, 'payloads');
   }
 
-  /** Keeps an event for the deliveries that `hold` is about to add. */
-  keepPayload(entry: number, index: number, { topic, frame }: PendingEvent): void {
+  /** Keeps an event for as many deliveries as `hold` is about to add. */
+  keepPayload(entry: number, index: number, { topic, frame }: PendingEvent, users: number): void {
     const payload = Buffer.allocUnsafe(1 + topic.length + frame.length);
-    payload[0] = topic.length;
+    payload[0] = topic.length | (users === 1 ? soleUserFlag : 0);
     payload.write(topic, 1, 'latin1');
     frame.copy(payload, 1 + topic.length);
     this.#payloads.put(placeKey(entry, index), payload);
@@ -58,16 +62,19 @@ export class Deliveries {
 
   payload({ entry, index }: Pick<Spot, 'entry' | 'index'>): PendingEvent {
     const payload = this.#payloads.get(placeKey(entry, index));
-    if (!payload) throw new Error(`the payload of event ${index} of entry ${entry.toString(16)} is missing`);
-    const frameAt = 1 + payload[0]!;
+    if (!payload) throw missing(entry, index);
+    const frameAt = 1 + (payload[0]! & ~soleUserFlag);
     return { topic: payload.toString('latin1', 1, frameAt), frame: payload.subarray(frameAt) };
   }
 
-  /** Adds a delivery of an event just settled. */
-  hold(spot: Spot, acceptedAt: number, frameBytes: number, disposition: Disposition): void {
+  /** Adds one of the deliveries of an event just settled. */
+  hold(spot: Spot, acceptedAt: number, frameBytes: number, disposition: Disposition, users: number): void {
     this.#space.add(recordBytes);
     if (disposition.kind === 'deadLettered') this.#addDead(spot, { acceptedAt, frameBytes, ...disposition });
-    else this.#addOpen(spot, acceptedAt, frameBytes, disposition);
+    else {
+      if (users > 1) this.#tables.payloads.put(useKey(spot.entry, spot.index, spot.line.number), notDead);
+      this.#addOpen(spot, acceptedAt, frameBytes, disposition);
+    }
   }
 
   /** An open delivery becomes something else, or leaves. */
@@ -83,13 +90,16 @@ export class Deliveries {
     line.deferred--;
     line.deferredBytes -= chargedBytes(frameBytes);
     this.#lines.touch(line);
-    if (disposition.kind === 'finished') this.#release(spot);
+    if (disposition.kind === 'finished') this.#release(spot, 'open');
     else this.#addDead(spot, { acceptedAt, frameBytes, ...disposition });
   }
 
   /** A dead letter is deferred again, due now. */
   revive(spot: Spot, deadAt: number, record: DeadRecord): void {
     this.#removeDead(spot, deadAt, record);
+    const use = useKey(spot.entry, spot.index, spot.line.number);
+    if (hasSoleUser(this.#head(spot))) this.#tables.payloads.remove(use);
+    else this.#tables.payloads.put(use, notDead);
     const state = { attempts: 0, liveFrom: this.#clock.now() };
     this.#addOpen(spot, record.acceptedAt, record.frameBytes, { kind: 'deferred', dueInMs: 0, state });
   }
@@ -97,7 +107,7 @@ export class Deliveries {
   /** A dead letter is let go. */
   drop(spot: Spot, deadAt: number, record: DeadRecord): void {
     this.#removeDead(spot, deadAt, record);
-    this.#release(spot);
+    this.#release(spot, 'dead');
   }
 
   /** Acceptance of the line's oldest open delivery. Needs no transaction. */
@@ -117,8 +127,7 @@ export class Deliveries {
     frameBytes: number,
     disposition: Exclude<Disposition, { kind: 'deadLettered' }>,
   ): void {
-    const { line, entry, index } = spot;
-    this.#tables.payloads.put(useKey(entry, index, line.number), notDead);
+    const { line } = spot;
     this.#putOpen(spot, acceptedAt, frameBytes, disposition);
     line.deferred++;
     line.deferredBytes += chargedBytes(frameBytes);
@@ -165,12 +174,26 @@ export class Deliveries {
   }
 
   /** The event loses a user, and its payload with the last one. */
-  #release({ line, entry, index }: Spot): void {
+  #release({ line, entry, index }: Spot, was: 'open' | 'dead'): void {
     const { payloads } = this.#tables;
-    payloads.remove(useKey(entry, index, line.number));
     const start = placeKey(entry, index);
+    const head = this.#head({ entry, index });
+    const sole = hasSoleUser(head);
+    if (!sole || was === 'dead') payloads.remove(useKey(entry, index, line.number));
     // The first key is the payload's own.
-    if ([...payloads.getKeys({ start, end: after(start), limit: 2 })].length === 1)
-      this.#payloads.remove(start);
+    if (!sole && [...payloads.getKeys({ start, end: after(start), limit: 2 })].length > 1) return;
+    this.#payloads.removeRead(start, head);
+  }
+
+  /** The first piece of a payload. */
+  #head({ entry, index }: Pick<Spot, 'entry' | 'index'>): Buffer {
+    const head = this.#tables.payloads.get(placeKey(entry, index));
+    if (!head) throw missing(entry, index);
+    return head;
   }
 }
+
+const hasSoleUser = (head: Buffer): boolean => (head[0]! & soleUserFlag) !== 0;
+
+const missing = (entry: number, index: number): Error =>
+  new Error(`the payload of event ${index} of entry ${entry.toString(16)} is missing`);

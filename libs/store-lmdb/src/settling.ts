@@ -71,14 +71,17 @@ export class Settling {
   #defer({ id, acceptedAt, deferrals, events }: SettledEntry): void {
     const { deliveries, lines, quotas } = this.#options;
     const entry = entryNumber(id as EntryId);
-    const kept = new Set<number>();
-    for (const { index, subscription, disposition } of deferrals) {
+    const users = new Map<number, number>();
+    for (const { index } of deferrals) users.set(index, (users.get(index) ?? 0) + 1);
+    for (const [index, count] of users) {
       const event = events.get(index);
       if (!event) throw new RangeError(`the settled entry does not bring its event ${index}`);
-      if (!kept.has(index)) deliveries.keepPayload(entry, index, event);
-      kept.add(index);
+      deliveries.keepPayload(entry, index, event, count);
+    }
+    for (const { index, subscription, disposition } of deferrals) {
       const line = lines.of(subscription);
-      deliveries.hold({ line, entry, index }, acceptedAt, event.frame.length, disposition);
+      const { length } = events.get(index)!.frame;
+      deliveries.hold({ line, entry, index }, acceptedAt, length, disposition, users.get(index)!);
       quotas.check(line);
     }
   }
