@@ -55,8 +55,8 @@ const slotsMin = 8;
 
 export class HashTable<K extends Scalar, V> {
   #hashes = new Int32Array(slotsMin);
-  #keys: (K | undefined)[] = new Array(slotsMin).fill(undefined);
-  #values: (V | undefined)[] = new Array(slotsMin).fill(undefined);
+  /** Of each slot its key and, beside it, where whoever finds the one has the other at hand, its value. */
+  #entries: (K | V | undefined)[] = new Array(2 * slotsMin).fill(undefined);
   #size = 0;
 
   get size(): number {
@@ -65,7 +65,7 @@ export class HashTable<K extends Scalar, V> {
 
   get(hash: number, key: K): V | undefined {
     const slot = this.#find(hash, key);
-    return slot < 0 ? undefined : this.#values[slot];
+    return slot < 0 ? undefined : (this.#entries[2 * slot + 1] as V);
   }
 
   /** As `get`, where the key is the first so many code units of a text, or the last. */
@@ -74,9 +74,9 @@ export class HashTable<K extends Scalar, V> {
     const mask = hashes.length - 1;
     for (let slot = hash & mask; hashes[slot] !== 0; slot = (slot + 1) & mask) {
       if (hashes[slot] !== hash) continue;
-      const key = this.#keys[slot] as string;
+      const key = this.#entries[2 * slot] as string;
       if (key.length === length && (atEnd ? text.endsWith(key) : text.startsWith(key)))
-        return this.#values[slot];
+        return this.#entries[2 * slot + 1] as V;
     }
     return undefined;
   }
@@ -85,7 +85,7 @@ export class HashTable<K extends Scalar, V> {
   set(hash: number, key: K, value: V): void {
     const known = this.#find(hash, key);
     if (known >= 0) {
-      this.#values[known] = value;
+      this.#entries[2 * known + 1] = value;
       return;
     }
     if (++this.#size * 2 > this.#hashes.length) this.#resize(this.#hashes.length * 2);
@@ -103,13 +103,11 @@ export class HashTable<K extends Scalar, V> {
       const home = hashes[slot]! & mask;
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
       hashes[hole] = hashes[slot]!;
-      this.#keys[hole] = this.#keys[slot];
-      this.#values[hole] = this.#values[slot];
+      this.#fill(hole, this.#entries[2 * slot], this.#entries[2 * slot + 1]);
       hole = slot;
     }
     hashes[hole] = 0;
-    this.#keys[hole] = undefined;
-    this.#values[hole] = undefined;
+    this.#fill(hole, undefined, undefined);
     if (hashes.length > slotsMin && this.#size * 8 < hashes.length) this.#resize(hashes.length / 2);
   }
 
@@ -118,26 +116,29 @@ export class HashTable<K extends Scalar, V> {
     const hashes = this.#hashes;
     const mask = hashes.length - 1;
     for (let slot = hash & mask; hashes[slot] !== 0; slot = (slot + 1) & mask)
-      if (hashes[slot] === hash && this.#keys[slot] === key) return slot;
+      if (hashes[slot] === hash && this.#entries[2 * slot] === key) return slot;
     return -1;
   }
 
-  #put(hash: number, key: K | undefined, value: V | undefined): void {
+  #put(hash: number, key: K, value: V): void {
     const hashes = this.#hashes;
     const mask = hashes.length - 1;
     let slot = hash & mask;
     while (hashes[slot] !== 0) slot = (slot + 1) & mask;
     hashes[slot] = hash;
-    this.#keys[slot] = key;
-    this.#values[slot] = value;
+    this.#fill(slot, key, value);
+  }
+
+  #fill(slot: number, key: K | V | undefined, value: K | V | undefined): void {
+    this.#entries[2 * slot] = key;
+    this.#entries[2 * slot + 1] = value;
   }
 
   #resize(slots: number): void {
-    const [hashes, keys, values] = [this.#hashes, this.#keys, this.#values];
+    const [hashes, entries] = [this.#hashes, this.#entries];
     this.#hashes = new Int32Array(slots);
-    this.#keys = new Array(slots).fill(undefined);
-    this.#values = new Array(slots).fill(undefined);
+    this.#entries = new Array(2 * slots).fill(undefined);
     for (let slot = 0; slot < hashes.length; slot++)
-      if (hashes[slot] !== 0) this.#put(hashes[slot]!, keys[slot], values[slot]);
+      if (hashes[slot] !== 0) this.#put(hashes[slot]!, entries[2 * slot] as K, entries[2 * slot + 1] as V);
   }
 }

@@ -32,27 +32,28 @@ type Bucket<T> = Seat<T> | Node<T>;
 
 /** A subscription's place: in the list of a node, or alone behind one of its gates. */
 class Seat<T> {
-  readonly row: Row<T>;
+  // What a match looks at stands first, and so in one line of the cache.
   /** The same as the row's, so that a sure match need not look further. */
   readonly target: T;
-  /** The ways that led here: the others are left to go on by. */
-  readonly taken: readonly Way[];
   /** What the ways that led here have not made sure of: one clause, or several as one. */
   readonly rest: Clause | undefined;
   /** Whether the row may have other seats that the same event comes to. */
   readonly shared: boolean;
+  readonly row: Row<T>;
+  /** The ways that led here: the others are left to go on by. */
+  readonly taken: readonly Way[];
   node: Node<T>;
   /** How it is come by, if it is alone behind a gate of its node. */
   sign: Sign | undefined;
 
   constructor(row: Row<T>, node: Node<T>, taken: readonly Way[], sign?: Sign) {
-    this.row = row;
     this.target = row.target;
-    this.node = node;
-    this.taken = taken;
-    this.sign = sign;
     this.rest = restOf(row.filter.tests, taken);
     this.shared = taken.some(({ signs, exclusive }) => signs.length > 1 && !exclusive);
+    this.row = row;
+    this.taken = taken;
+    this.node = node;
+    this.sign = sign;
   }
 }
 

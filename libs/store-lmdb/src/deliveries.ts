@@ -9,11 +9,11 @@
  *
  * Which delivery makes a transition, and when, is decided by `settling.ts`, `due.ts` and `dead-letters.ts`.
  */
-import type { Clock, DeadLetterReason } from '@gridpost/model';
+import type { Clock } from '@gridpost/model';
 import { chargedBytes, type Disposition, type PendingEvent } from '@gridpost/store';
 import { after, deadKey, dueKey, lineRange, openKey, placeKey, type Tables, useKey } from './layout.js';
 import type { Line, Lines } from './lines.js';
-import { Pieces } from './pieces.js';
+import { pieceBytes, Pieces } from './pieces.js';
 import { type DeadRecord, type OpenRecord, packDead, packOpen, unpackOpen } from './records.js';
 import type { Space } from './space.js';
 
@@ -22,11 +22,13 @@ const leasedFlag = Buffer.from([1]);
 /** Of a user: its delivery is open. */
 const notDead = Buffer.alloc(6);
 
-/** In the length of a payload's topic, which has at most 127 characters: the event has one user. */
-const soleUserFlag = 0x80;
-
 /** Pages that records and index entries of one delivery may add, beside its payload, in bytes. */
 const recordBytes = 512;
+
+/** What stays the same of a delivery, whatever becomes of it. */
+type Facts = Pick<OpenRecord, 'sole' | 'acceptedAt' | 'frameBytes'>;
+type OpenDisposition = Exclude<Disposition, { kind: 'deadLettered' }>;
+type DeadDisposition = Extract<Disposition, { kind: 'deadLettered' }>;
 
 /** Where a delivery is. */
 export interface Spot {
@@ -50,10 +52,10 @@ export class Deliveries {
     this.#payloads = new Pieces(tables, 'payloads');
   }
 
-  /** Keeps an event for as many deliveries as `hold` is about to add. */
-  keepPayload(entry: number, index: number, { topic, frame }: PendingEvent, users: number): void {
+  /** Keeps an event for the deliveries that `hold` is about to add. */
+  keepPayload(entry: number, index: number, { topic, frame }: PendingEvent): void {
     const payload = Buffer.allocUnsafe(1 + topic.length + frame.length);
-    payload[0] = topic.length | (users === 1 ? soleUserFlag : 0);
+    payload[0] = topic.length;
     payload.write(topic, 1, 'latin1');
     frame.copy(payload, 1 + topic.length);
     this.#payloads.put(placeKey(entry, index), payload);
@@ -62,52 +64,51 @@ export class Deliveries {
 
   payload({ entry, index }: Pick<Spot, 'entry' | 'index'>): PendingEvent {
     const payload = this.#payloads.get(placeKey(entry, index));
-    if (!payload) throw missing(entry, index);
-    const frameAt = 1 + (payload[0]! & ~soleUserFlag);
+    if (!payload) throw new Error(`the payload of event ${index} of entry ${entry.toString(16)} is missing`);
+    const frameAt = 1 + payload[0]!;
     return { topic: payload.toString('latin1', 1, frameAt), frame: payload.subarray(frameAt) };
   }
 
-  /** Adds one of the deliveries of an event just settled. */
-  hold(spot: Spot, acceptedAt: number, frameBytes: number, disposition: Disposition, users: number): void {
+  /** Adds one of the deliveries of an event just settled: the only one, or not. */
+  hold(spot: Spot, event: Facts, disposition: Disposition): void {
     this.#space.add(recordBytes);
-    if (disposition.kind === 'deadLettered') this.#addDead(spot, { acceptedAt, frameBytes, ...disposition });
-    else {
-      if (users > 1) this.#tables.payloads.put(useKey(spot.entry, spot.index, spot.line.number), notDead);
-      this.#addOpen(spot, acceptedAt, frameBytes, disposition);
+    if (disposition.kind === 'deadLettered') {
+      this.#addDead(spot, event, disposition);
+      return;
     }
+    if (!event.sole) this.#tables.payloads.put(useOf(spot), notDead);
+    this.#addOpen(spot, event, disposition);
   }
 
   /** An open delivery becomes something else, or leaves. */
   dispose(spot: Spot, record: OpenRecord, disposition: Disposition | { readonly kind: 'finished' }): void {
     const { line, entry, index } = spot;
-    const { acceptedAt, frameBytes } = record;
     this.#tables.due.remove(dueKey(line.number, record.generation, record.dueAt, entry, index));
     if (disposition.kind === 'deferred' || disposition.kind === 'leased') {
-      this.#putOpen(spot, acceptedAt, frameBytes, disposition);
+      this.#putOpen(spot, record, disposition);
       return;
     }
     this.#tables.open.remove(openKey(line.number, entry, index));
     line.deferred--;
-    line.deferredBytes -= chargedBytes(frameBytes);
+    line.deferredBytes -= chargedBytes(record.frameBytes);
     this.#lines.touch(line);
-    if (disposition.kind === 'finished') this.#release(spot, 'open');
-    else this.#addDead(spot, { acceptedAt, frameBytes, ...disposition });
+    if (disposition.kind === 'finished') this.#release(spot, record, 'open');
+    else this.#addDead(spot, record, disposition);
   }
 
   /** A dead letter is deferred again, due now. */
   revive(spot: Spot, deadAt: number, record: DeadRecord): void {
     this.#removeDead(spot, deadAt, record);
-    const use = useKey(spot.entry, spot.index, spot.line.number);
-    if (hasSoleUser(this.#head(spot))) this.#tables.payloads.remove(use);
-    else this.#tables.payloads.put(use, notDead);
+    if (record.sole) this.#tables.payloads.remove(useOf(spot));
+    else this.#tables.payloads.put(useOf(spot), notDead);
     const state = { attempts: 0, liveFrom: this.#clock.now() };
-    this.#addOpen(spot, record.acceptedAt, record.frameBytes, { kind: 'deferred', dueInMs: 0, state });
+    this.#addOpen(spot, record, { kind: 'deferred', dueInMs: 0, state });
   }
 
   /** A dead letter is let go. */
   drop(spot: Spot, deadAt: number, record: DeadRecord): void {
     this.#removeDead(spot, deadAt, record);
-    this.#release(spot, 'dead');
+    this.#release(spot, record, 'dead');
   }
 
   /** Acceptance of the line's oldest open delivery. Needs no transaction. */
@@ -121,32 +122,23 @@ export class Deliveries {
     return line.oldestAcceptedAt;
   }
 
-  #addOpen(
-    spot: Spot,
-    acceptedAt: number,
-    frameBytes: number,
-    disposition: Exclude<Disposition, { kind: 'deadLettered' }>,
-  ): void {
+  #addOpen(spot: Spot, event: Facts, disposition: OpenDisposition): void {
     const { line } = spot;
-    this.#putOpen(spot, acceptedAt, frameBytes, disposition);
+    this.#putOpen(spot, event, disposition);
     line.deferred++;
-    line.deferredBytes += chargedBytes(frameBytes);
+    line.deferredBytes += chargedBytes(event.frameBytes);
     this.#lines.touch(line);
   }
 
-  #putOpen(
-    { line, entry, index }: Spot,
-    acceptedAt: number,
-    frameBytes: number,
-    disposition: Exclude<Disposition, { kind: 'deadLettered' }>,
-  ): void {
+  #putOpen({ line, entry, index }: Spot, event: Facts, disposition: OpenDisposition): void {
+    const { acceptedAt, frameBytes, sole } = event;
     const leased = disposition.kind === 'leased';
     // Whole milliseconds, late rather than early.
     const dueAt = Math.ceil(this.#clock.now() + (leased ? disposition.leaseMs : disposition.dueInMs));
     const { generation } = line;
     const token = leased ? disposition.token : '';
     const { state } = disposition;
-    const record = { leased, generation, dueAt, acceptedAt, frameBytes, token, state };
+    const record = { leased, sole, generation, dueAt, acceptedAt, frameBytes, token, state };
     this.#tables.open.put(openKey(line.number, entry, index), packOpen(record));
     this.#tables.due.put(
       dueKey(line.number, generation, dueAt, entry, index),
@@ -155,14 +147,17 @@ export class Deliveries {
     this.#lines.expect(line, dueAt);
   }
 
-  #addDead({ line, entry, index }: Spot, record: DeadRecord & { readonly reason: DeadLetterReason }): void {
+  #addDead(spot: Spot, event: Facts, { reason, state }: DeadDisposition): void {
+    const { line, entry, index } = spot;
+    const { acceptedAt, frameBytes, sole } = event;
     const deadAt = this.#clock.now();
     const use = Buffer.allocUnsafe(6);
     use.writeUIntBE(deadAt, 0, 6);
-    this.#tables.payloads.put(useKey(entry, index, line.number), use);
+    this.#tables.payloads.put(useOf(spot), use);
+    const record = { sole, acceptedAt, frameBytes, reason, state };
     this.#tables.dead.put(deadKey(line.number, deadAt, entry, index), packDead(record));
     line.dead++;
-    line.deadBytes += chargedBytes(record.frameBytes);
+    line.deadBytes += chargedBytes(frameBytes);
     this.#lines.touch(line);
   }
 
@@ -174,26 +169,16 @@ export class Deliveries {
   }
 
   /** The event loses a user, and its payload with the last one. */
-  #release({ line, entry, index }: Spot, was: 'open' | 'dead'): void {
+  #release(spot: Spot, { sole, frameBytes }: Facts, was: 'open' | 'dead'): void {
     const { payloads } = this.#tables;
-    const start = placeKey(entry, index);
-    const head = this.#head({ entry, index });
-    const sole = hasSoleUser(head);
-    if (!sole || was === 'dead') payloads.remove(useKey(entry, index, line.number));
+    const start = placeKey(spot.entry, spot.index);
+    if (!sole || was === 'dead') payloads.remove(useOf(spot));
     // The first key is the payload's own.
     if (!sole && [...payloads.getKeys({ start, end: after(start), limit: 2 })].length > 1) return;
-    this.#payloads.removeRead(start, head);
-  }
-
-  /** The first piece of a payload. */
-  #head({ entry, index }: Pick<Spot, 'entry' | 'index'>): Buffer {
-    const head = this.#tables.payloads.get(placeKey(entry, index));
-    if (!head) throw missing(entry, index);
-    return head;
+    // Before its frame a payload has a topic of at most 255 characters.
+    if (frameBytes + 256 < pieceBytes) payloads.remove(start);
+    else this.#payloads.remove(start);
   }
 }
 
-const hasSoleUser = (head: Buffer): boolean => (head[0]! & soleUserFlag) !== 0;
-
-const missing = (entry: number, index: number): Error =>
-  new Error(`the payload of event ${index} of entry ${entry.toString(16)} is missing`);
+const useOf = ({ line, entry, index }: Spot): Buffer => useKey(entry, index, line.number);

@@ -23,8 +23,8 @@ export interface Tables {
   readonly notes: Table;
   /**
    * entry, index → topic (length byte, latin1), frame. Behind it the users of the event, on the same page as a rule:
-   * entry, index, line → when that delivery was dead-lettered (48 bits), 0 while it is open. An event that has never had
-   * more than one user has the length byte's highest bit set, and no user's key while that one is open.
+   * entry, index, line → when that delivery was dead-lettered (48 bits), 0 while it is open. An only
+   * user has no such key while it is open (`sole` in its record).
    */
   readonly payloads: Table;
   /** line, entry, index → open record. */

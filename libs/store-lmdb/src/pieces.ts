@@ -57,12 +57,6 @@ export class Pieces {
     for (let piece = 1; piece * pieceBytes <= bytes; piece++) this.#rest.remove(this.#restKey(key, piece));
   }
 
-  /** Removes a value whose head has been read. Only inside a transaction. */
-  removeRead(key: Buffer, head: Buffer): void {
-    if (head.length < pieceBytes) this.heads.remove(key);
-    else this.remove(key);
-  }
-
   /** Removes a value; false if there is none. Only inside a transaction. */
   remove(key: Buffer): boolean {
     if (!this.heads.removeSync(key)) return false;

@@ -5,6 +5,8 @@ import { type DeliveryState, packState, unpackState } from '@gridpost/store';
 /** A delivery that is deferred or leased. */
 export interface OpenRecord {
   readonly leased: boolean;
+  /** Whether its event has never had another user, and its payload need not be searched for one. */
+  readonly sole: boolean;
   /** Generation and instant under which it stands in `due`. */
   readonly generation: number;
   readonly dueAt: number;
@@ -16,20 +18,25 @@ export interface OpenRecord {
 }
 
 export interface DeadRecord {
+  /** As of an open delivery. */
+  readonly sole: boolean;
   readonly acceptedAt: number;
   readonly frameBytes: number;
   readonly reason: DeadLetterReason;
   readonly state: DeliveryState;
 }
 
-/** Flag, generation, due, acceptance, frame bytes, token length: then the token and the state as text. */
+/** Flags, generation, due, acceptance, frame bytes, token length: then the token and the state as text. */
 const openHead = 22;
+const leasedFlag = 1;
+/** Beside the number of a reason as well. */
+const soleFlag = 0x80;
 
 export function packOpen(record: OpenRecord): Buffer {
   const state = packState(record.state);
   const { token } = record;
   const packed = Buffer.allocUnsafe(openHead + token.length + Buffer.byteLength(state));
-  packed[0] = record.leased ? 1 : 0;
+  packed[0] = (record.leased ? leasedFlag : 0) | (record.sole ? soleFlag : 0);
   packed.writeUInt32LE(record.generation, 1);
   packed.writeUIntLE(record.dueAt, 5, 6);
   packed.writeUIntLE(record.acceptedAt, 11, 6);
@@ -43,7 +50,8 @@ export function packOpen(record: OpenRecord): Buffer {
 export function unpackOpen(packed: Buffer): OpenRecord {
   const stateAt = openHead + packed[21]!;
   return {
-    leased: packed[0] === 1,
+    leased: (packed[0]! & leasedFlag) !== 0,
+    sole: (packed[0]! & soleFlag) !== 0,
     generation: packed.readUInt32LE(1),
     dueAt: packed.readUIntLE(5, 6),
     acceptedAt: packed.readUIntLE(11, 6),
@@ -56,13 +64,13 @@ export function unpackOpen(packed: Buffer): OpenRecord {
   };
 }
 
-/** Reason, acceptance, frame bytes: then the state as text. */
+/** Reason and flag, acceptance, frame bytes: then the state as text. */
 const deadHead = 11;
 
 export function packDead(record: DeadRecord): Buffer {
   const state = packState(record.state);
   const packed = Buffer.allocUnsafe(deadHead + Buffer.byteLength(state));
-  packed[0] = deadLetterReasons.indexOf(record.reason);
+  packed[0] = deadLetterReasons.indexOf(record.reason) | (record.sole ? soleFlag : 0);
   packed.writeUIntLE(record.acceptedAt, 1, 6);
   packed.writeUInt32LE(record.frameBytes, 7);
   packed.write(state, deadHead);
@@ -71,7 +79,8 @@ export function packDead(record: DeadRecord): Buffer {
 
 export function unpackDead(packed: Buffer): DeadRecord {
   return {
-    reason: deadLetterReasons[packed[0]!]!,
+    sole: (packed[0]! & soleFlag) !== 0,
+    reason: deadLetterReasons[packed[0]! & ~soleFlag]!,
     acceptedAt: packed.readUIntLE(1, 6),
     frameBytes: packed.readUInt32LE(7),
     state: unpackState(packed.toString('utf8', deadHead)),

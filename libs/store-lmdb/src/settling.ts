@@ -73,15 +73,16 @@ export class Settling {
     const entry = entryNumber(id as EntryId);
     const users = new Map<number, number>();
     for (const { index } of deferrals) users.set(index, (users.get(index) ?? 0) + 1);
-    for (const [index, count] of users) {
+    for (const index of users.keys()) {
       const event = events.get(index);
       if (!event) throw new RangeError(`the settled entry does not bring its event ${index}`);
-      deliveries.keepPayload(entry, index, event, count);
+      deliveries.keepPayload(entry, index, event);
     }
     for (const { index, subscription, disposition } of deferrals) {
       const line = lines.of(subscription);
-      const { length } = events.get(index)!.frame;
-      deliveries.hold({ line, entry, index }, acceptedAt, length, disposition, users.get(index)!);
+      const frameBytes = events.get(index)!.frame.length;
+      const sole = users.get(index) === 1;
+      deliveries.hold({ line, entry, index }, { sole, acceptedAt, frameBytes }, disposition);
       quotas.check(line);
     }
   }

@@ -12,6 +12,8 @@ import {
 import { describe, expect, test } from '@jest/globals';
 import type { InputSchema } from '@gridpost/model';
 import { CloudEvent, emitterFor, httpTransport, Mode } from 'cloudevents';
+import { serveSecurely } from './testing/azure.js';
+import { startIssuer } from './testing/issuer.js';
 import { serve, storedEvents, storedIds } from './testing/serve.js';
 
 const insecure = { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } };
@@ -167,6 +169,30 @@ describe('@azure/eventgrid-namespaces', () => {
       message: expect.stringContaining('/topics/orders/api/events'),
     });
   });
+});
+
+test('tokens of the issuer publish through both of Azure’s clients, which send them over HTTPS alone', async () => {
+  const issuer = await startIssuer();
+  const { sign } = await issuer.makeKey('RS256');
+  const claims = { iss: issuer.url, aud: 'gridpost', exp: Math.ceil(Date.now() / 1_000) + 3_600 };
+  const served = await serveSecurely({ oidc: { issuer: issuer.url, audience: 'gridpost' } });
+  const { admin, url, tlsOptions, credential, store } = served;
+  await admin('PUT', '/topics/orders', {});
+  const options = { tlsOptions, retryOptions: { maxRetries: 0 } };
+  const topic = `${url}/topics/orders/api/events`;
+  const right = credential(await sign(claims));
+  await new EventGridPublisherClient(topic, 'CloudEvent', right, options).send([sent.CloudEvent('1')]);
+  await new EventGridSenderClient(url, right, 'orders', options).sendEvents({
+    ...{ id: '2', source: '/s', type: 't', data: { n: 1 } },
+  });
+  const foreign = credential(await sign({ ...claims, aud: 'others' }));
+  await expect(
+    new EventGridPublisherClient(topic, 'CloudEvent', foreign, options).send([sent.CloudEvent('3')]),
+  ).rejects.toMatchObject({ name: 'RestError', statusCode: 401, code: 'Unauthorized' });
+  await expect(
+    new EventGridPublisherClient(topic.replace('https', 'http'), 'CloudEvent', right, options).send([]),
+  ).rejects.toThrow('https');
+  expect(await storedIds(store)).toEqual(['1', '2']);
 });
 
 describe('cloudevents', () => {
