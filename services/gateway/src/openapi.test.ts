@@ -156,6 +156,17 @@ test('what is answered is what the document says', async () => {
     ['POST', '/topics/orders:regenerateKey', { keyName: 'key1' }],
     ['PUT', subscription, { properties: { ...hook, expirationTimeUtc: '2099-01-01T00:00:00Z' } }],
     ['PUT', subscription, hook],
+    [
+      'PUT',
+      subscription,
+      {
+        ...hook,
+        deadLetterDestination: {
+          endpointType: 'WebHook',
+          properties: { endpointUrl: 'https://example.com/?x' },
+        },
+      },
+    ],
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],

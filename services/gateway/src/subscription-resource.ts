@@ -15,6 +15,13 @@ import {
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
+import {
+  type DeadLetterPlaces,
+  deadLetterDestinationFaults,
+  deadLetterDestinationOf,
+  deadLetterDestinationView,
+  type WrittenDeadLetterDestination,
+} from './dead-letter-destination.js';
 import { endpointBaseUrl, endpointUrlFault } from './endpoint-url.js';
 import { entityTag } from './preconditions.js';
 import { type Stored, systemDataOf } from './stored.js';
@@ -46,6 +53,7 @@ interface Written extends WrittenFilters {
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
   readonly deadLettering?: boolean | null;
+  readonly deadLetterDestination?: WrittenDeadLetterDestination | null;
 }
 
 const check = resourceCheck<{ readonly properties: Written }>(
@@ -61,10 +69,11 @@ const check = resourceCheck<{ readonly properties: Written }>(
 export function propertiesOf(
   body: unknown,
   now: number,
+  places: DeadLetterPlaces,
 ): { readonly properties: SubscriptionProperties; readonly at: string } {
   const { written: whole, at } = check(body);
   const written = whole.properties;
-  const faults = faultsOf(written, at, now);
+  const faults = [...faultsOf(written, at, now), ...deadLetterDestinationFaults(written, at, places)];
   if (faults.length) throw invalidResource(faults);
   const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
   const properties: SubscriptionProperties = {
@@ -80,6 +89,7 @@ export function propertiesOf(
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
     deadLettering: written.deadLettering ?? true,
+    ...deadLetterDestinationOf(written),
   };
   return { properties, at };
 }
@@ -167,7 +177,7 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
   const { topic, name, properties, status } = value;
-  const { destination, queue, retryPolicy, ...others } = properties;
+  const { destination, queue, retryPolicy, deadLetterDestination, ...others } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
     name,
@@ -184,6 +194,7 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
         ? { destination: destinationView(destination), retryPolicy }
         : { deliveryConfiguration: { deliveryMode: 'Queue', queue } }),
       ...others,
+      ...deadLetterDestinationView(deadLetterDestination),
     },
     systemData: systemDataOf(value),
   };

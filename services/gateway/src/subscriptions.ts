@@ -177,10 +177,10 @@ export function subscriptionRoutes(context: Context): Route[] {
  * `InvalidResource`.
  */
 export function checkedProperties(
-  { clock, filterLimits }: Context,
+  { clock, filterLimits, deadLetterPlaces }: Context,
   body: unknown,
 ): Subscription['properties'] {
-  const { properties, at } = propertiesOf(body, clock.now());
+  const { properties, at } = propertiesOf(body, clock.now(), deadLetterPlaces);
   checkedFilter(properties, at, filterLimits);
   return properties;
 }
