@@ -37,6 +37,17 @@ export const timeToLiveMinutes = { min: 1, max: 1440, default: 1440 } as const;
 /** Total deadline of one attempt, in seconds (30 in Event Grid, same page). */
 export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
 
+/** Events of one delivery, and its size aimed at in units of 1,024 bytes (same page, "Output batching"). */
+export const batchEvents = { min: 1, max: 5_000, default: 1 } as const;
+export const batchKilobytes = { min: 1, max: 1_024, default: 64 } as const;
+
+/** Custom headers of a subscription's deliveries, and UTF-8 bytes of a value ("Custom delivery properties"). */
+export const deliveryAttributesMax = 10;
+export const deliveryAttributeBytesMax = 4_096;
+/** UTF-8 bytes of a custom header's name, and of the path to its value: what a filter may have as well. */
+export const deliveryAttributeNameBytesMax = 256;
+export const sourceFieldBytesMax = 1_024;
+
 /** How much of an endpoint's response is read, in bytes; the rest is discarded with the connection. */
 export const responseBytesMax = 65_536;
 

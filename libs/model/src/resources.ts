@@ -5,6 +5,7 @@
 import type { DeadLetterDestination } from './dead-letter-destination.js';
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { InputSchemaMapping } from './input-schema.js';
+import * as limits from './limits.js';
 import type { Incarnation } from './names.js';
 
 /** What publishers send. */
@@ -89,11 +90,25 @@ export interface PushProperties {
   readonly contentMode: 'structured' | 'binary';
   /** Total deadline of one attempt in seconds. */
   readonly attemptTimeoutInSeconds: number;
-  /** Either of these turns batches on (Event Grid, "Message delivery and retry"); 1 is no batch. */
+  /** Either of these turns batches on (Event Grid, "Message delivery and retry"): `eventsPerBatch`. */
   readonly maxEventsPerBatch?: number;
   /** Aimed at, in units of 1,024 bytes: a single event that is larger goes alone. */
   readonly preferredBatchSizeInKilobytes?: number;
   readonly deliveryAttributeMappings?: readonly DeliveryAttributeMapping[];
+}
+
+/**
+ * Events of one request at most; more than one means batches. The number counts if it is written; Event Grid's exports
+ * have both, with 1 where there are no batches.
+ */
+export function eventsPerBatch({
+  maxEventsPerBatch,
+  preferredBatchSizeInKilobytes,
+}: {
+  readonly [K in 'maxEventsPerBatch' | 'preferredBatchSizeInKilobytes']?: number | null;
+}): number {
+  const { default: none, max } = limits.batchEvents;
+  return maxEventsPerBatch ?? (preferredBatchSizeInKilobytes == null ? none : max);
 }
 
 export interface WebHookDestination {

@@ -53,6 +53,7 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['PUT', one, hook, 200],
     ['GET', one, undefined, 200],
     ['POST', `${one}:getFullUrl`, undefined, 200],
+    ['POST', `${one}:getDeliveryAttributes`, undefined, 200],
     ['GET', `${one}/deadletters`, undefined, 200],
     ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
     ['POST', `${one}/deadletters:redrive`, {}, 200],

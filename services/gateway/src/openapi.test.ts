@@ -139,7 +139,18 @@ test('the document is served whole, with the version that serves it', async () =
 test('what is answered is what the document says', async () => {
   const { admin, publish } = await serve();
   const hook = {
-    destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/?x' } },
+    destination: {
+      endpointType: 'WebHook',
+      properties: {
+        endpointUrl: 'https://example.com/?x',
+        maxEventsPerBatch: 10,
+        preferredBatchSizeInKilobytes: 64,
+        deliveryAttributeMappings: [
+          { name: 'x-key', type: 'Static', properties: { value: 'hidden', isSecret: true } },
+          { name: 'x-order', type: 'Dynamic', properties: { sourceField: 'data.order' } },
+        ],
+      },
+    },
   };
   const subscription = '/topics/orders/eventsubscriptions/billing';
   const queue = '/topics/orders/eventsubscriptions/waiting';
@@ -170,6 +181,7 @@ test('what is answered is what the document says', async () => {
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],
+    ['POST', `${subscription}:getDeliveryAttributes`],
     ['PUT', queue, { deliveryConfiguration: { deliveryMode: 'Queue' } }],
     ['GET', queue],
     ['POST', `${queue}:acknowledge`, { lockTokens: ['x'] }],

@@ -1,12 +1,11 @@
 /** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
   type AdvancedFilter,
-  type Destination,
+  type DeliverySchema,
   durationMs,
   type FieldError,
   type FilterEntry,
   limits,
-  type PushProperties,
   type QueueProperties,
   type Scope,
   type Subscription,
@@ -22,12 +21,19 @@ import {
   deadLetterDestinationView,
   type WrittenDeadLetterDestination,
 } from './dead-letter-destination.js';
-import { endpointBaseUrl, endpointUrlFault } from './endpoint-url.js';
+import {
+  destinationFaults,
+  destinationOf,
+  destinationView,
+  type WrittenDestination,
+} from './destination-resource.js';
 import { entityTag } from './preconditions.js';
 import { type Stored, systemDataOf } from './stored.js';
 import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
 
 const dayMs = 86_400_000;
+/** What every topic's events can be delivered in. */
+const defaultSchema: DeliverySchema = 'CloudEventSchemaV1_0';
 
 /** What filters are written as, in a subscription and elsewhere. */
 export interface WrittenFilters {
@@ -41,15 +47,12 @@ export interface WrittenFilters {
   readonly filters?: readonly FilterEntry[] | null;
 }
 
-interface WrittenDestination {
-  readonly properties: { readonly endpointUrl: string } & Optional<PushProperties>;
-}
-
 /** As `schemas/eventsubscription.json` has it; what Event Grid exports as null means the default. */
 interface Written extends WrittenFilters {
   readonly destination?: WrittenDestination;
   readonly deliveryConfiguration?: { readonly queue?: Optional<QueueProperties> | null } | null;
   readonly retryPolicy?: Optional<SubscriptionProperties['retryPolicy']> | null;
+  readonly eventDeliverySchema?: DeliverySchema | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
   readonly deadLettering?: boolean | null;
@@ -61,16 +64,17 @@ const check = resourceCheck<{ readonly properties: Written }>(
   'SubscriptionProperties',
 );
 
+export interface WrittenProperties {
+  readonly properties: SubscriptionProperties;
+  /** The pointer to where they stand in the body. */
+  readonly at: string;
+}
+
 /**
- * The properties of a body with or without the outer `properties`, defaults filled in, and the pointer to where they
- * stand in the body. Read-only properties of an exported subscription are dropped; any other that is not known is
+ * The properties of a body with or without the outer `properties`, defaults filled in. Read-only properties of an exported subscription are dropped; any other that is not known is
  * refused. What filters mean is not looked at. Throws `InvalidResource`.
  */
-export function propertiesOf(
-  body: unknown,
-  now: number,
-  places: DeadLetterPlaces,
-): { readonly properties: SubscriptionProperties; readonly at: string } {
+export function propertiesOf(body: unknown, now: number, places: DeadLetterPlaces): WrittenProperties {
   const { written: whole, at } = check(body);
   const written = whole.properties;
   const faults = [...faultsOf(written, at, now), ...deadLetterDestinationFaults(written, at, places)];
@@ -85,26 +89,13 @@ export function propertiesOf(
       maxDeliveryAttempts: retryPolicy?.maxDeliveryAttempts ?? limits.deliveryAttempts.default,
       eventTimeToLiveInMinutes: retryPolicy?.eventTimeToLiveInMinutes ?? limits.timeToLiveMinutes.default,
     },
-    eventDeliverySchema: 'CloudEventSchemaV1_0',
+    eventDeliverySchema: written.eventDeliverySchema ?? defaultSchema,
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
     deadLettering: written.deadLettering ?? true,
     ...deadLetterDestinationOf(written),
   };
   return { properties, at };
-}
-
-function destinationOf({ properties }: WrittenDestination): Destination {
-  const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties;
-  return {
-    endpointType: 'WebHook',
-    properties: {
-      endpointUrl,
-      // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
-      contentMode: contentMode ?? 'structured',
-      attemptTimeoutInSeconds: attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
-    },
-  };
 }
 
 function queueOf(written: Optional<QueueProperties>): QueueProperties {
@@ -120,16 +111,24 @@ function queueOf(written: Optional<QueueProperties>): QueueProperties {
 function faultsOf(written: Written, at: string, now: number): FieldError[] {
   const faults: FieldError[] = [];
   const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
+  const eventDeliverySchema = written.eventDeliverySchema ?? defaultSchema;
   if ((destination == null) === (deliveryConfiguration == null)) {
     faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
   } else if (destination) {
-    const url = endpointUrlFault(destination.properties.endpointUrl);
-    if (url) faults.push({ pointer: `${at}/destination/properties/endpointUrl`, message: url });
+    faults.push(...destinationFaults(destination, `${at}/destination`));
+    if (destination.properties.contentMode === 'binary' && eventDeliverySchema !== defaultSchema) {
+      const message = `saw "binary", expected "structured": content modes are of CloudEvents, and eventDeliverySchema is ${eventDeliverySchema}`;
+      faults.push({ pointer: `${at}/destination/properties/contentMode`, message });
+    }
   } else {
     faults.push(...queueFaults(deliveryConfiguration?.queue ?? {}, `${at}/deliveryConfiguration/queue`));
     if (retryPolicy != null) {
       const message = 'is for events that are pushed; maxDeliveryCount and eventTimeToLive say it of a queue';
       faults.push({ pointer: `${at}/retryPolicy`, message });
+    }
+    if (eventDeliverySchema !== defaultSchema) {
+      const message = `saw ${shown(eventDeliverySchema)}, expected ${shown(defaultSchema)}: events that are received are CloudEvents`;
+      faults.push({ pointer: `${at}/eventDeliverySchema`, message });
     }
   }
   // The comparison also fails for what is no instant, such as a leap second that Date does not know.
@@ -198,11 +197,6 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
     },
     systemData: systemDataOf(value),
   };
-}
-
-function destinationView({ endpointType, properties }: Destination): object {
-  const { endpointUrl, ...others } = properties;
-  return { endpointType, properties: { endpointBaseUrl: endpointBaseUrl(endpointUrl), ...others } };
 }
 
 /** `topics`, `domains` or `domains/topics`. */

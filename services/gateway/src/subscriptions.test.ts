@@ -142,8 +142,8 @@ const refusals: [object, string, string | RegExp][] = [
     'saw 2085 characters, expected at most 2048 characters',
   ],
   [
-    { destination: hook({ maxEventsPerBatch: 1 }) },
-    '/destination/properties/maxEventsPerBatch',
+    { destination: hook({ batch: 1 }) },
+    '/destination/properties/batch',
     /^is not a property Gridpost knows here/,
   ],
   [
@@ -206,7 +206,7 @@ const refusals: [object, string, string | RegExp][] = [
   [
     { destination: hook(), eventDeliverySchema: 'EventGridSchema' },
     '/eventDeliverySchema',
-    'saw "EventGridSchema", expected "CloudEventSchemaV1_0" or null',
+    'saw "EventGridSchema", expected "CloudEventSchemaV1_0": the topic\'s inputSchema is CloudEventSchemaV1_0',
   ],
   [{ destination: hook(), labels: 'one' }, '/labels', 'saw "one", expected an array or null'],
   [{ destination: hook(), labels: [1] }, '/labels/0', 'saw 1, expected a string'],
@@ -355,7 +355,7 @@ test('writing a disabled subscription makes it active, and its backlog due in ev
   expect(hastened).toEqual([0, 1, 2].map((partition) => [partition, active.incarnation]));
 });
 
-test('another URL makes the backlog due; writing the same again does not', async () => {
+test('another way of delivery makes the backlog due; writing the same again does not', async () => {
   const { admin, store } = await serveTopic();
   const hastened: number[] = [];
   store.hasten = async (partition) => void hastened.push(partition);
@@ -365,6 +365,12 @@ test('another URL makes the backlog due; writing the same again does not', async
   expect(hastened).toEqual([]);
   await admin('PUT', path, { destination: hook({ endpointUrl: 'https://example.com/other' }) });
   expect(hastened).toEqual([0]);
+  const deliveryAttributeMappings = [
+    { name: 'authorization', type: 'Static', properties: { value: 'right' } },
+  ];
+  for (let times = 0; times < 2; times++)
+    await admin('PUT', path, { destination: hook({ deliveryAttributeMappings }) });
+  expect(hastened).toEqual([0, 0]);
 });
 
 test('subscriptions are listed by name, page by page, those of their topic only', async () => {

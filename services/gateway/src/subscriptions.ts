@@ -1,5 +1,6 @@
 /** Subscriptions over HTTP: created, read, listed and deleted. Their shape is `subscription-resource.ts`'s business. */
 import {
+  type Destination,
   GridpostError,
   holderOf,
   limits,
@@ -11,6 +12,7 @@ import {
 } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
+import { checkDeliverySchema } from './delivery-schema.js';
 import { DomainTopics } from './domain-topics.js';
 import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
@@ -24,7 +26,7 @@ import {
   getTopic,
   type Stored,
 } from './stored.js';
-import { propertiesOf, subscriptionView } from './subscription-resource.js';
+import { propertiesOf, subscriptionView, type WrittenProperties } from './subscription-resource.js';
 
 /** Documents of one call to the store while a page is gathered. */
 const listStep = 100;
@@ -47,8 +49,8 @@ export function subscriptionRoutes(context: Context): Route[] {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
-    const properties = checkedProperties(context, req.body);
-    const { before, after } = await changing(() => write(req, scope, name, properties));
+    const checked = checkedProperties(context, req.body);
+    const { before, after } = await changing(() => write(req, scope, name, checked));
     await catchUp(context);
     if (before && mendsDelivery(before, after.value)) {
       const { partitions } = store.info;
@@ -64,10 +66,11 @@ export function subscriptionRoutes(context: Context): Route[] {
     req: Request,
     scope: Scope,
     name: string,
-    properties: Subscription['properties'],
+    { properties, at }: WrittenProperties,
   ): Promise<Change | undefined> {
     const { holder, domainTopic } = holderOf(scope);
     const topic = await getTopic(resources, holder);
+    checkDeliverySchema(properties, at, topic.value.properties.inputSchema);
     const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
     if (!before) await checkRoom(holder);
@@ -113,13 +116,21 @@ export function subscriptionRoutes(context: Context): Route[] {
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
+    const { endpointUrl } = await pushedTo(req);
+    res.set('cache-control', 'no-store').json({ endpointUrl });
+  }
+
+  /** The headers that its deliveries get, secret values included. */
+  async function getDeliveryAttributes(req: Request, res: Response): Promise<void> {
+    const { deliveryAttributeMappings = [] } = await pushedTo(req);
+    res.set('cache-control', 'no-store').json({ value: deliveryAttributeMappings });
+  }
+
+  async function pushedTo(req: Request): Promise<Destination['properties']> {
     const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
     const { destination } = value.properties;
-    if (!destination) {
-      throw new GridpostError('WrongDeliveryMode', 'events of this subscription are received, not pushed');
-    }
-    res.set('cache-control', 'no-store');
-    res.json({ endpointUrl: destination.properties.endpointUrl });
+    if (destination) return destination.properties;
+    throw new GridpostError('WrongDeliveryMode', 'events of this subscription are received, not pushed');
   }
 
   async function list(req: Request, res: Response): Promise<void> {
@@ -168,6 +179,7 @@ export function subscriptionRoutes(context: Context): Route[] {
       { method: 'GET', path: one, handle: get },
       { method: 'DELETE', path: one, handle: remove },
       { method: 'POST', path: `${one}:getFullUrl`, handle: getFullUrl },
+      { method: 'POST', path: `${one}:getDeliveryAttributes`, handle: getDeliveryAttributes },
     ];
   });
 }
@@ -179,20 +191,17 @@ export function subscriptionRoutes(context: Context): Route[] {
 export function checkedProperties(
   { clock, filterLimits, deadLetterPlaces }: Context,
   body: unknown,
-): Subscription['properties'] {
-  const { properties, at } = propertiesOf(body, clock.now(), deadLetterPlaces);
-  checkedFilter(properties, at, filterLimits);
-  return properties;
+): WrittenProperties {
+  const written = propertiesOf(body, clock.now(), deadLetterPlaces);
+  checkedFilter(written.properties, written.at, filterLimits);
+  return written;
 }
 
-/**
- * Whether the change may cure what kept deliveries waiting: a disabled subscription, a wrong address, or another way of
- * delivery.
- */
+/** Whether the change may cure what kept deliveries waiting: a disabled subscription, or how its events are delivered. */
 function mendsDelivery(before: Subscription, after: Subscription): boolean {
-  return (
-    before.status.state === 'Disabled' ||
-    before.properties.destination?.properties.endpointUrl !==
-      after.properties.destination?.properties.endpointUrl
-  );
+  return before.status.state === 'Disabled' || wayOf(before) !== wayOf(after);
+}
+
+function wayOf({ properties }: Subscription): string {
+  return JSON.stringify([properties.destination, properties.eventDeliverySchema]);
 }

@@ -1,5 +1,13 @@
 /** Topics and domains over HTTP: created, read, listed and deleted; and their access keys. */
-import { GridpostError, type KeyName, limits, newIncarnation, type Topic, topicPath } from '@gridpost/model';
+import {
+  GridpostError,
+  type KeyName,
+  limits,
+  newIncarnation,
+  type Scope,
+  type Topic,
+  topicPath,
+} from '@gridpost/model';
 import type { Request, Response } from 'express';
 import { type Context, catchUp } from './context.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
@@ -22,6 +30,8 @@ export function topicRoutes(context: Context): Route[] {
       const before = await findTopic(resources, name);
       checkPreconditions(req.headers, before?.etag);
       if (!before) await checkRoom();
+      else if (before.value.properties.inputSchema !== written.properties.inputSchema)
+        await checkUnused(name);
       const now = clock.now();
       const topic: Topic = {
         name,
@@ -49,6 +59,20 @@ export function topicRoutes(context: Context): Route[] {
         `there are ${limits.topicsMax} topics and domains, the most there can be`,
       );
     }
+  }
+
+  /**
+   * Subscriptions were checked against what the topic takes. One that is written at this very moment may slip by; events
+   * that it cannot be sent become its dead letters.
+   */
+  async function checkUnused(topic: Scope): Promise<void> {
+    await registry.refresh();
+    const count = registry.topic(topic)?.subscriptions.size ?? 0;
+    if (count === 0) return;
+    throw new GridpostError(
+      'Conflict',
+      `the inputSchema cannot be changed while there are subscriptions, of which there are ${count}: what they are delivered depends on it`,
+    );
   }
 
   async function get(req: Request, res: Response): Promise<void> {

@@ -65,6 +65,8 @@ export function patchedSubscription(
 
 function withDeliverySchema(properties: Members, inputSchema: InputSchema | undefined): Members {
   if (properties.eventDeliverySchema != null || inputSchema === undefined) return properties;
+  // Events that are received are CloudEvents.
+  if (properties.deliveryConfiguration != null) return properties;
   return { ...properties, eventDeliverySchema: delivered[inputSchema] };
 }
 

@@ -51,14 +51,6 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
     (group: Group, shown: View, req: Request): object =>
       subscriptionView(group, scopeOf(req), form, shown);
 
-  /** The headers that deliveries get, with their values, secret or not. */
-  const getDeliveryAttributes = (): Handle => async (req, res) => {
-    groupOf(req);
-    const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
-    const { deliveryAttributeMappings = [] } = value.properties.destination?.properties ?? {};
-    res.set('cache-control', 'no-store').json({ value: deliveryAttributeMappings });
-  };
-
   return scopePaths.flatMap((scope) =>
     (['nested', 'extension'] as const).flatMap((form): Route[] => {
       const all = `${scope}/eventsubscriptions`;
@@ -76,7 +68,11 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
           path: `${path}/getFullUrl`,
           handle: asked(native, 'POST', `${one}:getFullUrl`, asItIs),
         },
-        { method: 'POST', path: `${path}/getDeliveryAttributes`, handle: getDeliveryAttributes() },
+        {
+          method: 'POST',
+          path: `${path}/getDeliveryAttributes`,
+          handle: asked(native, 'POST', `${one}:getDeliveryAttributes`, asItIs),
+        },
       ];
     }),
   );

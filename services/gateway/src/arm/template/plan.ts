@@ -4,6 +4,7 @@
  */
 import { type FieldError, GridpostError, holderOf, type Scope, type Topic } from '@gridpost/model';
 import type { Context } from '../../context.js';
+import { checkDeliverySchema } from '../../delivery-schema.js';
 import { checkScope, checkSubscriptionName, findDomainTopic, getTopic } from '../../stored.js';
 import { checkedProperties } from '../../subscriptions.js';
 import { writtenTopic } from '../../topic-resource.js';
@@ -69,7 +70,8 @@ export async function planOf(context: Context, all: readonly Wanted[]): Promise<
     }
     checkSubscriptionName(subscription);
     const native = subscriptionBody(body, holder.properties.inputSchema);
-    checkedProperties(context, native);
+    const { properties, at } = checkedProperties(context, native);
+    checkDeliverySchema(properties, at, holder.properties.inputSchema);
     return native;
   }
 
