@@ -95,6 +95,21 @@ export class Metrics {
     'Dead letters held, in the partitions this process owns',
     ['topic', 'subscription'],
   );
+  readonly deadLettersWritten = this.#counter(
+    'gridpost_deadletters_written_total',
+    'Dead letters that a destination has taken, by its kind: Directory, S3, WebHook',
+    ['destination'],
+  );
+  readonly deadLetterWriteFailures = this.#counter(
+    'gridpost_deadletter_write_failures_total',
+    'Times that dead letters could not be written, by the kind of the destination; they are kept and written later',
+    ['destination'],
+  );
+  readonly unwrittenAge = this.#gauge(
+    'gridpost_subscription_oldest_unwritten_deadletter_age_seconds',
+    'For how long the oldest dead letter has been due to be written, in the partitions this process owns',
+    ['topic', 'subscription'],
+  );
   readonly oldestAge = this.#gauge(
     'gridpost_subscription_oldest_event_age_seconds',
     'Age of the oldest event not yet delivered',

@@ -5,6 +5,8 @@ import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import { Chore } from './chore.js';
+import { Destinations, type Places } from './dead-letters/destinations.js';
+import { DeadLetterWriter } from './dead-letters/writer.js';
 import { Connections, type Connector, plainConnector } from './connections.js';
 import { disable } from './disabling.js';
 import { Lanes } from './lanes.js';
@@ -26,6 +28,8 @@ export interface DeliveryOptions {
   /** Name of this worker among all of the deployment: `[A-Za-z0-9-]`, fresh at each start. */
   readonly worker: string;
   readonly settings?: Partial<DeliverySettings>;
+  /** Where dead letters may be written, beside webhooks. */
+  readonly deadLetterPlaces?: Places;
   /** How connections are made. Default: as the system does, certificates verified. */
   readonly connector?: Connector;
 }
@@ -50,6 +54,7 @@ export interface Delivery {
 const sweepMs = 100;
 const upkeepMs = 10_000;
 const expiryMs = 1_000;
+const writeMs = 2_000;
 /** What a drain adds to the longest attempt, and allows for writing when the deadline has passed. */
 const drainMarginMs = 5_000;
 /** Share of a sweep's time in which the event loop did not wait, from which on the process counts as saturated. */
@@ -73,6 +78,9 @@ class Service implements Delivery {
   readonly #confirming: Chore;
   readonly #upkeeping: Chore;
   readonly #expiring: Chore;
+  readonly #destinations: Destinations;
+  readonly #writer: DeadLetterWriter;
+  readonly #writing: Chore;
   readonly #disabling = new Set<Promise<void>>();
   #stopListening: (() => void) | undefined;
   #draining: Promise<{ cut: number }> | undefined;
@@ -87,10 +95,8 @@ class Service implements Delivery {
     const settings = settingsOf(options.settings);
     this.#options = options;
     this.#settings = settings;
-    this.#connections = new Connections({
-      connectionsPerOrigin: settings.connectionsPerOrigin,
-      connector: options.connector ?? plainConnector(settings.connectTimeoutMs),
-    });
+    const connector = options.connector ?? plainConnector(settings.connectTimeoutMs);
+    this.#connections = new Connections({ connectionsPerOrigin: settings.connectionsPerOrigin, connector });
     this.#pipeline = new Pipeline({
       clock,
       random,
@@ -137,12 +143,25 @@ class Service implements Delivery {
       lanes,
       partitions: () => this.#worker.owned(),
     });
+    const places = options.deadLetterPlaces ?? {};
+    this.#destinations = new Destinations({ clock, settings, connector, places });
+    this.#writer = new DeadLetterWriter({
+      store,
+      registry,
+      metrics,
+      clock,
+      log,
+      delayMs: settings.deadLetterDelayMs,
+      destinations: this.#destinations,
+      partitions: () => this.#worker.owned(),
+    });
     this.#confirming = new Chore(log, 'confirming the configuration', async () => {
       await registry.refresh();
       lanes.reopen(clock.elapsed());
     });
     this.#upkeeping = new Chore(log, 'upkeep', () => this.#upkeep.runOnce());
     this.#expiring = new Chore(log, 'removing what has expired', () => this.#upkeep.removeExpired());
+    this.#writing = new Chore(log, 'looking for dead letters to write', () => this.#writer.runOnce());
   }
 
   start(): void {
@@ -154,6 +173,7 @@ class Service implements Delivery {
       clock.every(this.#settings.beatMs, () => this.#confirm()),
       clock.every(upkeepMs, () => this.#keepUp()),
       clock.every(expiryMs, () => this.#expire()),
+      clock.every(writeMs, () => this.#writing.run()),
     );
     this.#worker.start();
   }
@@ -180,7 +200,9 @@ class Service implements Delivery {
     this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
-    for (const chore of [this.#confirming, this.#upkeeping, this.#expiring]) await chore.ended();
+    await this.#writer.close();
+    for (const chore of [this.#confirming, this.#upkeeping, this.#expiring, this.#writing])
+      await chore.ended();
     await Promise.all(this.#disabling);
   }
 
@@ -208,6 +230,7 @@ class Service implements Delivery {
     this.#saturated = performance.eventLoopUtilization(loop, this.#loop).utilization >= saturation;
     this.#loop = loop;
     this.#pipeline.sweep(now);
+    this.#destinations.sweep();
     this.#lanes.sweep(now);
     for (const partition of this.#worker.owned()) partition.tick(now);
     if (this.#cutting) this.#cutAll();
@@ -223,6 +246,7 @@ class Service implements Delivery {
 
   #keepUp(): void {
     this.#connections.sweep();
+    this.#destinations.tidy();
     this.#upkeeping.run();
   }
 

@@ -24,6 +24,8 @@ export interface AttemptOwner<T> {
 export interface AttemptRequest {
   readonly origin: Origin;
   readonly path: string;
+  /** Default: `POST`. */
+  readonly method?: 'POST' | 'PUT';
   /** Names and values in turn. */
   readonly headers: string[];
   readonly body: Buffer | undefined;
@@ -61,10 +63,10 @@ export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
     return this.#excerpt ? Buffer.concat(this.#excerpt).toString('utf8', 0, excerptBytesMax) : '';
   }
 
-  send({ origin, path, headers, body }: AttemptRequest): void {
+  send({ origin, path, method = 'POST', headers, body }: AttemptRequest): void {
     const connection = origin.take();
     this.#connection = connection;
-    connection.client.dispatch({ path, method: 'POST', headers, body: body ?? null }, this);
+    connection.client.dispatch({ path, method, headers, body: body ?? null }, this);
   }
 
   /** Ends it now. */

@@ -3,6 +3,7 @@ import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
+import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import type { TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
 import type { Consumers } from './pull/consumers.js';
@@ -19,6 +20,8 @@ export interface Context {
   readonly lockTokens: LockTokens;
   /** What subscriptions' filters may cost. */
   readonly filterLimits: FilterLimits;
+  /** Where subscriptions may have their dead letters written, beside webhooks. */
+  readonly deadLetterPlaces: DeadLetterPlaces;
 }
 
 /**

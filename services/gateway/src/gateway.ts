@@ -14,6 +14,7 @@ import type { Store } from '@gridpost/store';
 import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
+import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
 import { TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
+  readonly deadLetterPlaces?: DeadLetterPlaces;
   /** Undefined: plain HTTP. */
   readonly tls?: TlsPair;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
@@ -74,6 +77,8 @@ export interface Gateway {
 /** How long requests that came during a drain, all short, may take to be answered. */
 const lateMs = 2_000;
 
+const nowhere: DeadLetterPlaces = { directory: false, s3: false };
+
 export function createGateway(options: GatewayOptions): Gateway {
   const { store, registry, publisher, metrics, clock, log, rootKey, serveApi } = options;
   const keys = new TopicKeys(rootKey);
@@ -90,13 +95,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     store: store.info,
     version: options.version,
   };
-  const { filterLimits = defaultFilterLimits } = options;
+  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere } = options;
   const paging = new Paging(rootKey);
   const consumers = new Consumers({ store, clock, log, metrics });
   const lockTokens = new LockTokens(rootKey);
   const context: Context = {
     ...{ store, registry, clock, log, keys, paging, filterLimits },
-    ...{ consumers, lockTokens },
+    ...{ consumers, lockTokens, deadLetterPlaces },
   };
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),

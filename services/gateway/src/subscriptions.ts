@@ -188,8 +188,11 @@ export function subscriptionRoutes(context: Context): Route[] {
  * What a body says of a subscription, if all of it is right that can be told without looking at what is stored. Throws
  * `InvalidResource`.
  */
-export function checkedProperties({ clock, filterLimits }: Context, body: unknown): WrittenProperties {
-  const written = propertiesOf(body, clock.now());
+export function checkedProperties(
+  { clock, filterLimits, deadLetterPlaces }: Context,
+  body: unknown,
+): WrittenProperties {
+  const written = propertiesOf(body, clock.now(), deadLetterPlaces);
   checkedFilter(written.properties, written.at, filterLimits);
   return written;
 }

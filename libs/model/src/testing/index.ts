@@ -1,4 +1,5 @@
-/** Test doubles for the edges of the process: the clock and chance; and certificates. Everything else in tests is real. */
+/** Test doubles for the edges of the process: the clock and chance; certificates, and a store of objects. Everything else in tests is real. */
 export { type TestCertificate, makeCertificate } from './certificate.js';
 export { FakeClock } from './clock.js';
+export { ObjectStore, type ObjectStoreAccount } from './object-store.js';
 export { seededRandom } from './random.js';

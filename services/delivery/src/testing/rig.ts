@@ -102,9 +102,13 @@ export class Rig {
   }
 
   /** A subscription whose events are received. */
-  async subscribeQueue(name: string, queue: Partial<QueueProperties> = {}): Promise<Subscription> {
+  async subscribeQueue(
+    name: string,
+    queue: Partial<QueueProperties> = {},
+    wish: Wish = {},
+  ): Promise<Subscription> {
     const defaults = { receiveLockDurationInSeconds: 60, maxDeliveryCount: 10, eventTimeToLive: 'P1D' };
-    return this.#subscribe(name, { ...usual, queue: { ...defaults, ...queue } });
+    return this.#subscribe(name, { ...usual, ...wish, queue: { ...defaults, ...queue } });
   }
 
   async put(subscription: Subscription): Promise<void> {

@@ -14,6 +14,7 @@ import {
   type Incarnation,
   type Log,
   type QueueProperties,
+  type QueueLimits,
   queueLimitsOf,
   type Subscription,
 } from '@gridpost/model';
@@ -94,9 +95,10 @@ export class Consumers {
     locks: readonly Lock[],
     action: Action,
   ): Promise<boolean[]> {
+    const queueLimits = queueLimitsOf(subscription.properties.queue);
     const outcomes = locks.map((lock) => ({
       lock,
-      conclusion: this.#conclusionOf(subscription, lock, action),
+      conclusion: this.#conclusionOf(subscription, queueLimits, lock, action),
     }));
     const applied = await this.#apply(
       subscription,
@@ -155,8 +157,12 @@ export class Consumers {
   }
 
   /** Undefined if it is too late for the action. */
-  #conclusionOf(subscription: PulledSubscription, lock: Lock, action: Action): Conclusion | undefined {
-    const { lockMs, deliveriesMax } = queueLimitsOf(subscription.properties.queue);
+  #conclusionOf(
+    subscription: PulledSubscription,
+    { lockMs, deliveriesMax }: QueueLimits,
+    lock: Lock,
+    action: Action,
+  ): Conclusion | undefined {
     const state = stateOf(lock);
     switch (action.kind) {
       case 'acknowledge':
