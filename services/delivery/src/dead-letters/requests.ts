@@ -66,6 +66,6 @@ export class Requests implements AttemptOwner<Waiting> {
   /** Ends all, and takes no more. */
   close(): void {
     this.#closed = true;
-    this.#dispatch.abort(() => true);
+    this.#dispatch.abort();
   }
 }
