@@ -50,12 +50,12 @@ export class Metrics {
   );
   readonly deliveryAttempts = this.#counter(
     'gridpost_delivery_attempts_total',
-    'Attempts by outcome: success, retryable, permanent, timeout, blocked',
+    'Attempts by outcome: success, retryable, permanent, timeout, blocked; in a batch one for each event',
     ['topic', 'subscription', 'outcome'],
   );
   readonly deliveryDuration = this.#histogram(
     'gridpost_delivery_duration_seconds',
-    'Time one attempt took',
+    'Time one request took, with one event or a batch',
     ['topic', 'outcome'],
     durationBounds,
   );
@@ -122,7 +122,7 @@ export class Metrics {
   );
   readonly attemptsInFlight = this.#gauge(
     'gridpost_attempts_in_flight',
-    'Attempts running in this process',
+    'Requests running in this process',
     [],
   );
   readonly partitions = this.#gauge(
