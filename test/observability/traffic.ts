@@ -4,7 +4,7 @@
  */
 import { Api, eventOf, expectStatus } from '../support/api.js';
 import { type ServerProcess, startServer } from '../support/server.js';
-import { startSink } from '../support/sink.js';
+import { type Sink, startSink } from '../support/sink.js';
 import { temporaryDirectory } from '../support/teardown.js';
 
 /** Events of `orders`, each for every subscription: first one, so that every series has begun, then these. */
@@ -18,7 +18,18 @@ export const subscriptions = {
   failing: { status: 503 },
   silent: 'silence',
   discarded: { status: 400 },
+  written: { status: 400 },
+  unwritten: { status: 400 },
 } as const;
+
+/** Properties that some of them have beside their endpoint; `/taken` takes dead letters, `/failing` does not. */
+const propertiesOf = (sink: Sink): Readonly<Record<string, Record<string, unknown>>> => ({
+  discarded: { deadLettering: false },
+  written: { deadLetterDestination: webHook(sink.url('/taken')) },
+  unwritten: { deadLetterDestination: webHook(sink.url('/failing')) },
+});
+
+const webHook = (endpointUrl: string): object => ({ endpointType: 'WebHook', properties: { endpointUrl } });
 
 export interface Traffic {
   readonly servers: readonly ServerProcess[];
@@ -30,12 +41,15 @@ export interface Traffic {
 
 export async function startTraffic(): Promise<Traffic> {
   const [orders, small] = await Promise.all([
-    startServer({ GRIDPOST_STORE: `lmdb:${temporaryDirectory()}` }),
+    startServer({
+      GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`,
+      GRIDPOST_DEAD_LETTER_DELAY_SECONDS: '0',
+    }),
     // The smallest store there is, so that it fills up.
     startServer({ GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`, GRIDPOST_STORE_BYTES_MAX: '16777216' }),
   ]);
   const sink = await startSink();
-  sink.reply(({ path }) => subscriptions[path.slice(1) as keyof typeof subscriptions]);
+  sink.reply(({ path }) => subscriptions[path.slice(1) as keyof typeof subscriptions] ?? { status: 200 });
   const api = new Api(orders.url);
   return {
     servers: [orders, small],
@@ -46,7 +60,7 @@ export async function startTraffic(): Promise<Traffic> {
         await api.putSubscription(topic, name, {
           url: sink.url(`/${name}`),
           attemptTimeoutInSeconds: 1,
-          ...(name === 'discarded' ? { properties: { deadLettering: false } } : {}),
+          properties: propertiesOf(sink)[name] ?? {},
         });
       }
       await api.accept(topic, eventOf());

@@ -19,6 +19,19 @@ export function encodeHeaderValue(text: string): string {
   return value;
 }
 
+/** RFC 9110 §5.5, without what is obsolete there: printable ASCII, with spaces and tabs only within. */
+const fitting = /^[!-~]([\t -~]*[!-~])?$/;
+
+/** Whether a header can have this value as it is. No header is empty. */
+export function fitsHeader(value: string): boolean {
+  return fitting.test(value);
+}
+
+/** A value for a header whose encoding nothing prescribes: the text as it is if that fits, or else as a CloudEvents attribute. */
+export function headerText(text: string): string {
+  return fitsHeader(text) ? text : encodeHeaderValue(text);
+}
+
 /** 1 for the bytes of a header value that stand for themselves, among them the space, which senders may leave as is. */
 const plain = new Uint8Array(128).fill(1, 0x20, 0x7f);
 plain[0x22] = 0;

@@ -9,4 +9,5 @@ export * from './decode.js';
 export * from './encode.js';
 export { encodeBatch, encodeOne } from './encode-schema.js';
 export * from './event-grid.js';
+export { fitsHeader, headerText } from './header-value.js';
 export type { RequestRules } from './rules.js';

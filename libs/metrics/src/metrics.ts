@@ -56,12 +56,12 @@ export class Metrics {
   );
   readonly deliveryAttempts = this.#counter(
     'gridpost_delivery_attempts_total',
-    'Attempts by outcome: success, retryable, permanent, timeout, blocked',
+    'Attempts by outcome: success, retryable, permanent, timeout, blocked; in a batch one for each event',
     ['topic', 'subscription', 'outcome'],
   );
   readonly deliveryDuration = this.#histogram(
     'gridpost_delivery_duration_seconds',
-    'Time one attempt took',
+    'Time one request took, with one event or a batch',
     ['topic', 'outcome'],
     durationBounds,
   );
@@ -101,6 +101,21 @@ export class Metrics {
     'Dead letters held, in the partitions this process owns',
     ['topic', 'subscription'],
   );
+  readonly deadLettersWritten = this.#counter(
+    'gridpost_deadletters_written_total',
+    'Dead letters that a destination has taken, by its kind: Directory, S3, WebHook',
+    ['destination'],
+  );
+  readonly deadLetterWriteFailures = this.#counter(
+    'gridpost_deadletter_write_failures_total',
+    'Times that dead letters could not be written, by the kind of the destination; they are kept and written later',
+    ['destination'],
+  );
+  readonly unwrittenAge = this.#gauge(
+    'gridpost_subscription_oldest_unwritten_deadletter_age_seconds',
+    'For how long the oldest dead letter has been due to be written, in the partitions this process owns',
+    ['topic', 'subscription'],
+  );
   readonly oldestAge = this.#gauge(
     'gridpost_subscription_oldest_event_age_seconds',
     'Age of the oldest event not yet delivered',
@@ -113,7 +128,7 @@ export class Metrics {
   );
   readonly attemptsInFlight = this.#gauge(
     'gridpost_attempts_in_flight',
-    'Attempts running in this process',
+    'Requests running in this process',
     [],
   );
   readonly partitions = this.#gauge(

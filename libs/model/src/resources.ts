@@ -2,6 +2,7 @@
  * Topics and subscriptions as they are stored: the properties users wrote, in the shapes of Event Grid's resources, and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
+import type { DeadLetterDestination } from './dead-letter-destination.js';
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { InputSchemaMapping } from './input-schema.js';
 import * as limits from './limits.js';
@@ -154,6 +155,8 @@ interface CommonProperties {
   readonly expirationTimeUtc?: string;
   /** `false` drops exhausted deliveries (counted) instead of keeping them. Default true. */
   readonly deadLettering: boolean;
+  /** Where dead letters are written, after which they are not kept here any longer. Absent: they are kept. */
+  readonly deadLetterDestination?: DeadLetterDestination;
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Dead letters: paging, giving them another life, and forgetting what a deleted subscription held. */
 import type { Place } from '@gridpost/model';
-import { answerBytesMax, type DeadLetter, type DeadLetterPage } from '@gridpost/store';
+import { answerBytesMax, type DeadLetter, type DeadLetterKey, type DeadLetterPage } from '@gridpost/store';
 import type { Deliveries } from './deliveries.js';
 import {
   deadKey,
+  type DeadPlace,
   deadSince,
   entryId,
   entryNumber,
@@ -41,30 +42,41 @@ export class DeadLetters {
     const range = { start: begin, exclusiveStart: from !== undefined, end, limit: max + 1 };
     for (const { key, value } of this.#tables.dead.getRange(range)) {
       if (deadLetters.length === max || bytes > answerBytesMax) return { deadLetters, next: last };
-      const { deadAt, entry, index } = readDeadKey(key);
-      const { acceptedAt, reason, state } = unpackDead(value);
-      const { topic, frame } = this.#deliveries.payload({ entry, index });
-      deadLetters.push({
-        place: { partition: 0, entry: entryId(entry), index },
-        subscription: line.subscription,
-        topic,
-        acceptedAt,
-        deadLetteredAt: deadAt,
-        reason,
-        state,
-        frame,
-      });
+      const letter = this.#letterOf(line, readDeadKey(key), unpackDead(value));
+      deadLetters.push(letter);
       last = key.toString('hex', 4);
-      bytes += frame.length;
+      bytes += letter.frame.length;
     }
     return { deadLetters };
+  }
+
+  find(line: Line, place: Place): DeadLetter | undefined {
+    const found = this.#at(line, place);
+    return found && this.#letterOf(line, found.key, found.record);
+  }
+
+  /** In a transaction. */
+  letGo(line: Line, deadLetters: readonly DeadLetterKey[]): number {
+    let count = 0;
+    for (const { place, deadLetteredAt } of deadLetters) {
+      const found = this.#at(line, place);
+      if (found?.key.deadAt !== deadLetteredAt) continue;
+      this.#deliveries.drop({ line, ...found.key }, deadLetteredAt, found.record);
+      count++;
+    }
+    return count;
   }
 
   /** In a transaction. */
   redrive(line: Line, which: { readonly places: readonly Place[] } | { readonly max: number }): number {
     if ('places' in which) {
       let count = 0;
-      for (const place of which.places) if (this.#redriveOne(line, place)) count++;
+      for (const place of which.places) {
+        const found = this.#at(line, place);
+        if (!found) continue;
+        this.#deliveries.revive({ line, ...found.key }, found.key.deadAt, found.record);
+        count++;
+      }
       return count;
     }
     const oldest = [...this.#tables.dead.getRange({ ...lineRange(line.number), limit: which.max })];
@@ -96,15 +108,32 @@ export class DeadLetters {
     return dropped + open.length;
   }
 
-  #redriveOne(line: Line, { entry: id, index }: Place): boolean {
+  /** The dead letter at a place, if there is one. */
+  #at(line: Line, { entry: id, index }: Place): { key: DeadPlace; record: StoredDead } | undefined {
     const entry = entryNumber(id);
-    if (Number.isNaN(entry) || index > 255) return false;
+    if (Number.isNaN(entry) || index > 255) return undefined;
     const use = this.#tables.payloads.get(useKey(entry, index, line.number));
     const deadAt = use && deadSince(use);
-    if (deadAt === undefined) return false;
+    if (deadAt === undefined) return undefined;
     const stored = this.#tables.dead.get(deadKey(line.number, deadAt, entry, index));
     if (!stored) throw new Error(`a dead letter of entry ${id} is named but not there`);
-    this.#deliveries.revive({ line, entry, index }, deadAt, unpackDead(stored));
-    return true;
+    return { key: { deadAt, entry, index }, record: unpackDead(stored) };
+  }
+
+  #letterOf(line: Line, { deadAt, entry, index }: DeadPlace, record: StoredDead): DeadLetter {
+    const { acceptedAt, reason, state } = record;
+    const { topic, frame } = this.#deliveries.payload({ entry, index });
+    return {
+      place: { partition: 0, entry: entryId(entry), index },
+      subscription: line.subscription,
+      topic,
+      acceptedAt,
+      deadLetteredAt: deadAt,
+      reason,
+      state,
+      frame,
+    };
   }
 }
+
+type StoredDead = ReturnType<typeof unpackDead>;

@@ -7,6 +7,8 @@ import {
   type AppendResult,
   type Claim,
   type ConcludeResult,
+  type DeadLetter,
+  type DeadLetterKey,
   type DeadLetterPage,
   DeferralWatch,
   type DueAsk,
@@ -237,6 +239,28 @@ export class LmdbStore implements Store {
     this.#check(partition);
     const line = this.#lines.find(subscription);
     return line ? this.#deadLetters.page(line, after, max) : { deadLetters: [] };
+  }
+
+  async deadLetter(
+    partition: number,
+    subscription: Incarnation,
+    place: Place,
+  ): Promise<DeadLetter | undefined> {
+    this.#check(partition);
+    const line = this.#lines.find(subscription);
+    return line && this.#deadLetters.find(line, place);
+  }
+
+  async letGo(
+    partition: number,
+    subscription: Incarnation,
+    deadLetters: readonly DeadLetterKey[],
+  ): Promise<number> {
+    this.#check(partition);
+    return this.#commits.change(() => {
+      const line = this.#lines.find(subscription);
+      return line ? this.#deadLetters.letGo(line, deadLetters) : 0;
+    });
   }
 
   async redrive(

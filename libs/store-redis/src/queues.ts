@@ -4,6 +4,7 @@ import {
   answerBytesMax,
   type ConcludeResult,
   type DeadLetter,
+  type DeadLetterKey,
   type DeadLetterPage,
   type DueAsk,
   type DueResult,
@@ -23,7 +24,7 @@ import {
 import { checkIncarnation, isEntryId, memberOf, placeOf } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
-import { readDeadLetters, redrive } from './scripts/dead-letters.js';
+import { letGo, readDeadLetter, readDeadLetters, redrive } from './scripts/dead-letters.js';
 import { due, hasten, receive } from './scripts/due.js';
 import { conclude, removeEntries, settle } from './scripts/settle.js';
 import { purge, readUsage } from './scripts/usage.js';
@@ -144,9 +145,41 @@ export class Queues {
     const [more, ...fields] = reply as [number, ...Buffer[]];
     const deadLetters: DeadLetter[] = [];
     for (let i = 0; i < fields.length; i += 5) {
-      deadLetters.push(deadLetterOf(partition, subscription, fields, i));
+      deadLetters.push(deadLetterOf(partition, subscription, fields, i + 1));
     }
     return more ? { deadLetters, next: String(fields.at(-5)) } : { deadLetters };
+  }
+
+  async deadLetter(
+    partition: number,
+    subscription: Incarnation,
+    { entry, index }: Place,
+  ): Promise<DeadLetter | undefined> {
+    const key = this.#partitions.key(partition);
+    const member = memberOf(entry, index);
+    if (member === undefined) return undefined;
+    const reply = await this.#link.run(readDeadLetter, key, [checkIncarnation(subscription), member]);
+    const fields = reply as Buffer[];
+    if (fields.length === 0) return undefined;
+    return deadLetterOf(partition, subscription, [Buffer.from(member), ...fields], 0);
+  }
+
+  async letGo(
+    partition: number,
+    subscription: Incarnation,
+    deadLetters: readonly DeadLetterKey[],
+  ): Promise<number> {
+    const key = this.#partitions.key(partition);
+    const named = deadLetters.flatMap(({ place, deadLetteredAt }) => {
+      const member = memberOf(place.entry, place.index);
+      return member === undefined ? [] : [[member, String(deadLetteredAt)]];
+    });
+    let count = 0;
+    for (let from = 0; from < named.length; from += stepMax) {
+      const args = [checkIncarnation(subscription), ...named.slice(from, from + stepMax).flat()];
+      count += (await this.#link.run(letGo, key, args)) as number;
+    }
+    return count;
   }
 
   async redrive(
@@ -250,9 +283,9 @@ function deadLetterOf(
   fields: readonly Buffer[],
   at: number,
 ): DeadLetter {
-  const { acceptedAt, ...place } = placeOf(fields[at + 1]!.toString('latin1'));
-  const [deadLetteredAt, reason] = fields[at + 2]!.toString('latin1').split(' ');
-  const { topic, frame } = payloadOf(fields[at + 4]!);
+  const { acceptedAt, ...place } = placeOf(fields[at]!.toString('latin1'));
+  const [deadLetteredAt, reason] = fields[at + 1]!.toString('latin1').split(' ');
+  const { topic, frame } = payloadOf(fields[at + 3]!);
   return {
     place: { partition, ...place },
     subscription,
@@ -260,7 +293,7 @@ function deadLetterOf(
     acceptedAt,
     deadLetteredAt: Number(deadLetteredAt),
     reason: reason as DeadLetter['reason'],
-    state: unpackState(String(fields[at + 3])),
+    state: unpackState(String(fields[at + 2])),
     frame,
   };
 }

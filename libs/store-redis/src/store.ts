@@ -165,6 +165,12 @@ export class RedisStore implements Store {
     return this.#queues.deadLetters(...args);
   }
 
+  deadLetter(...args: Parameters<Store['deadLetter']>) {
+    return this.#queues.deadLetter(...args);
+  }
+  letGo(...args: Parameters<Store['letGo']>) {
+    return this.#queues.letGo(...args);
+  }
   redrive(...args: Parameters<Store['redrive']>) {
     return this.#queues.redrive(...args);
   }

@@ -230,6 +230,9 @@ export interface DeadLetter {
   readonly frame: Buffer;
 }
 
+/** One dead-lettering: a delivery that was redriven and given up again is another. */
+export type DeadLetterKey = Pick<DeadLetter, 'place' | 'deadLetteredAt'>;
+
 export interface DeadLetterPage {
   /** Oldest dead-lettering first, within the partition. */
   readonly deadLetters: readonly DeadLetter[];
@@ -431,6 +434,15 @@ export interface Store {
     after: string | undefined,
     max: number,
   ): Promise<DeadLetterPage>;
+
+  /** The dead letter at a place, if there is one now. Not an owner call. */
+  deadLetter(partition: number, subscription: Incarnation, place: Place): Promise<DeadLetter | undefined>;
+
+  /**
+   * Lets go of dead letters that are kept elsewhere, and returns of how many. One that was redriven meanwhile is left
+   * alone, also when it is a dead letter again. Allowed when the store is full. Not an owner call.
+   */
+  letGo(partition: number, subscription: Incarnation, deadLetters: readonly DeadLetterKey[]): Promise<number>;
 
   /**
    * Turns dead letters back into deferred deliveries, due now, with no attempts made and a new time to live: those at

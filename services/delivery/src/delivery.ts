@@ -5,11 +5,13 @@ import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import { Chore } from './chore.js';
+import { Destinations, type Places } from './dead-letters/destinations.js';
+import { DeadLetterWriter } from './dead-letters/writer.js';
 import { Connections, type Connector, plainConnector } from './connections.js';
 import { disable } from './disabling.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
-import type { OpenDelivery } from './open-delivery.js';
+import type { Passage } from './open-delivery.js';
 import { Partition } from './partition.js';
 import { Pipeline } from './pipeline.js';
 import { type DeliverySettings, settingsOf } from './settings.js';
@@ -26,6 +28,8 @@ export interface DeliveryOptions {
   /** Name of this worker among all of the deployment: `[A-Za-z0-9-]`, fresh at each start. */
   readonly worker: string;
   readonly settings?: Partial<DeliverySettings>;
+  /** Where dead letters may be written, beside webhooks. */
+  readonly deadLetterPlaces?: Places;
   /** How connections are made. Default: as the system does, certificates verified. */
   readonly connector?: Connector;
 }
@@ -50,6 +54,7 @@ export interface Delivery {
 const sweepMs = 100;
 const upkeepMs = 10_000;
 const expiryMs = 1_000;
+const writeMs = 2_000;
 /** What a drain adds to the longest attempt, and allows for writing when the deadline has passed. */
 const drainMarginMs = 5_000;
 /** Share of a sweep's time in which the event loop did not wait, from which on the process counts as saturated. */
@@ -73,6 +78,9 @@ class Service implements Delivery {
   readonly #confirming: Chore;
   readonly #upkeeping: Chore;
   readonly #expiring: Chore;
+  readonly #destinations: Destinations;
+  readonly #writer: DeadLetterWriter;
+  readonly #writing: Chore;
   readonly #disabling = new Set<Promise<void>>();
   #stopListening: (() => void) | undefined;
   #draining: Promise<{ cut: number }> | undefined;
@@ -87,17 +95,15 @@ class Service implements Delivery {
     const settings = settingsOf(options.settings);
     this.#options = options;
     this.#settings = settings;
-    this.#connections = new Connections({
-      connectionsPerOrigin: settings.connectionsPerOrigin,
-      connector: options.connector ?? plainConnector(settings.connectTimeoutMs),
-    });
+    const connector = options.connector ?? plainConnector(settings.connectTimeoutMs);
+    this.#connections = new Connections({ connectionsPerOrigin: settings.connectionsPerOrigin, connector });
     this.#pipeline = new Pipeline({
       clock,
       random,
       log,
       metrics,
       finalStatuses: settings.finalStatuses,
-      onGone: (delivery) => this.#disable(delivery),
+      onGone: (lane) => this.#disable(lane),
     });
     const lanes = new Lanes({
       settings,
@@ -105,7 +111,8 @@ class Service implements Delivery {
       registry,
       metrics,
       connections: this.#connections,
-      start: (delivery, now) => this.#pipeline.start(delivery, now),
+      load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
+      start: (batch, now) => this.#pipeline.start(batch, now),
       saturated: () => this.#saturated,
       onResumed: (subscription) => {
         for (const partition of this.#worker.owned()) partition.resume(subscription);
@@ -136,12 +143,25 @@ class Service implements Delivery {
       lanes,
       partitions: () => this.#worker.owned(),
     });
+    const places = options.deadLetterPlaces ?? {};
+    this.#destinations = new Destinations({ clock, settings, connector, places });
+    this.#writer = new DeadLetterWriter({
+      store,
+      registry,
+      metrics,
+      clock,
+      log,
+      delayMs: settings.deadLetterDelayMs,
+      destinations: this.#destinations,
+      partitions: () => this.#worker.owned(),
+    });
     this.#confirming = new Chore(log, 'confirming the configuration', async () => {
       await registry.refresh();
       lanes.reopen(clock.elapsed());
     });
     this.#upkeeping = new Chore(log, 'upkeep', () => this.#upkeep.runOnce());
     this.#expiring = new Chore(log, 'removing what has expired', () => this.#upkeep.removeExpired());
+    this.#writing = new Chore(log, 'looking for dead letters to write', () => this.#writer.runOnce());
   }
 
   start(): void {
@@ -153,6 +173,7 @@ class Service implements Delivery {
       clock.every(this.#settings.beatMs, () => this.#confirm()),
       clock.every(upkeepMs, () => this.#keepUp()),
       clock.every(expiryMs, () => this.#expire()),
+      clock.every(writeMs, () => this.#writing.run()),
     );
     this.#worker.start();
   }
@@ -176,10 +197,12 @@ class Service implements Delivery {
     this.#upkeep.close();
     this.#worker.close();
     await this.#draining;
-    this.#pipeline.abort(() => true);
+    this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
-    for (const chore of [this.#confirming, this.#upkeeping, this.#expiring]) await chore.ended();
+    await this.#writer.close();
+    for (const chore of [this.#confirming, this.#upkeeping, this.#expiring, this.#writing])
+      await chore.ended();
     await Promise.all(this.#disabling);
   }
 
@@ -198,7 +221,7 @@ class Service implements Delivery {
   /** From the deadline of a drain on: also what has started since. */
   #cutAll(): void {
     this.#cutting = true;
-    this.#cut += this.#pipeline.abort(() => true);
+    this.#cut += this.#pipeline.abort();
   }
 
   #sweep(): void {
@@ -207,6 +230,7 @@ class Service implements Delivery {
     this.#saturated = performance.eventLoopUtilization(loop, this.#loop).utilization >= saturation;
     this.#loop = loop;
     this.#pipeline.sweep(now);
+    this.#destinations.sweep();
     this.#lanes.sweep(now);
     for (const partition of this.#worker.owned()) partition.tick(now);
     if (this.#cutting) this.#cutAll();
@@ -222,6 +246,7 @@ class Service implements Delivery {
 
   #keepUp(): void {
     this.#connections.sweep();
+    this.#destinations.tidy();
     this.#upkeeping.run();
   }
 
@@ -229,9 +254,9 @@ class Service implements Delivery {
     if (this.#worker.at(0)?.state === 'owned') this.#expiring.run();
   }
 
-  #disable(delivery: OpenDelivery): void {
+  #disable(lane: Passage): void {
     const { store, registry, clock, log } = this.#options;
-    const disabling = disable(delivery, { store, registry, clock, log, lanes: this.#lanes }).finally(() =>
+    const disabling = disable(lane, { store, registry, clock, log, lanes: this.#lanes }).finally(() =>
       this.#disabling.delete(disabling),
     );
     this.#disabling.add(disabling);

@@ -3,7 +3,7 @@ import { type Clock, type Log, type SubscriptionState, subscriptionPath } from '
 import type { Registry } from '@gridpost/registry';
 import type { PutResult, Store } from '@gridpost/store';
 import type { Lanes } from './lanes.js';
-import type { OpenDelivery } from './open-delivery.js';
+import type { Passage } from './open-delivery.js';
 
 export interface DisablingOptions {
   readonly store: Store;
@@ -19,11 +19,11 @@ const reason = 'the endpoint answered 410 Gone';
  * Stops the lane at once and writes the subscription's status. Where it was written by somebody else meanwhile, or the
  * store cannot be reached, the lane goes on and the next 410 tries again. Never rejects.
  */
-export async function disable(delivery: OpenDelivery, options: DisablingOptions): Promise<void> {
+export async function disable(lane: Passage, options: DisablingOptions): Promise<void> {
   const { store, registry, clock, log, lanes } = options;
-  const { subscription, etag } = delivery.lane.registered;
+  const { subscription, etag } = lane.registered;
   // Attempts that were under way bring more of the same answer.
-  if (delivery.lane.stop !== undefined) return;
+  if (lane.stop !== undefined) return;
   lanes.disable(subscription.incarnation);
   const { topic, name } = subscription;
   const status: SubscriptionState = { state: 'Disabled', reason, at: clock.now() };

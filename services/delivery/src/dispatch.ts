@@ -24,6 +24,8 @@ export interface AttemptOwner<T> {
 export interface AttemptRequest {
   readonly origin: Origin;
   readonly path: string;
+  /** Default: `POST`. */
+  readonly method?: 'POST' | 'PUT';
   /** Names and values in turn. */
   readonly headers: string[];
   readonly body: Buffer | undefined;
@@ -61,10 +63,10 @@ export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
     return this.#excerpt ? Buffer.concat(this.#excerpt).toString('utf8', 0, excerptBytesMax) : '';
   }
 
-  send({ origin, path, headers, body }: AttemptRequest): void {
+  send({ origin, path, method = 'POST', headers, body }: AttemptRequest): void {
     const connection = origin.take();
     this.#connection = connection;
-    connection.client.dispatch({ path, method: 'POST', headers, body: body ?? null }, this);
+    connection.client.dispatch({ path, method, headers, body: body ?? null }, this);
   }
 
   /** Ends it now. */
@@ -139,9 +141,9 @@ export class Dispatch<T> {
     for (const attempt of this.#underWay) if (now >= attempt.deadline) attempt.abort('deadline');
   }
 
-  /** Ends the attempts at those subjects. */
-  abort(which: (subject: T) => boolean): void {
-    for (const attempt of this.#underWay) if (which(attempt.subject)) attempt.abort('drain');
+  /** Ends all attempts. */
+  abort(): void {
+    for (const attempt of this.#underWay) attempt.abort('drain');
   }
 
   ended(attempt: Attempt<T>): void {

@@ -107,14 +107,9 @@ export class Due implements Backlog {
     const { store, lanes, site, clock, random } = this.#options;
     const began = clock.elapsed();
     if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
-    const rooms = new Map<string, number>();
-    const parked = new Set<string>();
-    for (const lane of lanes.all()) {
-      if (lane.parked) parked.add(lane.id);
-      else if (!lane.idle || lane.failing) rooms.set(lane.id, lane.leaseRoom);
-    }
-    const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
+    const { rooms, parked } = this.#rooms(max);
+    const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
     const ask = { max, room: lanes.share, rooms, parked, parkMs: parkedMs, leaseMs };
     let result: DueResult;
     try {
@@ -135,6 +130,27 @@ export class Due implements Backlog {
     const { nextInMs = slowBeatMs } = result;
     if (again) return 0;
     return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
+  }
+
+  /** The lanes' room for what one ask brings at most, and those that are not to be given anything. */
+  #rooms(max: number): { readonly rooms: Map<string, number>; readonly parked: Set<string> } {
+    const { lanes } = this.#options;
+    const rooms = new Map<string, number>();
+    const parked = new Set<string>();
+    let waiting = 0;
+    for (const lane of lanes.all()) {
+      if (lane.parked) {
+        parked.add(lane.id);
+      } else if (!lane.idle || lane.failing || lane.target.batches) {
+        const { leaseRoom } = lane;
+        rooms.set(lane.id, leaseRoom);
+        if (leaseRoom > 0 && lane.hasBacklog(this)) waiting++;
+      }
+    }
+    // The earliest are given first, and a lane with batches has room for all that an ask brings, time after time.
+    const part = Math.max(lanes.share, Math.ceil(max / Math.max(1, waiting)));
+    for (const [subscription, room] of rooms) if (room > part) rooms.set(subscription, part);
+    return { rooms, parked };
   }
 
   /** Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt. */

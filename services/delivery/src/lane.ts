@@ -6,7 +6,7 @@
  *
  * Two lines wait: *fresh* deliveries, read from the log, and *leased* ones, from the subscription's queue. While the
  * queue is known to hold more that is due, at least half of the room is for leased ones; room that one line cannot use
- * goes to the other.
+ * goes to the other. An attempt carries one delivery, or a batch of what is in line (`batch.ts`), and is of the kind of its first.
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
  * could start at once and nothing waits. It is *failing* when its endpoint takes nothing (`pace.ts`). It is *stopped* when its subscription is gone or
@@ -15,9 +15,10 @@
  */
 import type { Incarnation } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
+import { Batch } from './batch.js';
 import { defer, drop } from './endings.js';
 import { Line } from './line.js';
-import type { OpenDelivery, Passage, Stop } from './open-delivery.js';
+import type { OpenDelivery, Passage, PassedAttempt, Stop } from './open-delivery.js';
 import { Pace } from './pace.js';
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
@@ -31,8 +32,13 @@ export interface Surroundings {
   elapsed(): number;
   /** Whether attempts may start at all; if not, all lanes are pumped again when they may. */
   mayStart(now: number): boolean;
-  /** Starts an attempt and returns true, or concludes the delivery without one. The attempt may end before it returns. */
-  start(delivery: OpenDelivery, now: number): boolean;
+  /**
+   * Puts a delivery into a batch, or concludes it if it is not to be attempted. False if it did neither, because it has to
+   * go into another batch.
+   */
+  load(batch: Batch, delivery: OpenDelivery, now: number): boolean;
+  /** Starts an attempt, which may end before this returns. */
+  start(batch: Batch, now: number): void;
   /** A lane that was full has room again. */
   roomAgain(): void;
 }
@@ -45,6 +51,8 @@ export interface Backlog {
 
 /** Wait of the first in line from which on a lane counts as full, as a share of the settle window. */
 const waitShare = 0.5;
+/** Leased deliveries in line that a lane asks for at most: a whole batch of the largest is not worth that many leases. */
+const leasedEventsMax = 4_096;
 /** How long the deliveries of a stopped lane are put off. That it may go on makes them due at once. */
 export const parkedMs = 30_000;
 
@@ -77,7 +85,13 @@ export class Lane implements Passage {
   /** How long the last attempt took. */
   #tookMs = 0;
   #pumping = false;
+  /** What comes into a line is left there until the next turn of the event loop. */
+  #gathering = false;
   readonly #pumpAgain = (): void => this.pump(this.#around.elapsed());
+  readonly #gathered = (): void => {
+    this.#gathering = false;
+    this.#pumpAgain();
+  };
 
   constructor(
     around: Surroundings,
@@ -120,10 +134,17 @@ export class Lane implements Passage {
     return this.stop !== undefined && this.stop !== 'gone';
   }
 
-  /** Leased deliveries that could start now. */
+  /**
+   * Leased deliveries that could start now; with batches also those of the next, so that it is there when its turn comes.
+   * An endpoint that fails is tried with few events, whatever its batches may hold.
+   */
   get leaseRoom(): number {
-    const room = this.#limit - this.#running;
-    return Math.max(0, Math.min(room, this.#pace.room(this.#around.elapsed())) - this.#leased.count);
+    const { count, bytes } = this.#leased;
+    if (bytes >= this.#around.settings.lineBytesMax) return 0;
+    const free = this.#limit - this.#running;
+    const attempts = this.target.batches && !this.stalled ? Math.max(1, free) : free;
+    const room = Math.min(attempts * this.target.eventsMax, Math.max(free, leasedEventsMax));
+    return Math.max(0, Math.min(room, this.#pace.room(this.#around.elapsed())) - count);
   }
 
   set limit(limit: number) {
@@ -135,8 +156,10 @@ export class Lane implements Passage {
   full(now: number): boolean {
     const { count, bytes, first } = this.#fresh;
     if (first === undefined) return false;
-    const { lineEventsMax, lineBytesMax, settleWindowMs } = this.#around.settings;
-    return count >= lineEventsMax || bytes >= lineBytesMax || now - first.since >= settleWindowMs * waitShare;
+    const { lineBytesMax, settleWindowMs } = this.#around.settings;
+    return (
+      count >= this.#lineEventsMax || bytes >= lineBytesMax || now - first.since >= settleWindowMs * waitShare
+    );
   }
 
   /** How long the first fresh delivery in line has been waiting. */
@@ -148,14 +171,24 @@ export class Lane implements Passage {
   /** Takes a delivery into its line, and starts what can start. */
   accept(delivery: OpenDelivery, now: number): void {
     delivery.since = now;
-    (delivery.fresh ? this.#fresh : this.#leased).push(delivery);
-    this.pump(now);
+    this.#lineOf(delivery).push(delivery);
+    if (!this.target.batches) this.pump(now);
+    else if (!this.#gathering) {
+      // What else comes in this turn of the event loop can go into the same batch, and costs no waiting.
+      this.#gathering = true;
+      setImmediate(this.#gathered);
+    }
   }
 
   withdraw(delivery: OpenDelivery): void {
     if (!delivery.inLine) return;
-    (delivery.fresh ? this.#fresh : this.#leased).remove(delivery);
+    this.#lineOf(delivery).remove(delivery);
     this.#relieve();
+  }
+
+  /** Whether a partition's queue is known to hold more that is due. */
+  hasBacklog(backlog: Backlog): boolean {
+    return this.#backlogs.has(backlog);
   }
 
   /** Tells whether a partition's queue holds more that is due. */
@@ -175,17 +208,16 @@ export class Lane implements Passage {
         this.target.origin.whenFree(this.#pumpAgain);
         break;
       }
-      (delivery.fresh ? this.#fresh : this.#leased).remove(delivery);
       this.#begin(delivery, now);
     }
     this.#pumping = false;
     this.#appraise();
   }
 
-  ended(delivery: OpenDelivery, now: number): void {
-    this.#leave(delivery);
+  ended(attempt: PassedAttempt, now: number): void {
+    this.#leave(attempt);
     this.#movedAt = now;
-    this.#tookMs = now - delivery.startedAt;
+    this.#tookMs = now - attempt.startedAt;
     this.stalled = false;
     this.pump(now);
     this.#relieve();
@@ -238,21 +270,46 @@ export class Lane implements Passage {
     return freshMayStart ? fresh : undefined;
   }
 
-  #begin(delivery: OpenDelivery, now: number): void {
-    // Another worker may own the partition by now: what has not started is left to whoever does.
-    if (delivery.holder.ownedUntil < now) {
-      defer(delivery, 'busy', 0);
-      return;
+  /** Starts an attempt at the delivery whose turn it is, and at what goes into the same batch. */
+  #begin(first: OpenDelivery, now: number): void {
+    const batch = new Batch(this, first.fresh);
+    let next: OpenDelivery | undefined = first;
+    while (next && this.#load(batch, next, now)) {
+      this.#lineOf(next).remove(next);
+      next = batch.full ? undefined : this.#after(first);
     }
+    if (batch.deliveries.length === 0) return;
     if (this.#running++ === 0) this.#movedAt = now;
-    if (delivery.fresh) this.#freshRunning++;
-    if (!this.#around.start(delivery, now)) this.#leave(delivery);
-    else if (!delivery.fresh) this.#pace.started(now);
+    if (batch.fresh) this.#freshRunning++;
+    else this.#pace.started(now);
+    this.#around.start(batch, now);
   }
 
-  #leave(delivery: OpenDelivery): void {
+  #load(batch: Batch, delivery: OpenDelivery, now: number): boolean {
+    if (delivery.holder.ownedUntil >= now) return this.#around.load(batch, delivery, now);
+    // Another worker may own the partition by now: what has not started is left to whoever does.
+    defer(delivery, 'busy', 0);
+    return true;
+  }
+
+  /** What follows in a batch: of the line whose turn it is, or else of the other. */
+  #after({ fresh }: OpenDelivery): OpenDelivery | undefined {
+    const [own, other] = fresh ? [this.#fresh, this.#leased] : [this.#leased, this.#fresh];
+    return own.first ?? other.first;
+  }
+
+  #leave({ fresh }: PassedAttempt): void {
     this.#running--;
-    if (delivery.fresh) this.#freshRunning--;
+    if (fresh) this.#freshRunning--;
+  }
+
+  #lineOf(delivery: OpenDelivery): Line {
+    return delivery.fresh ? this.#fresh : this.#leased;
+  }
+
+  /** At least a batch has room in line. */
+  get #lineEventsMax(): number {
+    return Math.max(this.#around.settings.lineEventsMax, this.target.eventsMax);
   }
 
   #letGo(line: Line): void {
@@ -276,7 +333,7 @@ export class Lane implements Passage {
 
   /** Lets reading go on once half the line is free: going on at each free place would be once per event. */
   #relieve(): void {
-    if (this.blocks && this.#fresh.count * 2 <= this.#around.settings.lineEventsMax) this.#unblock();
+    if (this.blocks && this.#fresh.count * 2 <= this.#lineEventsMax) this.#unblock();
   }
 
   #unblock(): void {

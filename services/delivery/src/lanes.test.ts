@@ -4,6 +4,7 @@ import { FakeClock } from '@gridpost/model/testing';
 import { Metrics } from '@gridpost/metrics';
 import { Registry } from '@gridpost/registry';
 import { MemoryStore } from '@gridpost/store';
+import type { Batch } from './batch.js';
 import { Connections, plainConnector } from './connections.js';
 import type { Lane } from './lane.js';
 import { Lanes } from './lanes.js';
@@ -53,6 +54,7 @@ let store: MemoryStore;
 let registry: Registry;
 let lanes: Lanes;
 let started: OpenDelivery[];
+let batches: Map<OpenDelivery, Batch>;
 let concluded: Map<OpenDelivery, Conclusion>;
 let saturated: boolean;
 let rooms: number;
@@ -78,6 +80,7 @@ beforeEach(async () => {
   store = new MemoryStore({ clock });
   registry = new Registry(store, clock);
   started = [];
+  batches = new Map();
   concluded = new Map();
   saturated = false;
   rooms = 0;
@@ -98,11 +101,14 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
     registry,
     metrics: new Metrics('test'),
     connections,
-    start: (delivery, now) => {
-      delivery.stage = 'running';
-      delivery.startedAt = now;
-      started.push(delivery);
-      return true;
+    load: (batch, delivery) => batch.add(delivery),
+    start: (batch, now) => {
+      batch.startedAt = now;
+      for (const delivery of batch.deliveries) {
+        delivery.stage = 'running';
+        started.push(delivery);
+        batches.set(delivery, batch);
+      }
     },
     saturated: () => saturated,
     onResumed: () => {},
@@ -129,8 +135,9 @@ function offer(lane: Lane, count: number, lagMs = 0): number {
 }
 
 function end(delivery: OpenDelivery): void {
-  desk.conclude(delivery, { kind: 'finished' });
-  delivery.lane.ended(delivery, clock.elapsed());
+  const batch = batches.get(delivery)!;
+  for (const each of batch.deliveries) desk.conclude(each, { kind: 'finished' });
+  delivery.lane.ended(batch, clock.elapsed());
 }
 
 const runningOf = (lane: Lane): OpenDelivery[] =>

@@ -17,6 +17,7 @@
 import { type Clock, type Incarnation, isProven, limits } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
+import type { Batch } from './batch.js';
 import type { Connections } from './connections.js';
 import { defer } from './endings.js';
 import { Lane, type Surroundings } from './lane.js';
@@ -40,8 +41,9 @@ export interface LanesOptions {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly connections: Connections;
-  /** Starts an attempt and returns true, or concludes the delivery without one. */
-  readonly start: (delivery: OpenDelivery, now: number) => boolean;
+  /** As `Surroundings`. */
+  readonly load: Surroundings['load'];
+  readonly start: Surroundings['start'];
   /** Whether the process has no time to spare. */
   readonly saturated: () => boolean;
   /** A stopped subscription's deliveries may be attempted from now on. */
@@ -196,8 +198,12 @@ export class Lanes implements Surroundings {
     return false;
   }
 
-  start(delivery: OpenDelivery, now: number): boolean {
-    return this.#options.start(delivery, now);
+  load(batch: Batch, delivery: OpenDelivery, now: number): boolean {
+    return this.#options.load(batch, delivery, now);
+  }
+
+  start(batch: Batch, now: number): void {
+    this.#options.start(batch, now);
   }
 
   roomAgain(): void {

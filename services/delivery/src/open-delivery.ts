@@ -2,7 +2,7 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import type { Event, Incarnation, InBag } from '@gridpost/model';
+import { type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
 import type { DeliverySeries } from './series.js';
@@ -40,6 +40,14 @@ export interface EntryInHand {
  */
 export type Stop = 'gone' | 'disabled' | 'unproven' | 'queue';
 
+/** As much of an attempt as its lane keeps count of. */
+export interface PassedAttempt {
+  /** Whether its turn was that of deliveries fresh from the log. */
+  readonly fresh: boolean;
+  /** `clock.elapsed()`. */
+  readonly startedAt: number;
+}
+
 /** The subscription side. */
 export interface Passage {
   readonly registered: RegisteredSubscription;
@@ -53,7 +61,7 @@ export interface Passage {
   /** An attempt failed in a way that another may not. Whether the endpoint is taken for broken from now on. */
   failed(): boolean;
   /** An attempt has ended, and its room is free. */
-  ended(delivery: OpenDelivery, now: number): void;
+  ended(attempt: PassedAttempt, now: number): void;
 }
 
 /** Where an event stands, and whose it is. */
@@ -98,8 +106,7 @@ export class OpenDelivery implements InBag {
   inLine = false;
   /** `clock.elapsed()` when it joined its line. */
   since = 0;
-  /** `clock.elapsed()` when the attempt under way started, and when it will be over. */
-  startedAt = 0;
+  /** `clock.elapsed()` when the attempt under way will be over. */
   deadline = 0;
 
   constructor(lane: Passage, origin: Origination, lease?: LeaseFacts) {
@@ -129,6 +136,12 @@ export class OpenDelivery implements InBag {
   /** Instant of the store's clock from which the time to live counts. */
   get liveFrom(): number {
     return this.state === undefined ? this.acceptedAt : this.state.liveFrom;
+  }
+
+  /** The same for every attempt, different for every event and subscription. */
+  get messageId(): string {
+    const { holder, entry, index } = this;
+    return messageId({ partition: holder.partition, entry, index }, this.subscription);
   }
 
   /** As it stands, for a delivery that goes back to its queue without an attempt. */

@@ -5,7 +5,6 @@
 import type { Log } from '@gridpost/model';
 
 const firstMs = 100;
-const longestMs = 2_000;
 
 export class Outage {
   readonly #log: Log;
@@ -13,12 +12,14 @@ export class Outage {
   readonly #what: string;
   #nextMs = firstMs;
   #lasts = false;
+  readonly #longestMs: number;
 
   /** `what` completes the sentences "… fails" and "… works again". */
-  constructor(log: Log, what: string, fields: object) {
+  constructor(log: Log, what: string, fields: object, longestMs = 2_000) {
     this.#log = log;
     this.#what = what;
     this.#fields = fields;
+    this.#longestMs = longestMs;
   }
 
   /** Whether the last call failed. */
@@ -26,13 +27,13 @@ export class Outage {
     return this.#lasts;
   }
 
-  /** After a failure: the wait, from 100 ms doubling to 2 s: quick after a blip, gentle to a store that comes back. */
+  /** After a failure: the wait, from 100 ms doubling to 2 s, or what else is the longest: quick after a blip, gentle to a store that comes back. */
   failed(error: unknown): number {
     if (!this.#lasts)
       this.#log.warn({ ...this.#fields, error: String(error) }, `${this.#what} fails, will be repeated`);
     this.#lasts = true;
     const delayMs = this.#nextMs;
-    this.#nextMs = Math.min(delayMs * 2, longestMs);
+    this.#nextMs = Math.min(delayMs * 2, this.#longestMs);
     return delayMs;
   }
 

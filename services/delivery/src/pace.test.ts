@@ -45,6 +45,13 @@ test('ten retries a second start, whether the queue asks every second or every m
   expect(sum).toBeLessThanOrEqual(110);
 });
 
+test('what was taken up at full speed before is not held against the retries of an endpoint that begins to fail', () => {
+  const pace = new Pace();
+  for (let now = 0; now < 10_000; now++) pace.started(now);
+  for (let i = 0; i < 10; i++) pace.failed();
+  expect(pace.room(10_000)).toBe(10);
+});
+
 test('the first that is taken ends it', () => {
   const pace = failing();
   expect(pace.worked()).toBe(true);

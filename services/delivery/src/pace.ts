@@ -25,8 +25,9 @@ export class Pace {
     return Math.max(0, Math.min(atOnceMax, 1 + Math.floor((now - this.#nextAt) / retryEveryMs)));
   }
 
-  /** A retry has started. */
+  /** A retry has started. What starts while all is well is not counted: it would be held against the retries to come. */
   started(now: number): void {
+    if (!this.failing) return;
     this.#nextAt = Math.max(this.#nextAt, now - (atOnceMax - 1) * retryEveryMs) + retryEveryMs;
   }
 

@@ -23,8 +23,9 @@ export class DeliverySeries {
     this.lag = metrics.deliveryLag.with(topic);
   }
 
-  failed(outcome: AttemptClass, seconds: number): void {
-    this.#metrics.deliveryAttempts.with(this.#topic, this.#subscription, outcome).add();
+  /** A request with so many events was a failure. */
+  failed(outcome: AttemptClass, seconds: number, events: number): void {
+    this.#metrics.deliveryAttempts.with(this.#topic, this.#subscription, outcome).add(events);
     this.#metrics.deliveryDuration.with(this.#topic, outcome).observe(seconds);
   }
 

@@ -7,6 +7,7 @@ test('what is not given has its default', () => {
 
 test.each([
   [{ concurrency: 0 }, /concurrency must be at least 1, got 0/],
+  [{ deadLetterDelayMs: -1 }, /deadLetterDelayMs must be at least 0, got -1/],
   [{ beatMs: Number.NaN }, /beatMs must be at least 1, got NaN/],
   [{ lineEventsMax: Number.POSITIVE_INFINITY }, /lineEventsMax/],
   [{ settleWindowMs: 49 }, /settleWindowMs must be at least 50, got 49/],

@@ -39,6 +39,11 @@ export interface DeliverySettings {
   readonly connectionsPerOrigin: number;
   /** Longest time in milliseconds for DNS, TCP and TLS together; an attempt's own deadline may be shorter. Default 10,000. */
   readonly connectTimeoutMs: number;
+  /**
+   * How long a dead letter is kept in milliseconds before it is written to its destination; 0 is at the next beat of two
+   * seconds. Default 300,000 (Event Grid, "Message delivery and retry": five minutes).
+   */
+  readonly deadLetterDelayMs: number;
   /** `user-agent` of deliveries. Default `gridpost`. */
   readonly userAgent: string;
 }
@@ -58,6 +63,7 @@ export const defaultSettings: DeliverySettings = {
   finalStatuses: [400, 401, 403, 413],
   connectionsPerOrigin: 256,
   connectTimeoutMs: 10_000,
+  deadLetterDelayMs: 300_000,
   userAgent: 'gridpost',
 };
 
@@ -65,8 +71,9 @@ export const defaultSettings: DeliverySettings = {
 export function settingsOf(given: Partial<DeliverySettings> = {}): DeliverySettings {
   const settings = { ...defaultSettings, ...given };
   for (const [name, value] of Object.entries(settings)) {
-    if (typeof value === 'number' && !(value >= 1 && Number.isFinite(value)))
-      throw new GridpostError('InvalidParameter', `${name} must be at least 1, got ${value}`);
+    const min = name === 'deadLetterDelayMs' ? 0 : 1;
+    if (typeof value === 'number' && !(value >= min && Number.isFinite(value)))
+      throw new GridpostError('InvalidParameter', `${name} must be at least ${min}, got ${value}`);
   }
   if (settings.settleWindowMs < 50)
     throw new GridpostError(

@@ -1,66 +1,65 @@
 /** Where and how the deliveries of one subscription are sent: everything about their requests that stays the same. */
-import type { Subscription } from '@gridpost/model';
+import { type EncodedDelivery, encodeBatch, encodeDelivery, encodeOne } from '@gridpost/codec';
+import { type DeliverySchema, type Event, eventsPerBatch, limits, type Subscription } from '@gridpost/model';
 import type { Connections, Origin } from './connections.js';
+import { RequestHeaders } from './request-headers.js';
 
 /** Stands in for an endpoint that cannot be connected to because its URL is none: nothing listens on port 0. */
 const nowhere = new URL('http://127.0.0.1:0/');
-
-/**
- * The origin that the endpoint has allowed, with every delivery (CloudEvents HTTP WebHook §4.1): `Origin` in its version
- * 1.0.1, `WebHook-Request-Origin` in 1.0.2.
- */
-function originHeaders(provisioning: Subscription['provisioning']): string[] {
-  if (provisioning?.state !== 'Succeeded' || provisioning.origin === undefined) return [];
-  return ['webhook-request-origin', provisioning.origin, 'origin', provisioning.origin];
-}
 
 export class Target {
   readonly origin: Origin;
   /** Path and query, as the subscription has them. */
   readonly path: string;
-  readonly contentMode: 'structured' | 'binary';
+  readonly schema: DeliverySchema;
   /** Deadline of one attempt. */
   readonly timeoutMs: number;
-  /** Names and values in turn, for each request (Event Grid, "Message delivery and retry"). */
-  readonly #headers: readonly string[];
-  /** The headers of the last event's encoding, which in structured mode are always the same, and ours after them. */
-  #encoded: readonly string[] | undefined;
-  #together: readonly string[] = [];
+  readonly headers: RequestHeaders;
+  /** Events of one request at most. */
+  readonly eventsMax: number;
+  readonly #contentMode: 'structured' | 'binary';
+  #bytesMax: number;
 
-  constructor({ name, properties, provisioning }: Subscription, connections: Connections, userAgent: string) {
+  constructor(subscription: Subscription, connections: Connections, userAgent: string) {
+    const { destination, eventDeliverySchema } = subscription.properties;
     // Nothing is sent for a subscription whose events are received.
-    const { endpointUrl, contentMode, attemptTimeoutInSeconds } = properties.destination?.properties ?? {
+    const properties = destination?.properties ?? {
       endpointUrl: '',
       contentMode: 'structured',
       attemptTimeoutInSeconds: 0,
     };
+    const { endpointUrl, preferredBatchSizeInKilobytes = limits.batchKilobytes.default } = properties;
     // Checked where subscriptions are written; here one bad document must not stop all the others.
     const url = /^https?:/i.test(endpointUrl) && URL.canParse(endpointUrl) ? new URL(endpointUrl) : nowhere;
     this.origin = connections.join(url.origin);
     this.path = url.pathname + url.search;
-    this.contentMode = contentMode;
-    this.timeoutMs = attemptTimeoutInSeconds * 1_000;
-    this.#headers = [
-      'aeg-event-type',
-      'Notification',
-      'aeg-subscription-name',
-      name,
-      'user-agent',
-      userAgent,
-      ...originHeaders(provisioning),
-    ];
+    this.schema = eventDeliverySchema;
+    this.timeoutMs = properties.attemptTimeoutInSeconds * 1_000;
+    this.headers = new RequestHeaders(subscription, userAgent);
+    this.eventsMax = eventsPerBatch(properties);
+    this.#contentMode = properties.contentMode;
+    this.#bytesMax = preferredBatchSizeInKilobytes * 1_024;
   }
 
-  /** The request's headers, those of the encoded event first. */
-  headersFor(encoded: readonly string[], messageId: string, attempts: number): string[] {
-    if (encoded !== this.#encoded) {
-      this.#encoded = encoded;
-      this.#together = [...encoded, ...this.#headers];
-    }
-    const headers = this.#together.slice();
-    // The same for every attempt, so that a receiver can tell a repetition (Standard Webhooks).
-    headers.push('webhook-id', messageId, 'aeg-delivery-count', String(attempts));
-    return headers;
+  /** Whether several events may go into one request. */
+  get batches(): boolean {
+    return this.eventsMax > 1;
+  }
+
+  /** Size of a body that is aimed at where there are batches. */
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
+  /** Encodes an event for a request of its own, where there are no batches. Throws as `encodeOne` does. */
+  encodeAlone(event: Event): EncodedDelivery {
+    if (this.schema === 'CloudEventSchemaV1_0') return encodeDelivery(event, this.#contentMode);
+    return encodeBatch([encodeOne(event, this.schema)], this.schema);
+  }
+
+  /** The endpoint found a batch of so many bytes too large: those to come are at most half of it. */
+  refuses(bytes: number): void {
+    this.#bytesMax = Math.min(this.#bytesMax, bytes >> 1);
   }
 
   /** When the subscription has another target or none. */

@@ -55,6 +55,7 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['POST', `${one}:getFullUrl`, undefined, 200],
     ['POST', `${one}:getDeliveryAttributes`, undefined, 200],
     ['GET', `${one}/deadletters`, undefined, 200],
+    ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
     ['POST', `${one}/deadletters:redrive`, {}, 200],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
     ['POST', `${one}:revalidate`, undefined, 202],
@@ -132,7 +133,8 @@ const named = (path: string): string =>
     .replace('{topic}', 'orders')
     .replace('{domain}', 'shop')
     .replace('{domainTopic}', 'north')
-    .replace('{name}', 'billing');
+    .replace('{name}', 'billing')
+    .replace('{id}', 'MC4xLjA');
 
 test('the matrix has every route', () => {
   const listed = new Set(routes.map(([method, path]) => `${method} ${path}`));

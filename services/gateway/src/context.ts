@@ -3,6 +3,7 @@ import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
+import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import type { HandshakeSecrets } from './endpoints/handshake-secrets.js';
 import type { Handshakes } from './endpoints/handshakes.js';
 import type { ValidationPolicy } from './endpoints/provisioning.js';
@@ -25,6 +26,8 @@ export interface Context {
   readonly validationPolicy: ValidationPolicy;
   /** What subscriptions' filters may cost. */
   readonly filterLimits: FilterLimits;
+  /** Where subscriptions may have their dead letters written, beside webhooks. */
+  readonly deadLetterPlaces: DeadLetterPlaces;
 }
 
 /**

@@ -193,6 +193,31 @@ describe('in Event Grid’s format', () => {
   );
 });
 
+describe('one dead letter', () => {
+  test('is read by its id, in either format', async () => {
+    const { admin, giveUp } = await setup({ partitions: 3 });
+    await giveUp(2, [structured('a'), structured('b')]);
+    for (const format of ['gridpost', 'eventgrid']) {
+      const [{ id }] = (await admin('GET', list)).json.value;
+      const { json: page } = await admin('GET', `${list}?format=${format}`);
+      const answer = await admin('GET', `${list}/${id}?format=${format}`);
+      expect([answer.status, answer.json]).toEqual([200, page.value[0]]);
+      expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    }
+  });
+
+  test('is gone once it is redriven; ids of others and nonsense find nothing', async () => {
+    const { admin, giveUp } = await setup();
+    await giveUp(0, [structured('a')]);
+    const [{ id }] = (await admin('GET', list)).json.value;
+    await admin('POST', redrive);
+    for (const unknown of [id, 'nonsense', deadLetterId({ partition: 1, entry: 'a', index: 0 })]) {
+      const { status, json } = await admin('GET', `${list}/${unknown}`);
+      expect([status, json.code]).toEqual([404, 'DeadLetterNotFound']);
+    }
+  });
+});
+
 test('an empty list is an empty list', async () => {
   const { admin } = await setup({ partitions: 4 });
   expect((await admin('GET', list)).text).toBe('{"value":[]}');
@@ -314,6 +339,7 @@ test('dead letters need their subscription', async () => {
   const { admin } = await setup();
   await admin('DELETE', path);
   expect((await admin('GET', list)).json.code).toBe('SubscriptionNotFound');
+  expect((await admin('GET', `${list}/MC4xLjA`)).json.code).toBe('SubscriptionNotFound');
   expect((await admin('POST', redrive)).json.code).toBe('SubscriptionNotFound');
 });
 

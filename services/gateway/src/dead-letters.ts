@@ -3,6 +3,7 @@ import { deadLetterSchemaOf, encodeDeadLetter } from '@gridpost/codec';
 import {
   Event,
   type FieldError,
+  GridpostError,
   type Incarnation,
   type Place,
   pointerTo,
@@ -65,7 +66,18 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
       ...items.flatMap((item, i) => (i === 0 ? [item] : [Buffer.from(','), item])),
       Buffer.from(rest),
     ]);
-    res.set('content-type', 'application/json; charset=utf-8').send(body);
+    sendJson(res, body);
+  }
+
+  /** One dead letter by its id, in the format asked for. */
+  async function read(req: Request, res: Response): Promise<void> {
+    const format = formatOf(req);
+    const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
+    const place = placeOf(parameter(req, 'id'), partitions);
+    const letter = place && (await store.deadLetter(place.partition, value.incarnation, place));
+    if (!letter)
+      throw new GridpostError('DeadLetterNotFound', 'the subscription has no dead letter with this id');
+    sendJson(res, views[format](value)(letter));
   }
 
   /** Makes dead letters due again, with fresh attempts and a fresh time to live: those named, or all there are now. */
@@ -111,9 +123,14 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
     const path = `${scope}/eventsubscriptions/{name}/deadletters`;
     return [
       { method: 'GET', path, handle: list },
+      { method: 'GET', path: `${path}/{id}`, handle: read },
       { method: 'POST', path: `${path}:redrive`, handle: redrive },
     ];
   });
+}
+
+function sendJson(res: Response, body: Buffer): void {
+  res.set('content-type', 'application/json; charset=utf-8').send(body);
 }
 
 /** How a subscription's dead letters are shown. */

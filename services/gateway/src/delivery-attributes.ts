@@ -2,6 +2,7 @@
  * Headers of a subscription's own, as they are written (Event Grid, "Custom delivery properties"). What is refused here is
  * what no request could carry, or what would say something else of it than Gridpost does; `validation.ts` has seen the rest.
  */
+import { fitsHeader } from '@gridpost/codec';
 import { type DeliveryAttributeMapping, type FieldError, limits } from '@gridpost/model';
 import { type Optional, shown } from './validation.js';
 
@@ -18,8 +19,6 @@ export interface WrittenMapping {
 
 /** RFC 9110 §5.6.2, `token`. */
 const headerName = /^[\w!#$%&'*+.^`|~-]+$/;
-/** RFC 9110 §5.5, without what is obsolete there: printable ASCII, with spaces and tabs within. */
-const headerValue = /^[!-~]([\t -~]*[!-~])?$/;
 
 const reserved: readonly (readonly [name: RegExp, reason: string])[] = [
   [/^aeg-/i, 'names that begin with "aeg-" are Event Grid\'s'],
@@ -79,7 +78,7 @@ function valueFault(value: string): string | undefined {
   const bytes = Buffer.byteLength(value);
   const most = limits.deliveryAttributeBytesMax;
   if (bytes > most) return `saw ${bytes} bytes, expected at most ${most}`;
-  if (headerValue.test(value)) return undefined;
+  if (fitsHeader(value)) return undefined;
   return 'expected printable ASCII characters, with spaces only within: a header can hold nothing else';
 }
 

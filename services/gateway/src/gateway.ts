@@ -14,6 +14,7 @@ import type { Store } from '@gridpost/store';
 import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
+import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import { HandshakeSecrets } from './endpoints/handshake-secrets.js';
 import { Handshakes } from './endpoints/handshakes.js';
 import { type Connector, Outgoing } from './endpoints/outgoing.js';
@@ -49,6 +50,8 @@ export interface GatewayOptions {
   readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
+  readonly deadLetterPlaces?: DeadLetterPlaces;
   /**
    * Where endpoints reach the gateways of this deployment, without a query. Its host is the origin that endpoints are
    * asked to allow. Default: where this one listens.
@@ -87,6 +90,8 @@ export interface Gateway {
 /** How long requests that came during a drain, all short, may take to be answered. */
 const lateMs = 2_000;
 
+const nowhere: DeadLetterPlaces = { directory: false, s3: false };
+
 export function createGateway(options: GatewayOptions): Gateway {
   const { store, registry, publisher, metrics, clock, log, rootKey, serveApi } = options;
   const keys = new TopicKeys(rootKey);
@@ -103,7 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     store: store.info,
     version: options.version,
   };
-  const { filterLimits = defaultFilterLimits } = options;
+  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere } = options;
   const paging = new Paging(rootKey);
   const consumers = new Consumers({ store, clock, log, metrics });
   const lockTokens = new LockTokens(rootKey);
@@ -125,7 +130,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const context: Context = {
     ...{ store, registry, clock, log, keys, paging, filterLimits },
-    ...{ consumers, lockTokens, handshakes, handshakeSecrets, validationPolicy },
+    ...{ consumers, lockTokens, deadLetterPlaces, handshakes, handshakeSecrets, validationPolicy },
   };
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),

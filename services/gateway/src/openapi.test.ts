@@ -168,6 +168,17 @@ test('what is answered is what the document says', async () => {
     ['POST', '/topics/orders:regenerateKey', { keyName: 'key1' }],
     ['PUT', subscription, { properties: { ...hook, expirationTimeUtc: '2099-01-01T00:00:00Z' } }],
     ['PUT', subscription, hook],
+    [
+      'PUT',
+      subscription,
+      {
+        ...hook,
+        deadLetterDestination: {
+          endpointType: 'WebHook',
+          properties: { endpointUrl: 'https://example.com/?x' },
+        },
+      },
+    ],
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],
@@ -180,6 +191,7 @@ test('what is answered is what the document says', async () => {
     ['GET', `${subscription}/deadletters`],
     ['GET', `${subscription}/deadletters?format=eventgrid`],
     ['GET', `${subscription}/deadletters?format=azure`],
+    ['GET', `${subscription}/deadletters/nothing`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
     ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
@@ -208,7 +220,8 @@ test('what is answered is what the document says', async () => {
       .replace(/^\/topics\/[a-z]+/, '/topics/{topic}')
       .replace('/domains/shop', '/domains/{domain}')
       .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
-      .replace(/\/(billing|waiting)/, '/{name}');
+      .replace(/\/(billing|waiting)/, '/{name}')
+      .replace('/deadletters/nothing', '/deadletters/{id}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(
       document.paths[path][method.toLowerCase()].responses[String(answer.status)] ?? {},

@@ -15,6 +15,13 @@ import {
   topicPath,
 } from '@gridpost/model';
 import {
+  type DeadLetterPlaces,
+  deadLetterDestinationFaults,
+  deadLetterDestinationOf,
+  deadLetterDestinationView,
+  type WrittenDeadLetterDestination,
+} from './dead-letter-destination.js';
+import {
   destinationFaults,
   destinationOf,
   destinationView,
@@ -50,6 +57,7 @@ interface Written extends WrittenFilters {
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
   readonly deadLettering?: boolean | null;
+  readonly deadLetterDestination?: WrittenDeadLetterDestination | null;
 }
 
 const check = resourceCheck<{ readonly properties: Written }>(
@@ -67,10 +75,10 @@ export interface WrittenProperties {
  * The properties of a body with or without the outer `properties`, defaults filled in. Read-only properties of an exported subscription are dropped; any other that is not known is
  * refused. What filters mean is not looked at. Throws `InvalidResource`.
  */
-export function propertiesOf(body: unknown, now: number): WrittenProperties {
+export function propertiesOf(body: unknown, now: number, places: DeadLetterPlaces): WrittenProperties {
   const { written: whole, at } = check(body);
   const written = whole.properties;
-  const faults = faultsOf(written, at, now);
+  const faults = [...faultsOf(written, at, now), ...deadLetterDestinationFaults(written, at, places)];
   if (faults.length) throw invalidResource(faults);
   const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
   const properties: SubscriptionProperties = {
@@ -86,6 +94,7 @@ export function propertiesOf(body: unknown, now: number): WrittenProperties {
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
     deadLettering: written.deadLettering ?? true,
+    ...deadLetterDestinationOf(written),
   };
   return { properties, at };
 }
@@ -168,7 +177,7 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
   const { topic, name, properties, status, provisioning } = value;
-  const { destination, queue, retryPolicy, ...others } = properties;
+  const { destination, queue, retryPolicy, deadLetterDestination, ...others } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
     name,
@@ -186,6 +195,7 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
         ? { destination: destinationView(destination), retryPolicy }
         : { deliveryConfiguration: { deliveryMode: 'Queue', queue } }),
       ...others,
+      ...deadLetterDestinationView(deadLetterDestination),
     },
     systemData: systemDataOf(value),
   };

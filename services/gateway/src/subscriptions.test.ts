@@ -213,7 +213,7 @@ const refusals: [object, string, string | RegExp][] = [
   [{ destination: hook(), labels: [1] }, '/labels/0', 'saw 1, expected a string'],
   [{ destination: hook(), labels: Array(101).fill('a') }, '/labels', /at most 100 items/],
   [{ destination: hook(), deadLettering: 'no' }, '/deadLettering', 'saw "no", expected a boolean or null'],
-  [{ destination: hook(), deadLetterDestination: {} }, '/deadLetterDestination', /^is not a property/],
+  [{ destination: hook(), somethingElse: {} }, '/somethingElse', /^is not a property/],
   ...['tomorrow', '2030-01-01', '2030-01-01T00:00:00', '2030-13-01T00:00:00Z'].map(
     (value): [object, string, RegExp] => [
       { destination: hook(), expirationTimeUtc: value },

@@ -192,10 +192,10 @@ export function subscriptionRoutes(context: Context): Route[] {
  * `InvalidResource`.
  */
 export function checkedProperties(
-  { clock, filterLimits, validationPolicy }: Context,
+  { clock, filterLimits, validationPolicy, deadLetterPlaces }: Context,
   body: unknown,
 ): WrittenProperties {
-  const written = propertiesOf(body, clock.now());
+  const written = propertiesOf(body, clock.now(), deadLetterPlaces);
   const { properties, at } = written;
   if (properties.destination?.properties.validation === 'none' && !validationPolicy.noneAllowed) {
     const pointer = `${at}/destination/properties/validation`;

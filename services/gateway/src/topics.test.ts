@@ -386,6 +386,7 @@ test('a path that is known says which methods it has', async () => {
     ['POST', '/topics/orders/eventsubscriptions/billing', 'PUT, GET, HEAD, DELETE'],
     ['GET', '/topics/orders/eventsubscriptions/billing:getFullUrl', 'POST'],
     ['DELETE', '/topics/orders/eventsubscriptions/billing/deadletters', 'GET, HEAD'],
+    ['DELETE', '/topics/orders/eventsubscriptions/billing/deadletters/x', 'GET, HEAD'],
     ['GET', '/topics/orders/eventsubscriptions/billing/deadletters:redrive', 'POST'],
     ['POST', '/metrics', 'GET, HEAD'],
     ['PUT', '/readyz', 'GET, HEAD'],

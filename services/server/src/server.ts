@@ -2,7 +2,7 @@
  * The composition root: opens the store, wires the rooms together for the roles this process has, and takes them down
  * in order. Nothing else names an adapter.
  */
-import { createDelivery, type Delivery } from '@gridpost/delivery';
+import { createDelivery, type Delivery, type S3Account } from '@gridpost/delivery';
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
@@ -82,8 +82,10 @@ export async function startServer(configuration: Configuration, version: string,
           finalStatuses: configuration.deliveryFinalStatuses,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           userAgent: `gridpost/${version}`,
         },
+        deadLetterPlaces: { directory: configuration.deadLetterDirectory, s3: s3AccountOf(configuration) },
       });
     }
 
@@ -118,6 +120,10 @@ export async function startServer(configuration: Configuration, version: string,
       },
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
+      deadLetterPlaces: {
+        directory: configuration.deadLetterDirectory !== undefined,
+        s3: s3AccountOf(configuration) !== undefined,
+      },
       ...(tls ? { tls } : {}),
       serveApi: has('gateway'),
       checks,
@@ -166,6 +172,15 @@ export async function startServer(configuration: Configuration, version: string,
 /** The two settings are there together or not at all. */
 function oidcOf({ oidcIssuer: issuer, oidcAudience: audience }: Configuration): GatewayOptions['oidc'] {
   return issuer !== undefined && audience !== undefined ? { issuer, audience } : undefined;
+}
+
+function s3AccountOf(configuration: Configuration): S3Account | undefined {
+  const { deadLetterS3AccessKeyId: accessKeyId, deadLetterS3SecretAccessKey: secretAccessKey } =
+    configuration;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  const region = configuration.deadLetterS3Region;
+  const endpoint = configuration.deadLetterS3Endpoint ?? `https://s3.${region}.amazonaws.com`;
+  return { endpoint, region, accessKeyId, secretAccessKey };
 }
 
 function certificateFilesOf({ tlsCert, tlsKey }: Configuration, log: Log): CertificateFiles | undefined {

@@ -7,8 +7,10 @@ export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-  /** The `id` of the event in the body, if it is a structured one. */
+  /** The `id` of the event in the body, if it is a single one. */
   readonly id: string | undefined;
+  /** Those of the events in the body, if it is a batch. */
+  readonly batch: readonly string[];
 }
 
 export type Answer = (request: Received, response: ServerResponse) => void;
@@ -46,8 +48,9 @@ export class Endpoint {
       request.on('end', () => {
         const body = Buffer.concat(chunks).toString();
         const id = body.startsWith('{') ? (JSON.parse(body) as { id: string }).id : undefined;
+        const batch = body.startsWith('[') ? (JSON.parse(body) as { id: string }[]).map((one) => one.id) : [];
         const { method, url, headers } = request;
-        const received = { method: method!, path: url!, headers, body, id };
+        const received = { method: method!, path: url!, headers, body, id, batch };
         this.received.push(received);
         this.#answer(received, response);
         for (const check of this.#waiting) check();
@@ -85,6 +88,11 @@ export class Endpoint {
   /** Paths and ids of what was received. */
   ids(path?: string): string[] {
     return this.received.filter((each) => path === undefined || each.path === path).map(({ id }) => id!);
+  }
+
+  /** Ids of the batches that were received, in order. */
+  batches(): (readonly string[])[] {
+    return this.received.map(({ batch }) => batch);
   }
 
   /** Resolves as soon as `condition` holds; it is looked at after each request and each closed connection. */

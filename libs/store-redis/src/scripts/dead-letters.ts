@@ -1,4 +1,4 @@
-/** Dead letters: reading them, and giving them another life. */
+/** Dead letters: reading them, letting them go, and giving them another life. */
 import { Script } from '../call.js';
 import { allowedWhenFull, clock, deliveries } from './parts.js';
 
@@ -32,6 +32,46 @@ for i = 1, #found, 2 do
   end
 end
 return answer
+`);
+
+/**
+ * Reads one dead letter.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV     subscription, member
+ *     returns  tag (instant and reason), state, payload; nothing if there is none
+ */
+export const readDeadLetter = new Script(`${allowedWhenFull}${deliveries}
+local record = redis.call('HGET', held(ARGV[2]), ARGV[1])
+if not record then return {} end
+local kind, _, tag, state = parse(record)
+if kind ~= 'x' then return {} end
+return { tag, state, redis.call('HGET', held(ARGV[2]), ':payload') }
+`);
+
+/**
+ * Lets go of dead letters that are kept elsewhere.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV[1]  subscription
+ *     ARGV[2…] in turn: member, the instant of its dead-lettering
+ *     returns  of how many
+ */
+export const letGo = new Script(`${allowedWhenFull}${clock}${deliveries}
+local subscription = ARGV[1]
+local count = 0
+for i = 2, #ARGV, 2 do
+  local record = redis.call('HGET', held(ARGV[i]), subscription)
+  if record then
+    local kind, charge, tag = parse(record)
+    if kind == 'x' and string.match(tag, '^%d+') == ARGV[i + 1] then
+      drop(ARGV[i], subscription, kind, charge)
+      count = count + 1
+    end
+  end
+end
+finish(now())
+return count
 `);
 
 /**

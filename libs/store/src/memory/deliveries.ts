@@ -2,6 +2,8 @@
 import type { Clock, DeadLetterReason, EntryId, Incarnation, Place } from '@gridpost/model';
 import { answerBytesMax, chargedBytes, type Quota } from '../bounds.js';
 import type {
+  DeadLetter,
+  DeadLetterKey,
   DeadLetterPage,
   DeliveryState,
   Disposition,
@@ -167,13 +169,27 @@ export class MemoryDeliveries {
     const dead = this.#of(subscription, 'deadLettered', byDeath);
     const rest = dead.filter(({ deadOrder }) => after === undefined || deadOrder > Number(after));
     const page = pageOf(rest, max, ({ event }) => event.frame.length);
-    const deadLetters = page.map(({ place, event, acceptedAt, deadLetteredAt, reason, state }) => {
-      const { topic, frame } = event;
-      return { place, subscription, topic, acceptedAt, deadLetteredAt, reason: reason!, state, frame };
-    });
+    const deadLetters = page.map(deadLetterOf);
     return rest.length > page.length
       ? { deadLetters, next: String(page.at(-1)!.deadOrder) }
       : { deadLetters };
+  }
+
+  deadLetter(subscription: Incarnation, { entry, index }: Place): DeadLetter | undefined {
+    const found = this.#deliveries.get(keyOf(entry, index, subscription));
+    return found?.kind === 'deadLettered' ? deadLetterOf(found) : undefined;
+  }
+
+  letGo(subscription: Incarnation, deadLetters: readonly DeadLetterKey[]): number {
+    let count = 0;
+    for (const { place, deadLetteredAt } of deadLetters) {
+      const key = keyOf(place.entry, place.index, subscription);
+      const found = this.#deliveries.get(key);
+      if (found?.kind !== 'deadLettered' || found.deadLetteredAt !== deadLetteredAt) continue;
+      this.#deliveries.delete(key);
+      count++;
+    }
+    return count;
   }
 
   redrive(
@@ -281,6 +297,11 @@ export function pageOf<T>(all: readonly T[], max: number, bytesOf: (item: T) => 
     bytes += bytesOf(item);
   }
   return page;
+}
+
+function deadLetterOf(delivery: Delivery): DeadLetter {
+  const { place, subscription, event, acceptedAt, deadLetteredAt, reason, state } = delivery;
+  return { place, subscription, ...event, acceptedAt, deadLetteredAt, reason: reason!, state };
 }
 
 function charged(deliveries: readonly Delivery[]): number {

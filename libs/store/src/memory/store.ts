@@ -3,7 +3,7 @@
  * conformance suite was written against and what other rooms' tests run on; it is not offered to users, since nothing
  * in it outlives the process. What it leaves to others: durability, speed, and sharing between processes.
  */
-import { type Clock, GridpostError, type Incarnation, systemClock } from '@gridpost/model';
+import { type Clock, GridpostError, type Incarnation, type Place, systemClock } from '@gridpost/model';
 import { Announcements } from '../announcements.js';
 import { appendBytesMax } from '../bounds.js';
 import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
@@ -12,6 +12,8 @@ import type {
   AppendResult,
   Claim,
   ConcludeResult,
+  DeadLetter,
+  DeadLetterKey,
   DeadLetterPage,
   DueAsk,
   DueResult,
@@ -176,6 +178,22 @@ export class MemoryStore implements Store {
     max: number,
   ): Promise<DeadLetterPage> {
     return this.#partition(partition).deliveries.deadLetters(subscription, after, max);
+  }
+
+  async deadLetter(
+    partition: number,
+    subscription: Incarnation,
+    place: Place,
+  ): Promise<DeadLetter | undefined> {
+    return this.#partition(partition).deliveries.deadLetter(subscription, place);
+  }
+
+  async letGo(
+    partition: number,
+    subscription: Incarnation,
+    deadLetters: readonly DeadLetterKey[],
+  ): Promise<number> {
+    return this.#partition(partition).deliveries.letGo(subscription, deadLetters);
   }
 
   async redrive(

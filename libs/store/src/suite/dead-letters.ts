@@ -163,6 +163,70 @@ export function describeDeadLetters(open: OpenStore, lacks: Lacks): void {
     );
 
     test(
+      'are found by their place, and only there',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        const place = await scene.hold(epoch, 'dead', dead);
+        const deferred = await scene.hold(epoch, 'deferred', dueLater);
+        const { store } = scene;
+        const [letter] = (await store.deadLetters(0, subA, undefined, 10)).deadLetters;
+        expect(await store.deadLetter(0, subA, place)).toEqual(letter);
+        expect(await store.deadLetter(0, subB, place)).toBeUndefined();
+        expect(await store.deadLetter(0, life('nobody'), place)).toBeUndefined();
+        expect(await store.deadLetter(0, subA, { ...place, index: 9 })).toBeUndefined();
+        expect(await store.deadLetter(0, subA, { ...place, entry: 'nonsense' })).toBeUndefined();
+        expect(await store.deadLetter(0, subA, deferred)).toBeUndefined();
+        await store.redrive(0, subA, { places: [place] });
+        expect(await store.deadLetter(0, subA, place)).toBeUndefined();
+      }),
+    );
+
+    test(
+      'are let go when they are kept elsewhere: those named, each once, and nothing else',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.publish('of both');
+        const [entry] = await scene.log(epoch);
+        const of = [subA, subB].map((subscription) => [0, subscription, dead] as const);
+        await scene.store.settle(0, epoch, onlyEntries(settled(entry!, ...of)));
+        for (const content of ['1', '2']) await scene.hold(epoch, content, dead);
+        const { store } = scene;
+        const letters = await allPages(scene, subA, 10);
+        const ghost = { ...letters[0]!, place: { ...letters[0]!.place, index: 9 } };
+        const named = [letters[0]!, letters[2]!, ghost, letters[0]!];
+        expect(await store.letGo(0, life('nobody'), named)).toBe(0);
+        expect(await store.letGo(0, subA, [])).toBe(0);
+        expect(await store.letGo(0, subA, named)).toBe(2);
+        expect(await store.letGo(0, subA, named)).toBe(0);
+        expect(texts(await allPages(scene, subA, 10))).toEqual([texts(letters)[1]]);
+        expect(await scene.usageOf(subA)).toMatchObject({ deferred: 0, deadLettered: 1 });
+        // The event of both is still held for the other.
+        expect(texts(await allPages(scene, subB, 10))).toEqual(['of both']);
+        await store.letGo(0, subA, letters);
+        expect(await scene.usageOf(subA)).toBeUndefined();
+      }),
+    );
+
+    test(
+      'are not let go once they have been redriven, nor when they have been given up again since',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'dead', dead);
+        const { store } = scene;
+        const before = await allPages(scene, subA, 10);
+        await scene.pass(2);
+        await store.redrive(0, subA, { max: 1 });
+        expect(await store.letGo(0, subA, before)).toBe(0);
+        const [delivery] = (await scene.ask(epoch)).deliveries;
+        await store.settle(0, epoch, ended(delivery!, dead));
+        expect(await store.letGo(0, subA, before)).toBe(0);
+        const since = await allPages(scene, subA, 10);
+        expect(texts(since)).toEqual(['dead']);
+        expect(await store.letGo(0, subA, since)).toBe(1);
+      }),
+    );
+
+    test(
       'redriven for a parked subscription wait for it no longer once it is hastened',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();

@@ -8,6 +8,7 @@ import type { EntryId, Incarnation, Place } from '@gridpost/model';
 import { chargedBytes } from '../bounds.js';
 import type {
   DeadLetter,
+  DeadLetterKey,
   Disposition,
   DueAsk,
   DueResult,
@@ -217,6 +218,13 @@ export class Ledger {
       count++;
     }
     return count;
+  }
+
+  /** Applies that these dead letters are let go. */
+  letGo(subscription: Incarnation, deadLetters: readonly DeadLetterKey[]): void {
+    for (const { place } of deadLetters)
+      this.#deliveries.delete(keyOf(place.entry, place.index, subscription));
+    this.#finished += deadLetters.length;
   }
 
   /** Forgets all of a subscription; returns how many deliveries that were. */

@@ -107,6 +107,7 @@ class Driver {
       [3, 'conclude as consumer', () => this.#concludeAsConsumer()],
       [2, 'hasten', () => this.#hasten()],
       [1, 'redrive', () => this.#redrive()],
+      [1, 'letGo', () => this.#letGo()],
       [0.4, 'purge', () => this.#purge()],
       [1, 'crash', () => this.#crash()],
       [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
@@ -306,6 +307,20 @@ class Driver {
     const places = dead.slice(0, count).map(({ place }) => place);
     expect(this.#ledger.redrive(subscription, places, this.#now)).toBe(count);
     this.#ledger.checkDead(subscription, await this.#dead(subscription));
+  }
+
+  async #letGo(): Promise<void> {
+    const subscription = this.#pick(subscriptions)!;
+    const chosen = (await this.#dead(subscription)).filter(() => this.#chance(0.5));
+    const { store } = this.#scene;
+    for (const letter of chosen)
+      expect(await store.deadLetter(0, subscription, letter.place)).toEqual(letter);
+    const others = chosen.map(({ place, deadLetteredAt }) => ({ place, deadLetteredAt: deadLetteredAt + 1 }));
+    expect(await store.letGo(0, subscription, others)).toBe(0);
+    expect(await store.letGo(0, subscription, chosen)).toBe(chosen.length);
+    expect(await store.letGo(0, subscription, chosen)).toBe(0);
+    for (const { place } of chosen) expect(await store.deadLetter(0, subscription, place)).toBeUndefined();
+    this.#ledger.letGo(subscription, chosen);
   }
 
   async #purge(): Promise<void> {

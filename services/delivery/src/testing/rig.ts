@@ -4,6 +4,7 @@ import {
   frameEvent,
   type Log,
   newIncarnation,
+  type PushProperties,
   type QueueProperties,
   type Subscription,
   type SubscriptionProperties,
@@ -37,6 +38,7 @@ export interface Running {
 type Wish = Partial<Omit<SubscriptionProperties, 'destination' | 'queue'>> & {
   readonly timeoutSeconds?: number;
   readonly contentMode?: 'structured' | 'binary';
+  readonly push?: Partial<PushProperties>;
 };
 
 const usual = {
@@ -88,21 +90,25 @@ export class Rig {
   }
 
   async subscribe(name: string, url: string, wish: Wish = {}): Promise<Subscription> {
-    const { timeoutSeconds = 30, contentMode = 'structured', ...properties } = wish;
+    const { timeoutSeconds = 30, contentMode = 'structured', push = {}, ...properties } = wish;
     return this.#subscribe(name, {
       ...usual,
       ...properties,
       destination: {
         endpointType: 'WebHook',
-        properties: { endpointUrl: url, contentMode, attemptTimeoutInSeconds: timeoutSeconds },
+        properties: { endpointUrl: url, contentMode, attemptTimeoutInSeconds: timeoutSeconds, ...push },
       },
     });
   }
 
   /** A subscription whose events are received. */
-  async subscribeQueue(name: string, queue: Partial<QueueProperties> = {}): Promise<Subscription> {
+  async subscribeQueue(
+    name: string,
+    queue: Partial<QueueProperties> = {},
+    wish: Wish = {},
+  ): Promise<Subscription> {
     const defaults = { receiveLockDurationInSeconds: 60, maxDeliveryCount: 10, eventTimeToLive: 'P1D' };
-    return this.#subscribe(name, { ...usual, queue: { ...defaults, ...queue } });
+    return this.#subscribe(name, { ...usual, ...wish, queue: { ...defaults, ...queue } });
   }
 
   async put(subscription: Subscription): Promise<void> {
@@ -126,6 +132,15 @@ export class Rig {
       ids.map((id) => this.pending(id, type)),
     );
     return ids;
+  }
+
+  /** Appends these events in one entry. */
+  async append(events: readonly Event[], partition = 0): Promise<void> {
+    const topic = this.topic.incarnation;
+    await this.watched.memory.append(
+      partition,
+      events.map(({ frame }) => ({ topic, frame })),
+    );
   }
 
   /** `count` fresh ids. */
@@ -235,15 +250,16 @@ export class Rig {
 }
 
 /** A structured event whose attributes are copied beside the body rather than found in it: fewer offsets to get right. */
-export function structured(id: string, type = 'order.created'): Event {
+export function structured(id: string, type = 'order.created', filling = ''): Event {
   const attributes = { specversion: '1.0', id, source: '/shop', type };
-  const body = Buffer.from(JSON.stringify({ ...attributes, data: { id } }));
+  const data = JSON.stringify(filling === '' ? { id } : { id, filling });
+  const body = Buffer.from(`${JSON.stringify(attributes).slice(0, -1)},"data":${data}}`);
   return frameEvent({
     form: 'structured',
     attributes: Object.entries(attributes).map(([name, value]) => ({ name, value })),
     dataKind: 'json',
-    dataAt: body.indexOf('{"id"'),
-    dataLength: Buffer.byteLength(JSON.stringify({ id })),
+    dataAt: body.indexOf(data),
+    dataLength: Buffer.byteLength(data),
     body,
   });
 }

@@ -84,14 +84,9 @@ export const foreignToTopics: readonly Foreign[] = [
 /** Among the properties of event subscriptions. */
 export const foreignToSubscriptionProperties: readonly Foreign[] = [
   {
-    at: ['deadLetterDestination'],
-    harmless: () => false,
-    expected: 'none: Gridpost keeps dead letters itself, unless deadLettering is false',
-  },
-  {
     at: ['deadLetterWithResourceIdentity'],
     harmless: () => false,
-    expected: 'none: Gridpost keeps dead letters itself, and has no managed identities',
+    expected: 'none: Gridpost has no managed identities; name a deadLetterDestination',
   },
   {
     at: ['deliveryWithResourceIdentity'],

@@ -40,6 +40,8 @@ test('without flags and variables everything has its default', () => {
     deliveryFinalStatuses: [400, 401, 403, 413],
     settleWindowMs: 1000,
     unsettledEventsMax: 1024,
+    deadLetterDelaySeconds: 300,
+    deadLetterS3Region: 'us-east-1',
     logLevel: 'info',
   });
 });
@@ -123,6 +125,34 @@ test.each([
     'a key without its certificate',
     { GRIDPOST_TLS_KEY: 'tls.key' },
     'GRIDPOST_TLS_CERT must be set as well, since GRIDPOST_TLS_KEY is',
+  ],
+  ...['GRIDPOST_DEAD_LETTER_S3_ACCESS_KEY_ID', 'GRIDPOST_DEAD_LETTER_S3_SECRET_ACCESS_KEY'].map(
+    (name): [string, object, unknown] => [
+      `${name} alone`,
+      { [name]: 'x' },
+      expect.stringContaining('must be set together'),
+    ],
+  ),
+  [
+    'an endpoint of S3 without keys',
+    { GRIDPOST_DEAD_LETTER_S3_ENDPOINT: 'http://minio:9000' },
+    'GRIDPOST_DEAD_LETTER_S3_ENDPOINT is of no use without an access key',
+  ],
+  ...['minio:9000', 'http://minio:9000/path', 'http://u:p@minio', 'ftp://minio', 'https://a?b'].map(
+    (endpoint): [string, object, unknown] => [
+      `the endpoint of S3 ${endpoint}`,
+      {
+        GRIDPOST_DEAD_LETTER_S3_ENDPOINT: endpoint,
+        GRIDPOST_DEAD_LETTER_S3_ACCESS_KEY_ID: 'id',
+        GRIDPOST_DEAD_LETTER_S3_SECRET_ACCESS_KEY: 'secret',
+      },
+      expect.stringContaining('GRIDPOST_DEAD_LETTER_S3_ENDPOINT must match pattern'),
+    ],
+  ),
+  [
+    'a delay of more than a day',
+    { GRIDPOST_DEAD_LETTER_DELAY_SECONDS: '86401' },
+    'GRIDPOST_DEAD_LETTER_DELAY_SECONDS must be <= 86400, got "86401"',
   ],
 ])('%s is refused', (_, environment, expected) => {
   expect(problemsOf([], environment as Record<string, string>)).toEqual([expected]);

@@ -37,6 +37,12 @@ export interface Configuration {
   readonly filterClausesMax: number;
   readonly filterValuesMax: number;
   readonly filterStringBytesMax: number;
+  readonly deadLetterDelaySeconds: number;
+  readonly deadLetterDirectory?: string;
+  readonly deadLetterS3AccessKeyId?: string;
+  readonly deadLetterS3SecretAccessKey?: string;
+  readonly deadLetterS3Region: string;
+  readonly deadLetterS3Endpoint?: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -145,6 +151,15 @@ function contradictions(configuration: Configuration): string[] {
   if ((configuration.tlsCert === undefined) !== (configuration.tlsKey === undefined)) {
     const [set, missing] = configuration.tlsCert === undefined ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
     problems.push(`GRIDPOST_TLS_${missing} must be set as well, since GRIDPOST_TLS_${set} is`);
+  }
+  const { deadLetterS3AccessKeyId: keyId, deadLetterS3SecretAccessKey: secret } = configuration;
+  if ((keyId === undefined) !== (secret === undefined)) {
+    problems.push(
+      'GRIDPOST_DEAD_LETTER_S3_ACCESS_KEY_ID and GRIDPOST_DEAD_LETTER_S3_SECRET_ACCESS_KEY must be set together',
+    );
+  }
+  if (keyId === undefined && configuration.deadLetterS3Endpoint !== undefined) {
+    problems.push('GRIDPOST_DEAD_LETTER_S3_ENDPOINT is of no use without an access key');
   }
   if (configuration.store.startsWith('lmdb:')) {
     if (configuration.roles.length < 2) {

@@ -1,0 +1,71 @@
+/** Batches as requests, held to what deliveries are held to: one deadline, no redirects, little read of the answer. */
+import { type Clock, limits } from '@gridpost/model';
+import type { Connections } from '../connections.js';
+import { type Attempt, type AttemptOwner, Dispatch } from '../dispatch.js';
+import { isSuccess } from '../outcome.js';
+
+const timeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
+
+export interface BatchRequest {
+  readonly url: URL;
+  readonly method?: 'POST' | 'PUT';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export class Requests implements AttemptOwner<Waiting> {
+  readonly #connections: Connections;
+  readonly #clock: Clock;
+  readonly #dispatch: Dispatch<Waiting> = new Dispatch(this);
+  #closed = false;
+
+  constructor(connections: Connections, clock: Clock) {
+    this.#connections = connections;
+    this.#clock = clock;
+  }
+
+  /** Resolves when the answer is a success (200 to 204). Rejects with what there was instead, without the URL. */
+  async send({ url, headers, ...request }: BatchRequest): Promise<void> {
+    if (this.#closed) throw new Error('closed');
+    const origin = this.#connections.join(url.origin);
+    const now = this.#clock.elapsed();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const path = url.pathname + url.search;
+        const pairs = Object.entries(headers).flat();
+        const waiting = { resolve, reject };
+        this.#dispatch.send(waiting, { origin, path, headers: pairs, ...request }, now, now + timeoutMs);
+      });
+    } finally {
+      origin.leave();
+    }
+  }
+
+  ended({ subject, status, cut, error, excerpt }: Attempt<Waiting>): void {
+    if (isSuccess(status)) subject.resolve();
+    else if (status !== 0) {
+      // S3 says why in an element of its own.
+      const [, code = ''] = /<Code>(\w{1,64})<\/Code>/.exec(excerpt) ?? [];
+      subject.reject(new Error(`answered ${status} ${code}`.trim()));
+    } else
+      subject.reject(
+        new Error(cut === undefined ? error!.message : cut === 'deadline' ? 'no answer in time' : 'cut'),
+      );
+  }
+
+  /** Ends those that are past their deadline. To be called about every 100 ms. */
+  sweep(): void {
+    this.#dispatch.sweep(this.#clock.elapsed());
+  }
+
+  /** Ends all, and takes no more. */
+  close(): void {
+    this.#closed = true;
+    this.#dispatch.abort();
+  }
+}
