@@ -1,7 +1,8 @@
 /** When endpoints are asked, how often, by whom, and what stands meanwhile. */
 import { describe, expect, test } from '@jest/globals';
 import { pendingOf, subscriptionPath } from '@gridpost/model';
-import { agree, answer } from '@gridpost/model/testing';
+import { agree, answer, FakeClock } from '@gridpost/model/testing';
+import { MemoryStore } from '@gridpost/store';
 import { path, serveAsking } from '../testing/asked.js';
 import { serve } from '../testing/serve.js';
 
@@ -220,6 +221,97 @@ describe('revalidate', () => {
     await admin('PUT', path, { deliveryConfiguration: { deliveryMode: 'Queue' } });
     expect((await admin('POST', `${path}:revalidate`)).json.code).toBe('WrongDeliveryMode');
   });
+});
+
+describe('several gateways', () => {
+  /** As one that several processes have open. */
+  class SharedStore extends MemoryStore {
+    override readonly supports = { sharing: true };
+  }
+  const shared = () => {
+    const clock = new FakeClock();
+    return { clock, store: new SharedStore({ clock }) };
+  };
+
+  test('ask an endpoint once between them', async () => {
+    const { subscribe, endpoint, reached, store, clock } = await serveAsking(shared());
+    const other = await serve({ store, clock });
+    await other.registry.refresh();
+    endpoint.reply(answer(500));
+    await subscribe();
+    await endpoint.until((received) => received.length === 1);
+    endpoint.reply(agree);
+    for (let second = 0; second < 10; second++) {
+      await other.registry.refresh();
+      await clock.advance(1_000);
+    }
+    await reached('Succeeded');
+    expect(endpoint.received).toHaveLength(2);
+  });
+
+  test('go on with what another gave up as it ended', async () => {
+    const { subscribe, endpoint, asked, gateway, store, clock } = await serveAsking(shared());
+    endpoint.reply(silence);
+    await subscribe();
+    const first = await asked(1);
+    await gateway.close();
+    endpoint.reply(agree);
+    const other = await serve({ store, clock, publicUrl: 'https://events.example.com/grid' });
+    await other.registry.refresh();
+    await clock.advance(1_000);
+    const second = await asked(2);
+    expect(second.headers['webhook-request-callback']).toBe(first.headers['webhook-request-callback']);
+    await until(async () => {
+      const { json } = await other.admin('GET', path);
+      return json.properties.provisioningState === 'Succeeded';
+    });
+  });
+
+  test('go on with what another died over, when its try must have ended', async () => {
+    const { subscribe, endpoint, reached, stored, store, clock, registry } = await serveAsking(shared());
+    endpoint.reply(agree);
+    await subscribe();
+    await reached('Succeeded');
+    const { value } = await stored();
+    const at = clock.now();
+    const dead = { id: 'a'.repeat(32), kind: 'Options', tries: 1, phase: 'trying' } as const;
+    await store.resources.put(subscriptionPath('orders', 'billing'), {
+      ...value,
+      provisioning: {
+        state: 'Updating',
+        handshake: { ...dead, until: at + 35_000, endsAt: at + 600_000 },
+      },
+    });
+    await registry.refresh();
+    await clock.advance(34_000);
+    expect(endpoint.received).toHaveLength(1);
+    await clock.advance(1_000);
+    await reached('Succeeded');
+    expect(endpoint.received).toHaveLength(2);
+  });
+});
+
+test('one host is asked by at most four subscriptions at once, and all of them are', async () => {
+  const { endpoint, admin, clock } = await serveAsking();
+  const owed: (() => void)[] = [];
+  endpoint.reply((request, response) => void owed.push(() => agree(request, response)));
+  const paths = Array.from({ length: 7 }, (_, i) => `/topics/orders/eventsubscriptions/billing-${i}`);
+  const destination = { endpointType: 'WebHook', properties: { endpointUrl: endpoint.url } };
+  for (const each of paths) await admin('PUT', each, { destination });
+  await endpoint.until((received) => received.length === 4);
+  await clock.advance(2_000);
+  expect(endpoint.received).toHaveLength(4);
+  for (const pay of owed.splice(0)) pay();
+  await endpoint.until(() => endpoint.connections === 0);
+  await clock.advance(1_000);
+  await endpoint.until((received) => received.length === 7);
+  for (const pay of owed.splice(0)) pay();
+  for (const each of paths) {
+    await until(async () => {
+      const { json } = await admin('GET', each);
+      return json.properties.provisioningState === 'Succeeded';
+    });
+  }
 });
 
 describe('who need not be asked', () => {

@@ -24,10 +24,12 @@ afterEach(async () => {
   for (const end of endings.splice(0)) await end();
 });
 
-export async function serveAsking(options: Parameters<typeof serve>[0] = {}): Promise<Asked> {
-  const clock = new FakeClock();
+export async function serveAsking(
+  options: Parameters<typeof serve>[0] & { readonly clock?: FakeClock } = {},
+): Promise<Asked> {
+  const { clock = new FakeClock() } = options;
   const endpoint = await new Endpoint().listen();
-  const served = await serve({ clock, publicUrl: 'https://events.example.com/grid', ...options });
+  const served = await serve({ publicUrl: 'https://events.example.com/grid', ...options, clock });
   // The endpoint goes first, lest a gateway that is closed waits for it.
   endings.push(() => endpoint.close());
   const { admin, store, registry } = served;
