@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { subscriptionPath } from '@gridpost/model';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 let rig: Rig;

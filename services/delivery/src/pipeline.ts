@@ -14,7 +14,7 @@ import type { Batch } from './batch.js';
 import { decide } from './decision.js';
 import { type Attempt, type AttemptOwner, Dispatch } from './dispatch.js';
 import { defer, drop, giveUp } from './endings.js';
-import { disabledMs } from './lane.js';
+import { parkedMs } from './lane.js';
 import { finished, type OpenDelivery, type Passage } from './open-delivery.js';
 import { classOf, isSuccess } from './outcome.js';
 import { parseRetryAfter } from './schedule.js';
@@ -169,7 +169,7 @@ export class Pipeline implements AttemptOwner<Batch> {
       else if (decision.kind === 'deadLetter') giveUp(delivery, decision.reason, state);
       else if (decision.kind === 'retry')
         defer(delivery, outcome === 'Aborted' ? 'drain' : 'failed', decision.delayMs, state);
-      else defer(delivery, 'disabled', disabledMs, state);
+      else defer(delivery, 'disabled', parkedMs, state);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, gives up what waits too long to be received, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
+ * left, trims histories, gives up what waits too long where nothing attempts it, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
@@ -10,6 +10,7 @@ import {
   deadLetterReasons,
   dropReasons,
   type Incarnation,
+  isProven,
   type Log,
   attemptClasses,
   queueLimitsOf,
@@ -48,7 +49,7 @@ export interface UpkeepOptions {
 const stepMax = 1_000;
 const stepsMax = 20;
 const dayMs = 86_400_000;
-/** Events that no consumer has received in time are given up in such steps. */
+/** Events that nobody has received, or that no attempt was made at, in time are given up in such steps. */
 const expireStepMax = 100;
 const expireLeaseMs = 10_000;
 
@@ -107,7 +108,7 @@ export class Upkeep {
         leftovers.push({ partition, subscription: each.subscription });
       }
       await this.#trimHistories(partition);
-      await this.#expireQueues(partition, usage);
+      await this.#expireWaiting(partition, usage);
     }
     for (const partition of partitions) {
       for (const [subscription, { count, oldestAt }] of partition.pending()) {
@@ -206,14 +207,14 @@ export class Upkeep {
     }
   }
 
-  /** Gives up what no consumer has received in time. */
-  async #expireQueues(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
+  /** Gives up what no consumer has received in time, and what could not be sent because no endpoint has agreed to it. */
+  async #expireWaiting(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
     const { registry } = this.#options;
     for (const { subscription: id, oldestAcceptedAt } of subscriptions) {
       const { subscription } = registry.subscription(id) ?? {};
-      const queue = subscription?.properties.queue;
-      if (!queue || oldestAcceptedAt === undefined) continue;
-      const { timeToLiveMs } = queueLimitsOf(queue);
+      if (!subscription || oldestAcceptedAt === undefined) continue;
+      const timeToLiveMs = waitMsMax(subscription);
+      if (timeToLiveMs === undefined) continue;
       if (now - oldestAcceptedAt < timeToLiveMs) continue;
       for (let step = 0; step < stepsMax; step++)
         if ((await this.#expireSome(partition, subscription, timeToLiveMs)) === 0) break;
@@ -259,6 +260,13 @@ export class Upkeep {
         if ((await store.trimHistory(partition, topic, days * dayMs, stepMax)) < stepMax) break;
     }
   }
+}
+
+/** How long events wait where no attempt looks at their time to live; undefined where one does, or they wait for ever. */
+function waitMsMax(subscription: Subscription): number | undefined {
+  const { queue, retryPolicy } = subscription.properties;
+  if (queue) return queueLimitsOf(queue).timeToLiveMs;
+  return isProven(subscription) ? undefined : retryPolicy.eventTimeToLiveInMinutes * 60_000;
 }
 
 const unnamed: Names = { topic: otherLabel, name: otherLabel };

@@ -15,6 +15,10 @@ import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
+import { HandshakeSecrets } from './endpoints/handshake-secrets.js';
+import { Handshakes } from './endpoints/handshakes.js';
+import { type Connector, Outgoing } from './endpoints/outgoing.js';
+import { assumedUrl } from './endpoints/public-url.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
 import { TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
@@ -48,6 +52,15 @@ export interface GatewayOptions {
   readonly filterLimits?: FilterLimits;
   /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
   readonly deadLetterPlaces?: DeadLetterPlaces;
+  /**
+   * Where endpoints reach the gateways of this deployment, without a query. Its host is the origin that endpoints are
+   * asked to allow. Default: where this one listens.
+   */
+  readonly publicUrl?: string | undefined;
+  /** Whether subscriptions may ask for no handshake (`validation: "none"`). Default false. */
+  readonly allowUnvalidatedEndpoints?: boolean;
+  /** How the gateway's own requests are connected. Default: as the system does, certificates verified. */
+  readonly connector?: Connector;
   /** Undefined: plain HTTP. */
   readonly tls?: TlsPair;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
@@ -99,9 +112,25 @@ export function createGateway(options: GatewayOptions): Gateway {
   const paging = new Paging(rootKey);
   const consumers = new Consumers({ store, clock, log, metrics });
   const lockTokens = new LockTokens(rootKey);
+  const handshakeSecrets = new HandshakeSecrets(rootKey);
+  const outgoing = new Outgoing(clock, options.connector);
+  const handshakes = new Handshakes({
+    store,
+    registry,
+    clock,
+    log,
+    metrics,
+    secrets: handshakeSecrets,
+    outgoing,
+  });
+  const validationPolicy = {
+    noneAllowed: options.allowUnvalidatedEndpoints ?? false,
+    // Without an admin key nobody but this machine reaches the API (docs/architecture.md).
+    loopbackTrusted: options.adminKey === undefined,
+  };
   const context: Context = {
     ...{ store, registry, clock, log, keys, paging, filterLimits },
-    ...{ consumers, lockTokens, deadLetterPlaces },
+    ...{ consumers, lockTokens, deadLetterPlaces, handshakes, handshakeSecrets, validationPolicy },
   };
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
@@ -138,6 +167,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function drainOnce(): Promise<void> {
     isDraining = true;
+    await handshakes.close();
     await consumers.close();
     await traffic.settled();
     await publisher.drained();
@@ -164,7 +194,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         server.once('error', reject);
         server.listen(port, host, () => {
           server.off('error', reject);
-          resolve({ port: (server.address() as AddressInfo).port });
+          const { port: taken } = server.address() as AddressInfo;
+          if (serveApi)
+            handshakes.start(options.publicUrl ?? assumedUrl(options.tls ? 'https' : 'http', host, taken));
+          resolve({ port: taken });
         });
       });
     },
@@ -175,9 +208,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain: () => (drained ??= drainOnce()),
     async close() {
       void consumers.close();
+      const ended = handshakes.close();
       const closed = closeServer();
       server.closeAllConnections();
-      await closed;
+      await Promise.all([closed, ended]);
     },
   };
 }

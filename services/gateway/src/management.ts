@@ -82,11 +82,12 @@ export function createManagement(options: ManagementOptions): Express {
       }
       next();
     });
-    for (const { method, handle } of routes) {
+    for (const { method, handle, anyBody } of routes) {
       if (method === 'GET') matched.get(handle);
       else if (method === 'DELETE') matched.delete(handle);
       else if (method === 'PUT') matched.put(jsonBody, handle);
       else if (method === 'PATCH') matched.patch(jsonBody, handle);
+      else if (anyBody) matched.post(handle);
       else matched.post(jsonBody, handle);
     }
     const allow = allowedMethods(routes);

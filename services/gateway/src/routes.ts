@@ -2,6 +2,7 @@
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
+import { handshakeRoutes } from './endpoints/routes.js';
 import { filterRoutes } from './filters.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
@@ -17,6 +18,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
+    ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
     ...filterRoutes(context),
     ...pullRoutes(context),

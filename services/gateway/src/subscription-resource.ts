@@ -27,6 +27,7 @@ import {
   destinationView,
   type WrittenDestination,
 } from './destination-resource.js';
+import { handshakeView } from './endpoints/handshake-view.js';
 import { entityTag } from './preconditions.js';
 import { type Stored, systemDataOf } from './stored.js';
 import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
@@ -182,7 +183,7 @@ export function asWritten({ queue, retryPolicy, ...others }: SubscriptionPropert
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
-  const { topic, name, properties, status } = value;
+  const { topic, name, properties, status, provisioning } = value;
   const { destination, deadLetterDestination } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
@@ -191,7 +192,8 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
     etag: entityTag(etag),
     properties: {
       topic: `/${topicPath(topic)}`,
-      provisioningState: 'Succeeded',
+      provisioningState: provisioning?.state ?? 'Succeeded',
+      ...(provisioning ? handshakeView(provisioning) : {}),
       status:
         status.state === 'Active'
           ? { state: status.state }

@@ -14,7 +14,7 @@ const billing = `${orders}/providers/Microsoft.EventGrid/eventSubscriptions/bill
 const hook = {
   destination: {
     endpointType: 'WebHook',
-    properties: { endpointUrl: 'https://example.com/?code=hidden-code' },
+    properties: { endpointUrl: 'https://example.com/?code=hidden-code', validation: 'none' },
   },
 };
 
@@ -463,6 +463,7 @@ describe('what Azure has and Gridpost has not', () => {
           endpointType: 'Webhook',
           properties: {
             endpointUrl: 'https://example.com/hook',
+            validation: 'none',
             endpointBaseUrl: 'https://example.com/hook',
             azureActiveDirectoryTenantId: '',
             azureActiveDirectoryApplicationIdOrUri: null,

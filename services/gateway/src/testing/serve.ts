@@ -84,6 +84,7 @@ export async function serve(
     rootKey,
     adminKey: options.open ? undefined : adminKey,
     serveApi: true,
+    allowUnvalidatedEndpoints: true,
     checks: async () => ({ store: await store.health() }),
     version: '1.2.3',
     ...options,
