@@ -196,6 +196,15 @@ describe('answers', () => {
   });
 });
 
+test('an update of a subscription whose events are received leaves what it does not name as it is', async () => {
+  const { admin } = await setup();
+  const deliveryConfiguration = { deliveryMode: 'Queue', queue: { maxDeliveryCount: 3 } };
+  await admin('PUT', billing, { properties: { deliveryConfiguration } });
+  const { status, json } = await admin('PATCH', billing, { labels: ['a'] });
+  expect([status, json.properties.labels]).toEqual([200, ['a']]);
+  expect(json.properties).toMatchObject({ deliveryConfiguration });
+});
+
 describe('the same resources', () => {
   test('are seen from both faces', async () => {
     const { admin } = await setup();
@@ -459,6 +468,9 @@ describe('what Azure has and Gridpost has not', () => {
             azureActiveDirectoryTenantId: '',
             azureActiveDirectoryApplicationIdOrUri: null,
             minimumTlsVersionAllowed: '1.2',
+            maxEventsPerBatch: 1,
+            preferredBatchSizeInKilobytes: 64,
+            deliveryAttributeMappings: null,
           },
         },
         filter: { includedEventTypes: null, subjectBeginsWith: '', isSubjectCaseSensitive: false },

@@ -241,6 +241,33 @@ describe('event subscriptions', () => {
     });
   });
 
+  test('say how their events are pushed, and keep their secrets when something else is updated', async () => {
+    const { client } = await withScopes();
+    const { topicEventSubscriptions: of } = client;
+    const secret = { name: 'Authorization', type: 'Static', value: 'Bearer hidden', isSecret: true } as const;
+    const found = { name: 'X-Order', type: 'Dynamic', sourceField: 'data.order.id' } as const;
+    const made = await of.beginCreateOrUpdateAndWait(group, 'orders', 'billing', {
+      destination: {
+        endpointType: 'WebHook',
+        endpointUrl: 'https://example.com/hook',
+        maxEventsPerBatch: 100,
+        preferredBatchSizeInKilobytes: 128,
+        deliveryAttributeMappings: [secret, found],
+      },
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+    });
+    expect(made.destination).toMatchObject({
+      maxEventsPerBatch: 100,
+      preferredBatchSizeInKilobytes: 128,
+      deliveryAttributeMappings: [{ ...secret, value: null }, found],
+    });
+    await of.beginUpdateAndWait(group, 'orders', 'billing', { labels: ['b'] });
+    expect((await of.getDeliveryAttributes(group, 'orders', 'billing')).value).toEqual([secret, found]);
+    await expect(
+      of.beginUpdateAndWait(group, 'orders', 'billing', { eventDeliverySchema: 'CustomInputSchema' }),
+    ).rejects.toMatchObject({ statusCode: 400, code: 'InvalidResource' });
+  });
+
   test('are children of a topic', async () => {
     const { client } = await withScopes();
     const { topicEventSubscriptions: of } = client;

@@ -472,6 +472,12 @@ describe('nothing is written and the place is named', () => {
       '/properties/a',
       /^is not a property of a domain topic/,
     ],
+    [
+      'a delivery schema that the topic, itself in the template, cannot be converted to',
+      subscription('orders', 'other', { properties: { ...hook, eventDeliverySchema: 'CustomInputSchema' } }),
+      '/properties/eventDeliverySchema',
+      /^saw "CustomInputSchema", expected .*inputSchema is /,
+    ],
     ['a dependency on nothing', topic('other', { dependsOn: ['nowhere'] }), '/dependsOn/0', /"nowhere"$/],
     ['a dependency on itself by another way', topic('other', { dependsOn: [7] }), '/dependsOn/0', /a string/],
     ['a resource twice', topic('orders'), '/name', /^is that of another resource/],
