@@ -42,10 +42,9 @@ const resolved = (value: Any): Any =>
 
 test('the document has every route, and every route is served', () => {
   const described = [...operations()].map(([method, path]) => `${method} ${path}`);
-  const served = gatewayRoutes(
-    { store: { info: { partitions: 1 } } } as never,
-    {} as never,
-  ).map(({ method, path }) => `${method} ${path}`);
+  const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never).map(
+    ({ method, path }) => `${method} ${path}`,
+  );
   const published = publishForms.flatMap(({ route, allow }) => allow.map((method) => `${method} ${route}`));
   expect(described.sort()).toEqual([...served, ...published].sort());
 });
