@@ -249,7 +249,7 @@ describe('event subscriptions', () => {
     const made = await of.beginCreateOrUpdateAndWait(group, 'orders', 'billing', {
       destination: {
         endpointType: 'WebHook',
-        endpointUrl: 'https://example.com/hook',
+        endpointUrl: endpoint.url,
         maxEventsPerBatch: 100,
         preferredBatchSizeInKilobytes: 128,
         deliveryAttributeMappings: [secret, found],
