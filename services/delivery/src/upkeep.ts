@@ -1,6 +1,7 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, gives up what waits too long where nothing attempts it, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
+ * left, trims histories, and gives up what waits too long where nothing attempts it. `runOnce` is one pass; a loop only
+ * repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
@@ -15,7 +16,6 @@ import {
   attemptClasses,
   queueLimitsOf,
   type Subscription,
-  subscriptionPath,
 } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
@@ -69,18 +69,9 @@ export class Upkeep {
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
-  #expiring: RegisteredSubscription[] | undefined;
-  readonly #stopWatching: () => void;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
-    this.#stopWatching = options.registry.onChange(() => {
-      this.#expiring = undefined;
-    });
-  }
-
-  close(): void {
-    this.#stopWatching();
   }
 
   /** Gauges, leftovers and histories of all owned partitions. Rejects as the store does; the next pass goes on. */
@@ -124,23 +115,6 @@ export class Upkeep {
     this.#showTopics();
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
-  }
-
-  /** Removes the subscriptions whose time has come. Rejects as the store does. */
-  async removeExpired(): Promise<void> {
-    const { store, registry, clock, log } = this.#options;
-    this.#expiring ??= expiring(registry);
-    const now = clock.now();
-    let removed = false;
-    for (const { subscription, expiresAt, etag } of this.#expiring) {
-      if (expiresAt! > now) continue;
-      const { topic, name } = subscription;
-      // Only as it was seen: it may just have been given more time.
-      const result = await store.resources.remove(subscriptionPath(topic, name), { ifMatch: etag });
-      if (result === 'removed') log.info({ topic, subscription: name }, 'subscription expired');
-      removed = true;
-    }
-    if (removed) await registry.refresh();
   }
 
   #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
@@ -279,12 +253,4 @@ function add(sum: Held, { deferred, deadLettered, oldestAcceptedAt }: Usage): vo
   sum.backlog += deferred;
   sum.deadLetters += deadLettered;
   if (oldestAcceptedAt !== undefined) sum.oldestAt = Math.min(sum.oldestAt, oldestAcceptedAt);
-}
-
-function expiring(registry: Registry): RegisteredSubscription[] {
-  const found: RegisteredSubscription[] = [];
-  for (const { subscriptions } of registry.topics())
-    for (const registered of subscriptions.values())
-      if (registered.expiresAt !== undefined) found.push(registered);
-  return found;
 }

@@ -4,9 +4,7 @@ import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
-import type { HandshakeSecrets } from './endpoints/handshake-secrets.js';
-import type { Handshakes } from './endpoints/handshakes.js';
-import type { ValidationPolicy } from './endpoints/provisioning.js';
+import type { Endpoints } from './endpoints/endpoints.js';
 import type { TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
 import type { Consumers } from './pull/consumers.js';
@@ -21,9 +19,7 @@ export interface Context {
   readonly paging: Paging;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;
-  readonly handshakes: Handshakes;
-  readonly handshakeSecrets: HandshakeSecrets;
-  readonly validationPolicy: ValidationPolicy;
+  readonly endpoints: Endpoints;
   /** What subscriptions' filters may cost. */
   readonly filterLimits: FilterLimits;
   /** Where subscriptions may have their dead letters written, beside webhooks. */

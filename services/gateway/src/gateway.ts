@@ -15,10 +15,11 @@ import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
-import { HandshakeSecrets } from './endpoints/handshake-secrets.js';
-import { Handshakes } from './endpoints/handshakes.js';
-import { type Connector, Outgoing } from './endpoints/outgoing.js';
+import { DomainTopics } from './domain-topics.js';
+import { Endpoints } from './endpoints/endpoints.js';
+import type { Connector } from './endpoints/outgoing.js';
 import { assumedUrl } from './endpoints/public-url.js';
+import { Expiry } from './expiry.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
 import { TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
@@ -112,26 +113,27 @@ export function createGateway(options: GatewayOptions): Gateway {
   const paging = new Paging(rootKey);
   const consumers = new Consumers({ store, clock, log, metrics });
   const lockTokens = new LockTokens(rootKey);
-  const handshakeSecrets = new HandshakeSecrets(rootKey);
-  const outgoing = new Outgoing(clock, options.connector);
-  const handshakes = new Handshakes({
-    store,
-    registry,
-    clock,
-    log,
-    metrics,
-    secrets: handshakeSecrets,
-    outgoing,
+  const endpoints = new Endpoints({
+    ...{ store, registry, clock, log, metrics, rootKey },
+    connector: options.connector,
+    policy: {
+      noneAllowed: options.allowUnvalidatedEndpoints ?? false,
+      // Without an admin key nobody but this machine reaches the API (docs/architecture.md).
+      loopbackTrusted: options.adminKey === undefined,
+    },
   });
-  const validationPolicy = {
-    noneAllowed: options.allowUnvalidatedEndpoints ?? false,
-    // Without an admin key nobody but this machine reaches the API (docs/architecture.md).
-    loopbackTrusted: options.adminKey === undefined,
-  };
   const context: Context = {
     ...{ store, registry, clock, log, keys, paging, filterLimits },
-    ...{ consumers, lockTokens, deadLetterPlaces, handshakes, handshakeSecrets, validationPolicy },
+    ...{ consumers, lockTokens, deadLetterPlaces, endpoints },
   };
+  const domainTopics = new DomainTopics(context);
+  const expiry = new Expiry({
+    ...{ store, registry, clock, log },
+    async removed(subscription) {
+      endpoints.deletionNotices.tell(subscription);
+      await domainTopics.letGo(subscription.topic);
+    },
+  });
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
     access,
@@ -167,7 +169,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function drainOnce(): Promise<void> {
     isDraining = true;
-    await handshakes.close();
+    await Promise.all([endpoints.close(), expiry.close()]);
     await consumers.close();
     await traffic.settled();
     await publisher.drained();
@@ -195,8 +197,11 @@ export function createGateway(options: GatewayOptions): Gateway {
         server.listen(port, host, () => {
           server.off('error', reject);
           const { port: taken } = server.address() as AddressInfo;
-          if (serveApi)
-            handshakes.start(options.publicUrl ?? assumedUrl(options.tls ? 'https' : 'http', host, taken));
+          if (serveApi) {
+            const scheme = options.tls ? 'https' : 'http';
+            endpoints.start(options.publicUrl ?? assumedUrl(scheme, host, taken));
+            expiry.start();
+          }
           resolve({ port: taken });
         });
       });
@@ -208,10 +213,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain: () => (drained ??= drainOnce()),
     async close() {
       void consumers.close();
-      const ended = handshakes.close();
+      const ended = [endpoints.close(), expiry.close()];
       const closed = closeServer();
       server.closeAllConnections();
-      await Promise.all([closed, ended]);
+      await Promise.all([closed, ...ended]);
     },
   };
 }

@@ -41,7 +41,7 @@ interface Change {
 }
 
 export function subscriptionRoutes(context: Context): Route[] {
-  const { store, registry, clock, paging, handshakes, validationPolicy } = context;
+  const { store, registry, clock, paging, endpoints } = context;
   const { resources } = store;
   const domainTopics = new DomainTopics(context);
 
@@ -56,7 +56,7 @@ export function subscriptionRoutes(context: Context): Route[] {
     const checked = checkedProperties(context, req.body);
     const { before, after } = await changing(() => write(req, scope, name, checked));
     await catchUp(context);
-    handshakes.take(after.value);
+    endpoints.handshakes.take(after.value);
     if (before && isProven(after.value) && mendsDelivery(before, after.value))
       await hasten(store, before.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
@@ -81,7 +81,7 @@ export function subscriptionRoutes(context: Context): Route[] {
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
     const now = clock.now();
-    const provisioning = provisionedBy(properties, validationPolicy, before?.value, now);
+    const provisioning = provisionedBy(properties, endpoints.policy, before?.value, now);
     const value: Subscription = {
       topic: scope,
       topicIncarnation: topic.value.incarnation,
@@ -167,7 +167,10 @@ export function subscriptionRoutes(context: Context): Route[] {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
     const path = subscriptionPath(scope, name);
-    await removeFound(resources, path, req.headers, () => findSubscription(resources, scope, name));
+    const removed = await removeFound(resources, path, req.headers, () =>
+      findSubscription(resources, scope, name),
+    );
+    if (removed) endpoints.deletionNotices.tell(removed.value);
     await domainTopics.letGo(scope);
     await catchUp(context);
     res.status(204).end();
@@ -192,12 +195,12 @@ export function subscriptionRoutes(context: Context): Route[] {
  * `InvalidResource`.
  */
 export function checkedProperties(
-  { clock, filterLimits, validationPolicy, deadLetterPlaces }: Context,
+  { clock, filterLimits, endpoints, deadLetterPlaces }: Context,
   body: unknown,
 ): WrittenProperties {
   const written = propertiesOf(body, clock.now(), deadLetterPlaces);
   const { properties, at } = written;
-  if (properties.destination?.properties.validation === 'none' && !validationPolicy.noneAllowed) {
+  if (properties.destination?.properties.validation === 'none' && !endpoints.policy.noneAllowed) {
     const pointer = `${at}/destination/properties/validation`;
     const message = 'saw "none", which this deployment does not allow (GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS)';
     throw invalidResource([{ pointer, message }]);

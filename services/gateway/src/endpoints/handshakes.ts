@@ -109,12 +109,15 @@ export class Handshakes {
     return asking ? 'asking' : 'over';
   }
 
-  /** Ends the tries under way, which others make again. Safe to call twice. */
-  async close(): Promise<void> {
+  /** Begins no more tries. Those under way go on. Safe to call twice. */
+  stop(): void {
     this.#closed = true;
     this.#looking?.cancel();
     this.#stopWatching?.();
-    await this.#options.outgoing.close();
+  }
+
+  /** Resolves when the outcome of each try under way is written. */
+  async settled(): Promise<void> {
     await Promise.all(this.#underWay);
   }
 

@@ -11,7 +11,7 @@ import { begun, kindNeeded } from './provisioning.js';
 import { allowedRateOf } from './verdict.js';
 
 export function handshakeRoutes(context: Context): Route[] {
-  const { store, clock, handshakes, handshakeSecrets, validationPolicy } = context;
+  const { store, clock, endpoints } = context;
   const { resources } = store;
 
   /** Whoever knows the address may say yes in the endpoint's place: opened by a person, or called by the endpoint. */
@@ -22,9 +22,9 @@ export function handshakeRoutes(context: Context): Route[] {
         allow: ['GET', 'POST'],
       });
     }
-    const named = handshakeSecrets.named(req.query);
+    const named = endpoints.secrets.named(req.query);
     const rate = allowedRateOf(req.headers['webhook-allowed-rate']);
-    const grant = named ? await handshakes.grant(named, rate) : 'over';
+    const grant = named ? await endpoints.handshakes.grant(named, rate) : 'over';
     if (grant === 'over') {
       throw new GridpostError(
         'HandshakeNotFound',
@@ -44,7 +44,7 @@ export function handshakeRoutes(context: Context): Route[] {
     const path = subscriptionPath(scope, name);
     const stored = await changing(async () => {
       const { etag, value: before } = await getSubscription(resources, scope, name);
-      const kind = kindNeeded(before.properties, validationPolicy);
+      const kind = kindNeeded(before.properties, endpoints.policy);
       if (kind === undefined) {
         throw new GridpostError('WrongDeliveryMode', 'events of this subscription are received, not pushed');
       }
@@ -53,7 +53,7 @@ export function handshakeRoutes(context: Context): Route[] {
       const result = await resources.put(path, value, { ifMatch: etag });
       return 'etag' in result ? { etag: result.etag, value } : undefined;
     });
-    handshakes.take(stored.value);
+    endpoints.handshakes.take(stored.value);
     await catchUp(context);
     res.status(202).set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
   }

@@ -6,47 +6,22 @@ import { timingSafeEqual } from 'node:crypto';
 import { isObject } from '@gridpost/model';
 import { digestOf } from '../keys.js';
 import type { Answer, OutgoingRequest } from './outgoing.js';
+import { type SystemEvent, systemEvent } from './system-event.js';
 import { passing, type Verdict } from './verdict.js';
 
-export interface ValidationAsk {
-  readonly url: string;
-  /** The topic's path, and the subscription's name. */
-  readonly topic: string;
-  readonly subscription: string;
-  /** Of the event: the same for each try. */
-  readonly id: string;
+export interface ValidationAsk extends Omit<SystemEvent, 'type' | 'eventType' | 'data'> {
   readonly code: string;
   readonly validationUrl: string;
-  readonly now: number;
 }
 
-const dataVersion = '2';
-
-/** An array of one event, and of nothing else. */
-export function validationEvent(ask: ValidationAsk): OutgoingRequest {
-  const { url, topic, subscription, id, code, validationUrl, now } = ask;
-  return {
-    method: 'POST',
-    url,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      'aeg-event-type': 'SubscriptionValidation',
-      'aeg-subscription-name': subscription,
-      'aeg-delivery-count': '0',
-      'aeg-data-version': dataVersion,
-      'aeg-metadata-version': '1',
-      'aeg-output-event-id': id,
-    },
-    body: JSON.stringify([
-      {
-        ...{ id, topic, subject: '' },
-        data: { validationCode: code, validationUrl },
-        eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
-        eventTime: new Date(now).toISOString(),
-        ...{ metadataVersion: '1', dataVersion },
-      },
-    ]),
-  };
+/** The event, alone. */
+export function validationEvent({ code, validationUrl, ...ask }: ValidationAsk): OutgoingRequest {
+  return systemEvent({
+    ...ask,
+    type: 'SubscriptionValidation',
+    eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
+    data: { validationCode: code, validationUrl },
+  });
 }
 
 /** Only 200 with the code is a yes; 200 without one leaves it to the address. */
