@@ -64,10 +64,11 @@ export function createManagement(options: ManagementOptions): Express {
 
   // A router of its own, because this is how Express is told to compare without regard to case.
   const arm = express.Router({ caseSensitive: false, strict: false });
-  app.use((req, _res, next) => {
+  app.use((req, res, next) => {
     req.url = collapsed(req.url);
-    next();
-  }, arm);
+    if (isArmPath(req.path)) arm(req, res, next);
+    else next();
+  });
 
   for (const [path, routes] of byPath(options.routes)) {
     const matched = (isArmPath(path) ? arm : app).route(expressPath(path));

@@ -15,13 +15,14 @@ import { topicRoutes } from './topics.js';
 export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
   const document = openApiDocument(ops.version);
   return [
+    // Express goes through the paths one by one, and consumers ask all the time.
+    ...pullRoutes(context),
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
     ...filterRoutes(context),
-    ...pullRoutes(context),
     {
       method: 'GET',
       path: '/openapi.json',
