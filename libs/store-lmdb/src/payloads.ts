@@ -21,6 +21,8 @@ export class Payloads implements Mirror {
   readonly #space: Space;
   /** Of the entries whose users the transaction has changed. */
   readonly #changed = new Map<number, ChunkRecord[]>();
+  /** What a chunk is packed into, if it fits: within a transaction LMDB has copied it when `put` returns. */
+  readonly #page = Buffer.allocUnsafeSlow(pieceBytes);
 
   constructor(tables: Tables, space: Space) {
     this.#pieces = new Pieces(tables, 'payloads');
@@ -37,7 +39,9 @@ export class Payloads implements Mirror {
       let count = 0;
       for (const index of chunk) count += users.get(index)!;
       const last = chunk.at(-1)!;
-      this.#pieces.put(placeKey(entry, last), packEvents(chunk, events, bytes));
+      const packed = bytes < pieceBytes ? this.#page.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
+      packEvents(chunk, events, packed);
+      this.#pieces.put(placeKey(entry, last), packed);
       this.#space.add(bytes);
       chunks.push({ last, bytes, users: count });
     };
@@ -119,21 +123,19 @@ const missing = (entry: number, index: number): Error =>
 function packEvents(
   indexes: readonly number[],
   events: ReadonlyMap<number, PendingEvent>,
-  bytes: number,
-): Buffer {
-  const packed = Buffer.allocUnsafe(bytes);
+  into: Buffer,
+): void {
   let cursor = 0;
   let before = '';
   for (const index of indexes) {
     const { topic, frame } = events.get(index)!;
-    packed[cursor++] = index;
-    packed[cursor++] = topic === before ? 0 : topic.length;
-    if (topic !== before) cursor += packed.write(topic, cursor, 'latin1');
+    into[cursor++] = index;
+    into[cursor++] = topic === before ? 0 : topic.length;
+    if (topic !== before) cursor += into.write(topic, cursor, 'latin1');
     before = topic;
-    cursor = packed.writeUInt32LE(frame.length, cursor);
-    cursor += frame.copy(packed, cursor);
+    cursor = into.writeUInt32LE(frame.length, cursor);
+    cursor += frame.copy(into, cursor);
   }
-  return packed;
 }
 
 /** Puts the events of a chunk under their indexes. */
