@@ -15,7 +15,7 @@ import {
 } from './layout.js';
 import type { Line } from './lines.js';
 import type { Payloads } from './payloads.js';
-import { type DeadRecord, unpackDead } from './records.js';
+import { type DeadRecord, indexOf, unpackDead } from './records.js';
 import type { Run, Runs } from './runs.js';
 
 /** The 13 bytes of a key of `dead` behind its line. */
@@ -107,9 +107,9 @@ export class DeadLetters {
     if (dropped === max) return dropped;
     const chosen: { run: Run; index: number }[] = [];
     choosing: for (const run of this.#runs.of(line)) {
-      for (const index of run.events.keys()) {
+      for (const member of run.members) {
         if (chosen.length === max - dropped) break choosing;
-        chosen.push({ run, index });
+        chosen.push({ run, index: indexOf(member) });
       }
     }
     for (const { run, index } of chosen) this.#deliveries.dispose(run, index, { kind: 'finished' });

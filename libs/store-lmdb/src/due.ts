@@ -20,6 +20,7 @@ import type { Deliveries } from './deliveries.js';
 import { type DuePlace, entryId, lineRange, readDueKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
 import type { Payloads } from './payloads.js';
+import { frameBytesOf, indexOf } from './records.js';
 import type { Run, Runs } from './runs.js';
 
 /** How many hastenings of a line are told apart, so that its record stays small: older ones count as the oldest kept. */
@@ -157,7 +158,7 @@ export class Due {
       if (dueAt > until || room <= 0 || giving.bytes > answerBytesMax) return dueAt;
       const run = runs.at(line, place.entry, place.last);
       if (run.acceptedAt > giving.acceptedAtMax) return dueAt;
-      const had = run.events.size;
+      const had = run.members.length;
       const count = fitting(run, room, answerBytesMax - giving.bytes);
       this.#lease(run, count, giving);
       if (count < had) return dueAt;
@@ -194,12 +195,13 @@ export class Due {
     const token = `${prefix}${(++this.#tokens).toString(36)}`;
     const before = unpackState(run.state);
     const state = giving.received ? { ...before, attempts: before.attempts + 1, lastAttemptAt: now } : before;
-    const { events } = deliveries.lease(run, count, { kind: 'leased', leaseMs, token, state });
-    const frames = payloads.read(entry, events.keys());
+    const { members } = deliveries.lease(run, count, { kind: 'leased', leaseMs, token, state });
+    const indexes = members.map(indexOf);
+    const frames = payloads.read(entry, indexes);
     const { subscription } = line;
     const id = entryId(entry);
     let at = 0;
-    for (const index of events.keys()) {
+    for (const index of indexes) {
       const { topic, frame } = frames[at++]!;
       const place = { partition: 0, entry: id, index };
       const delivery = { place, subscription, topic, acceptedAt, token, state, frame, leaseExpired };
@@ -210,13 +212,13 @@ export class Due {
 }
 
 /** How many of a run, at most `max`: the last is the one by which they exceed the bytes. */
-function fitting({ events }: Run, max: number, bytesMax: number): number {
+function fitting({ members }: Run, max: number, bytesMax: number): number {
   let count = 0;
   let bytes = 0;
-  for (const frameBytes of events.values()) {
+  for (const member of members) {
     if (count === max || bytes > bytesMax) break;
     count++;
-    bytes += frameBytes;
+    bytes += frameBytesOf(member);
   }
   return count;
 }

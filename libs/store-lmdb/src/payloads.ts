@@ -72,7 +72,7 @@ export class Payloads implements Mirror {
   }
 
   /** The events, in the order of their indexes here. */
-  read(entry: number, indexes: Iterable<number>): PendingEvent[] {
+  read(entry: number, indexes: readonly number[]): PendingEvent[] {
     const chunks = this.#changed.get(entry) ?? this.#chunksOf(entry);
     const found: PendingEvent[] = [];
     const events: PendingEvent[] = [];

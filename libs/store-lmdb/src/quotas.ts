@@ -7,7 +7,7 @@ import type { Mirror } from './commits.js';
 import type { Deliveries } from './deliveries.js';
 import { lineRange, readDeadKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
-import { unpackDead } from './records.js';
+import { frameBytesOf, indexOf, unpackDead } from './records.js';
 import type { Run, Runs } from './runs.js';
 
 /** Deliveries that one settle turns or drops per line at most: some 50 ms of work. */
@@ -70,9 +70,9 @@ export class Quotas implements Mirror {
     const chosen: { run: Run; index: number }[] = [];
     choosing: for (const run of this.#runs.of(line)) {
       if (run.leased) continue;
-      for (const [index, frameBytes] of run.events) {
-        chosen.push({ run, index });
-        over -= chargedBytes(frameBytes);
+      for (const member of run.members) {
+        chosen.push({ run, index: indexOf(member) });
+        over -= chargedBytes(frameBytesOf(member));
         if (over <= 0 || chosen.length === stepMax) break choosing;
       }
     }

@@ -2,6 +2,14 @@
 import { type DeadLetterReason, deadLetterReasons } from '@gridpost/model';
 import { type DeliveryState, packState, unpackState } from '@gridpost/store';
 
+/**
+ * One delivery of a run, in 32 bits: the bytes of its event's frame, of which there are fewer than 2²⁴ (`limits`), and
+ * its event's index.
+ */
+export const memberOf = (index: number, frameBytes: number): number => frameBytes * 256 + index;
+export const indexOf = (member: number): number => member & 255;
+export const frameBytesOf = (member: number): number => member >>> 8;
+
 /** Deliveries that are deferred or leased, alike in everything but their event: of one entry, for one line. */
 export interface RunRecord {
   readonly leased: boolean;
@@ -9,8 +17,8 @@ export interface RunRecord {
   readonly generation: number;
   readonly dueAt: number;
   readonly acceptedAt: number;
-  /** Index of each event → bytes of its frame, in the order in which they are given out. */
-  readonly events: Map<number, number>;
+  /** In the order in which they are given out. */
+  readonly members: number[];
   /** Empty unless leased. */
   readonly token: string;
   /** As text. */
@@ -24,42 +32,40 @@ export interface DeadRecord {
   readonly state: DeliveryState;
 }
 
-/** Leased or not, generation, due, acceptance, events, token length: then events, token, and the state as text. */
+/** Leased or not, generation, due, acceptance, members, token length: then members, token, and the state as text. */
 const runHead = 19;
-/** Of an event: its index, and behind it 24 bits for the bytes of its frame, of which there are fewer (`limits`). */
-const eventBytes = 4;
+const memberBytes = 4;
 
-export function packRun({ leased, generation, dueAt, acceptedAt, events, token, state }: RunRecord): Buffer {
-  const tokenAt = runHead + eventBytes * events.size;
+export function packRun({ leased, generation, dueAt, acceptedAt, members, token, state }: RunRecord): Buffer {
+  const tokenAt = runHead + memberBytes * members.length;
   const stateAt = tokenAt + token.length;
   const packed = Buffer.allocUnsafe(stateAt + Buffer.byteLength(state));
   packed[0] = leased ? 1 : 0;
   packed.writeUInt32LE(generation, 1);
   packed.writeUIntLE(dueAt, 5, 6);
   packed.writeUIntLE(acceptedAt, 11, 6);
-  packed[17] = events.size;
+  packed[17] = members.length;
   packed[18] = token.length;
   let cursor = runHead;
-  for (const [index, frameBytes] of events) cursor = packed.writeUInt32LE(frameBytes * 256 + index, cursor);
+  for (const member of members) cursor = packed.writeUInt32LE(member, cursor);
   packed.write(token, tokenAt, 'latin1');
   packed.write(state, stateAt);
   return packed;
 }
 
 export function unpackRun(packed: Buffer): RunRecord {
-  const tokenAt = runHead + eventBytes * packed[17]!;
+  const tokenAt = runHead + memberBytes * packed[17]!;
   const stateAt = tokenAt + packed[18]!;
-  const events = new Map<number, number>();
-  for (let cursor = runHead; cursor < tokenAt; cursor += eventBytes) {
-    const event = packed.readUInt32LE(cursor);
-    events.set(event & 255, event >>> 8);
+  const members: number[] = [];
+  for (let cursor = runHead; cursor < tokenAt; cursor += memberBytes) {
+    members.push(packed.readUInt32LE(cursor));
   }
   return {
     leased: packed[0] === 1,
     generation: packed.readUInt32LE(1),
     dueAt: packed.readUIntLE(5, 6),
     acceptedAt: packed.readUIntLE(11, 6),
-    events,
+    members,
     token: packed.toString('latin1', tokenAt, stateAt),
     state: packed.toString('utf8', stateAt),
   };

@@ -10,7 +10,7 @@ import { type DeliveryState, packState } from '@gridpost/store';
 import type { Mirror } from './commits.js';
 import { dueKey, lineRange, openKey, readOpenKey, type Tables } from './layout.js';
 import type { Line } from './lines.js';
-import { packRun, type RunRecord, unpackRun } from './records.js';
+import { frameBytesOf, indexOf, memberOf, packRun, type RunRecord, unpackRun } from './records.js';
 import type { Space } from './space.js';
 
 export interface Run extends RunRecord {
@@ -64,7 +64,7 @@ export class Runs implements Mirror {
   /** The run that holds a delivery, if it is open. */
   find(line: Line, entry: number, index: number): Run | undefined {
     const { runs } = this.#groupOf(line, entry);
-    for (const run of runs) if (run.events.has(index)) return run;
+    for (const run of runs) if (positionIn(run, index) >= 0) return run;
     // It has left the run whose key this was.
     if (isIn(runs, index)) return undefined;
     const { open } = this.#tables;
@@ -107,15 +107,12 @@ export class Runs implements Mirror {
   ): void {
     const group = this.#groupOf(line, entry);
     const run = alike(group, line, terms) ?? this.#begin(group, line, entry, acceptedAt, terms);
-    run.events.set(index, frameBytes);
+    run.members.push(memberOf(index, frameBytes));
   }
 
   /** Takes a delivery out; returns the bytes of its event's frame. */
   take(run: Run, index: number): number {
-    const frameBytes = run.events.get(index)!;
-    run.events.delete(index);
-    run.changed = true;
-    return frameBytes;
+    return frameBytesOf(takeOut(run, index));
   }
 
   /** Gives a delivery other terms. */
@@ -124,28 +121,24 @@ export class Runs implements Mirror {
     const group = this.#groupOf(line, entry);
     const like = alike(group, line, terms);
     if (like === run) return;
-    if (!like && run.events.size === 1) {
+    if (!like && run.members.length === 1) {
       this.#renew(group, run, terms);
       return;
     }
     const other = like ?? this.#begin(group, line, entry, acceptedAt, terms);
-    other.events.set(index, this.take(run, index));
+    other.members.push(takeOut(run, index));
   }
 
   /** Gives the first `count` deliveries other terms; returns the run that holds them now. */
   moveFirst(run: Run, count: number, terms: Terms): Run {
     const { line, entry, acceptedAt } = run;
     const group = this.#groupOf(line, entry);
-    if (count >= run.events.size) {
+    if (count >= run.members.length) {
       this.#renew(group, run, terms);
       return run;
     }
     const front = this.#begin(group, line, entry, acceptedAt, terms);
-    for (const [index, frameBytes] of run.events) {
-      if (front.events.size === count) break;
-      front.events.set(index, frameBytes);
-      run.events.delete(index);
-    }
+    front.members.push(...run.members.splice(0, count));
     run.changed = true;
     return front;
   }
@@ -177,12 +170,16 @@ export class Runs implements Mirror {
   }
 
   #begin(group: Group, line: Line, entry: number, acceptedAt: number, terms: Terms): Run {
-    const { leased, dueAt, token, state } = terms;
     const run: Run = {
-      ...{ line, entry, acceptedAt, leased, dueAt, token },
+      line,
+      entry,
+      acceptedAt,
+      leased: terms.leased,
       generation: line.generation,
-      state: packState(state),
-      events: new Map(),
+      dueAt: terms.dueAt,
+      token: terms.token,
+      state: packState(terms.state),
+      members: [],
       last: -1,
       stored: undefined,
       changed: true,
@@ -217,7 +214,7 @@ export class Runs implements Mirror {
     }
     for (const run of runs) {
       const { line, entry, last, generation, dueAt, leased, stored } = run;
-      if (!run.changed || run.events.size === 0) continue;
+      if (!run.changed || run.members.length === 0) continue;
       const packed = packRun(run);
       open.put(openKey(line.number, entry, last), packed);
       if (!stored) this.#space.add(packed.length + keyBytes);
@@ -227,16 +224,27 @@ export class Runs implements Mirror {
   }
 }
 
-const holding = (index: number, run: Run): Run | undefined => (run.events.has(index) ? run : undefined);
+const holding = (index: number, run: Run): Run | undefined => (positionIn(run, index) < 0 ? undefined : run);
 
 const isIn = (runs: readonly Run[], last: number): boolean =>
   runs.some(({ stored }) => stored?.last === last);
 
 /** -1 if it is empty. */
-function lastOf({ events }: Run): number {
+function lastOf({ members }: Run): number {
   let last = -1;
-  for (const index of events.keys()) if (index > last) last = index;
+  for (const member of members) if (indexOf(member) > last) last = indexOf(member);
   return last;
+}
+
+/** -1 if it is not there. What is concluded stands at the front, as a rule. */
+function positionIn({ members }: Run, index: number): number {
+  for (let at = 0; at < members.length; at++) if (indexOf(members[at]!) === index) return at;
+  return -1;
+}
+
+function takeOut(run: Run, index: number): number {
+  run.changed = true;
+  return run.members.splice(positionIn(run, index), 1)[0]!;
 }
 
 function staysDue(run: Run, stored: Stored): boolean {
