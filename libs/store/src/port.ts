@@ -165,7 +165,10 @@ export interface DueAsk {
   readonly parked: ReadonlySet<Incarnation>;
   readonly parkMs: number;
   readonly leaseMs: number;
-  /** Prefix of the tokens given out; the store appends what makes each unique. At most 32 of `[A-Za-z0-9._-]`. */
+  /**
+   * Prefix of the tokens given out, at most 32 of `[A-Za-z0-9._-]`. The store appends what tells this ask's from all
+   * others; the deliveries that one ask gives out may share a token.
+   */
   readonly token: string;
 }
 
