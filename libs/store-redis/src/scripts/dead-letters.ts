@@ -1,7 +1,10 @@
 /** Dead letters: reading them, letting them go, and giving them another life. */
 import { Script } from '../call.js';
+import { held, payloads } from './held.js';
+import { letters } from './letters.js';
 import { allowedWhenFull, clock } from './parts.js';
 import { deliveries } from './quotas.js';
+import { runs } from './runs.js';
 
 /**
  * Reads a page of a subscription's dead letters, in the order of dead-lettering.
@@ -10,13 +13,13 @@ import { deliveries } from './quotas.js';
  *     ARGV     subscription, position after which (0 for the first page), most, most bytes
  *     returns  1 if there are more; then position, member, tag (instant and reason), state, payload of each
  */
-export const readDeadLetters = new Script(`${allowedWhenFull}${deliveries}
+export const readDeadLetters = new Script(`${allowedWhenFull}${held}${payloads}${runs}${letters}
 local subscription, most, room = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local found = redis.call('ZRANGEBYSCORE', queue('dead', subscription), '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, most + 1)
 local answer, size = { 0 }, 1
 for i = 1, #found, 2 do
   local member = found[i]
-  local entry, index, tag, state = deadLetterOf(member, subscription)
+  local entry, index, tag, state = letterOf(member, subscription)
   if entry then
     local payload = payloadOf(entry, index)
     room = room - #payload
@@ -42,8 +45,8 @@ return answer
  *     ARGV     subscription, member
  *     returns  tag (instant and reason), state, payload; nothing if there is none
  */
-export const readDeadLetter = new Script(`${allowedWhenFull}${deliveries}
-local entry, index, tag, state = deadLetterOf(ARGV[2], ARGV[1])
+export const readDeadLetter = new Script(`${allowedWhenFull}${held}${payloads}${runs}${letters}
+local entry, index, tag, state = letterOf(ARGV[2], ARGV[1])
 if not entry then return {} end
 return { tag, state, payloadOf(entry, index) }
 `);
@@ -61,11 +64,11 @@ local subscription = ARGV[1]
 local gone, count = {}, 0
 for i = 2, #ARGV, 2 do
   local member = ARGV[i]
-  local entry, index, tag = deadLetterOf(member, subscription)
+  local entry, index, tag = letterOf(member, subscription)
   if entry and not gone[member] and string.match(tag, '^%d+') == ARGV[i + 1] then
     gone[member] = true
     unbury(entry, subscription, index)
-    use(entry, index, -1)
+    release(entry, index)
     count = count + 1
   end
 end
@@ -91,7 +94,7 @@ local chosen = most > 0 and redis.call('ZRANGE', queue('dead', subscription), 0,
 local state = string.format('{"attempts":0,"liveFrom":%.0f}', at)
 local redriven, count = {}, 0
 for _, member in ipairs(chosen) do
-  local entry, i = deadLetterOf(member, subscription)
+  local entry, i = letterOf(member, subscription)
   local indexes = entry and (redriven[entry] or {})
   if entry and not indexes[i] then
     redriven[entry] = indexes

@@ -1,19 +1,20 @@
 /** Leasing what is due, to the owner or to a consumer, and making due. */
 import { Script } from '../call.js';
+import { held, payloads } from './held.js';
 import { allowedWhenFull, clock, fence } from './parts.js';
-import { deliveries } from './quotas.js';
+import { runs } from './runs.js';
 
 /**
  * `part` chooses of a run what is to be leased: at most so many, up to so many charged bytes, but `least` at all events;
  * returns the indexes, their charge, and whether the bytes cut it short. `lease` leases them and adds to an answer: entry,
  * subscription, token, the kind they had, state, indexes as bytes, index of the first event in each chunk as bytes, and the
- * chunks. After `deliveries`.
+ * chunks. After `payloads` and `runs`.
  */
 const leasing = `
 local function part(open, name, most, bytes, least)
   local indexes, charged = {}, 0
   for _, i in ipairs(indexesOf(open, name, most)) do
-    local charge = open.entry.charges[i + 1]
+    local charge = chargeOf(open.entry, i)
     if charged + charge > bytes and #indexes >= least then return indexes, charged, true end
     indexes[#indexes + 1] = i
     charged = charged + charge
@@ -46,7 +47,7 @@ end
  *     returns  the server's clock in ms; ms until the next is due, or -1; 1 if it stopped for the bytes of the answer;
  *              then of each run what `lease` adds; nil if the epoch is over
  */
-export const due = new Script(`${allowedWhenFull}${fence}${clock}${deliveries}${leasing}
+export const due = new Script(`${allowedWhenFull}${fence}${clock}${held}${payloads}${runs}${leasing}
 local ask = cjson.decode(ARGV[2])
 local at = now()
 local parked = base .. ':parked'
@@ -138,7 +139,7 @@ return answer
  *              been accepted, in ms, and is then not counted, or -1
  *     returns  the server's clock in ms; ms until the subscription's next is due, or -1; then as `due`
  */
-export const receive = new Script(`${allowedWhenFull}${clock}${deliveries}${leasing}
+export const receive = new Script(`${allowedWhenFull}${clock}${held}${payloads}${runs}${leasing}
 local subscription, bytes, waited = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6])
 local at = now()
 
@@ -181,7 +182,7 @@ return answer
  *     ARGV[3]  most runs to look at
  *     returns  leased runs seen so far, or -1 when all have been looked at
  */
-export const hasten = new Script(`${allowedWhenFull}${clock}${deliveries}
+export const hasten = new Script(`${allowedWhenFull}${clock}${held}${runs}
 local subscription, skip, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = now()
 redis.call('ZREM', base .. ':parked', subscription)

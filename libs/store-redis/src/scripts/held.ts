@@ -1,27 +1,23 @@
-/**
- * Lua that scripts about deliveries begin with, first part: what is held of an entry, that is, the payloads that somebody
- * still needs. After it come `runs.ts`, the open deliveries, and `quotas.ts`, which ends a script.
- */
+/** Lua about what is held of an entry that has left the log: the payloads that a delivery or a dead letter still needs. */
 
 /**
  * A held entry is one hash, `:held:<entry>`. Its payloads are chunks: neighbouring events, cut from the packed log entry as
  * they stood there, of 4 KiB or one event. A chunk goes when no delivery and no dead letter uses any of its events, so what
  * is kept without being needed is bounded. Fields:
  *
- *     :                     facts: u8 events; by event u8 chunk (255: not held); by event u32 charge; by chunk u32 users
- *     @<chunk>              a chunk
- *     <subscription>        its open deliveries (`runs.ts`), and
- *     <subscription>:<run>  one of their runs
- *     <subscription>.<index>  one of its dead letters
+ *     :                       facts: u8 events; by event u8 chunk (255: not held); by event u32 charge; by chunk u32 uses
+ *     @<chunk>                a chunk
+ *     <subscription>          its open deliveries (`runs.ts`), and
+ *     <subscription>:<run>    one of their runs
+ *     <subscription>.<index>  one of its dead letters (`letters.ts`)
  *
- * A script reads an entry once, changes it in hand, and writes it once (`flush`).
+ * A script reads an entry once, changes it in hand, and writes it once (`flush` of `runs.ts`). Strings stay strings where
+ * one delivery of many is looked at, since a table for each would cost more than the rest of the script.
  */
 export const held = `
 local base = KEYS[1]
--- Entries read so far, by name; false once one is gone.
+-- Entries read so far, by name; false once nothing is held any more.
 local inHand = {}
-local none = 255
-local chunkBytes = 4096
 
 local function queue(name, subscription) return base .. ':' .. name .. ':' .. subscription end
 local function memberOf(entry, number) return string.format('%s%03d', entry, number) end
@@ -29,108 +25,150 @@ local function memberOf(entry, number) return string.format('%s%03d', entry, num
 -- The entry and the number, of a run or an event, in a queue's member.
 local function placeOf(member) return string.sub(member, 1, 23), tonumber(string.sub(member, 24)) end
 
--- So many values at a time: Lua can pass on some 8,000.
+local function take(name, facts)
+  local entry = { name = name, key = base .. ':held:' .. name, facts = facts, count = string.byte(facts), open = {} }
+  inHand[name] = entry
+  return entry
+end
+
+-- A held entry, and a field of it; nil if nothing is held of the entry.
+local function read(name, field)
+  local entry = inHand[name]
+  if entry == false then return nil end
+  if entry then return entry, not entry.new and redis.call('HGET', entry.key, field) end
+  local fields = redis.call('HMGET', base .. ':held:' .. name, ':', field)
+  if not fields[1] then return nil end
+  return take(name, fields[1]), fields[2]
+end
+
+-- The chunk of an event, and the charge.
+local function chunkOf(entry, index) return string.byte(entry.facts, 2 + index) end
+local function chargeOf(entry, index) return (struct.unpack('<I4', entry.facts, 2 + entry.count + 4 * index)) end
+
+-- To be written: a field, or its end.
+local function set(entry, field, value)
+  local fields = entry.set
+  if not fields then
+    fields = {}
+    entry.set = fields
+  end
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
+end
+local function unset(entry, field)
+  local fields = entry.unset
+  if not fields then
+    fields = {}
+    entry.unset = fields
+  end
+  fields[#fields + 1] = field
+end
+
+-- An event is used once less.
+local function release(entry, index)
+  local released = entry.released
+  if not released then
+    released = {}
+    entry.released = released
+  end
+  local chunk = chunkOf(entry, index)
+  released[chunk] = (released[chunk] or 0) + 1
+end
+
+-- Lua can pass on some 8,000 values.
 local function inParts(command, key, values)
   for first = 1, #values, 4000 do
     redis.call(command, key, unpack(values, first, math.min(first + 3999, #values)))
   end
 end
 
--- A held entry, and the field of a subscription in it; nil if nothing is held of the entry.
-local function read(entry, subscription)
-  local known = inHand[entry]
-  if known == false then return nil end
-  local key = base .. ':held:' .. entry
-  if known then return known, not known.new and redis.call('HGET', key, subscription) end
-  local fields = redis.call('HMGET', key, ':', subscription)
-  local facts = fields[1]
-  if not facts then return nil end
-  local count = string.byte(facts)
-  local users = string.sub(facts, 2 + 5 * count)
-  known = {
-    name = entry, key = key, count = count, set = {}, gone = {}, open = {},
-    chunks = { string.byte(facts, 2, 1 + count) },
-    charges = { struct.unpack('<' .. string.rep('I4', count), facts, 2 + count) },
-    users = { struct.unpack('<' .. string.rep('I4', #users / 4), users) },
-  }
-  known.users[#known.users] = nil
-  known.charges[count + 1] = nil
-  inHand[entry] = known
-  return known, fields[2]
+-- Writes what was changed of an entry in hand, or forgets it with its last use.
+local function write(entry)
+  if entry.released then
+    local packed = string.sub(entry.facts, 2 + 5 * entry.count)
+    local format = '<' .. string.rep('I4', #packed / 4)
+    local uses = { struct.unpack(format, packed) }
+    -- After the values stands where the unpacking ended.
+    uses[#uses] = nil
+    local total = 0
+    for chunk = 0, #uses - 1 do
+      local fewer = entry.released[chunk]
+      if fewer then
+        uses[chunk + 1] = uses[chunk + 1] - fewer
+        if uses[chunk + 1] == 0 then unset(entry, '@' .. chunk) end
+      end
+      total = total + uses[chunk + 1]
+    end
+    if total == 0 then
+      redis.call('DEL', entry.key)
+      inHand[entry.name] = false
+      return
+    end
+    entry.facts = string.sub(entry.facts, 1, 1 + 5 * entry.count) .. struct.pack(format, unpack(uses))
+    set(entry, ':', entry.facts)
+    entry.released = nil
+  end
+  if entry.set then inParts('HSET', entry.key, entry.set) end
+  if entry.unset then inParts('HDEL', entry.key, entry.unset) end
+  entry.set, entry.unset, entry.new = nil, nil, nil
 end
+`;
 
--- Holds the wanted events (a set of indexes) of an entry that leaves the log; nobody uses them yet.
-local function hold(entry, packed, wanted, overhead)
+/** Holding what an entry that leaves the log is still needed for. After `held`. */
+export const holding = `
+local chunkBytes = 4096
+
+-- \`uses\`: how often each event is used, by index; the others are not held.
+local function hold(name, packed, uses, overhead)
   local count = struct.unpack('<I2', packed, 2)
-  local new = {
-    name = entry, key = base .. ':held:' .. entry, count = count, set = {}, gone = {}, open = {},
-    chunks = {}, charges = {}, users = {}, new = true, changed = true,
-  }
+  local chunks, charges, used, fields = {}, {}, {}, {}
   local at, first, last = 4, nil, nil
   local function cut()
     if not first then return end
-    new.set[#new.set + 1] = '@' .. #new.users - 1
-    new.set[#new.set + 1] = string.sub(packed, first, last)
+    fields[#fields + 1] = '@' .. #used - 1
+    fields[#fields + 1] = string.sub(packed, first, last)
     first = nil
   end
   for i = 1, count do
     local length = at + 1 + string.byte(packed, at)
     local frame = struct.unpack('<I4', packed, length)
     local upTo = length + 4 + frame
-    if first and (not wanted[i - 1] or upTo - first > chunkBytes) then cut() end
-    if wanted[i - 1] then
+    local more = uses[i - 1]
+    if first and (not more or upTo - first > chunkBytes) then cut() end
+    if more then
       if not first then
         first = at
-        new.users[#new.users + 1] = 0
+        used[#used + 1] = 0
       end
       last = upTo - 1
-      new.chunks[i], new.charges[i] = #new.users - 1, frame + overhead
+      used[#used] = used[#used] + more
+      chunks[i], charges[i] = #used - 1, frame + overhead
     else
-      new.chunks[i], new.charges[i] = none, 0
+      chunks[i], charges[i] = 255, 0
     end
     at = upTo
   end
   cut()
-  inHand[entry] = new
-  return new
+  local facts = string.char(count, unpack(chunks))
+    .. struct.pack('<' .. string.rep('I4', count), unpack(charges))
+    .. struct.pack('<' .. string.rep('I4', #used), unpack(used))
+  local entry = take(name, facts)
+  entry.new, entry.set = true, fields
+  set(entry, ':', facts)
+  return entry
 end
+`;
 
--- One more use of an event, or one fewer.
-local function use(entry, index, change)
-  local chunk = entry.chunks[index + 1]
-  entry.users[chunk + 1] = entry.users[chunk + 1] + change
-  if entry.users[chunk + 1] == 0 then entry.gone[#entry.gone + 1] = '@' .. chunk end
-  entry.changed = true
-end
-
--- Writes what was changed of an entry in hand, or forgets it with its last use.
-local function write(entry)
-  local total = 0
-  for _, users in ipairs(entry.users) do total = total + users end
-  if total == 0 then
-    redis.call('DEL', entry.key)
-    inHand[entry.name] = false
-    return
-  end
-  if entry.changed then
-    entry.set[#entry.set + 1] = ':'
-    entry.set[#entry.set + 1] = string.char(entry.count, unpack(entry.chunks))
-      .. struct.pack('<' .. string.rep('I4', entry.count), unpack(entry.charges))
-      .. struct.pack('<' .. string.rep('I4', #entry.users), unpack(entry.users))
-  end
-  inParts('HSET', entry.key, entry.set)
-  inParts('HDEL', entry.key, entry.gone)
-  entry.set, entry.gone, entry.new, entry.changed = {}, {}, false, false
-end
-
+/** Reading payloads. After `held`. */
+export const payloads = `
 -- The chunks that hold these events, in order: the index of the first event in each, as bytes, and the chunks.
 local function chunksOf(entry, indexes)
   local firsts, fields, last = {}, {}, nil
   for _, index in ipairs(indexes) do
-    local chunk = entry.chunks[index + 1]
+    local chunk = chunkOf(entry, index)
     if chunk ~= last then
       local first = index
-      while entry.chunks[first] == chunk do first = first - 1 end
+      while first > 0 and chunkOf(entry, first - 1) == chunk do first = first - 1 end
       firsts[#firsts + 1] = first
       fields[#fields + 1] = '@' .. chunk
       last = chunk

@@ -1,5 +1,6 @@
-/** Lua that scripts about deliveries begin with, last part: counts of subscriptions, their quotas, and their index. */
+/** Lua about the counts of subscriptions and their quotas. After `letters` of `letters.ts`. */
 import { held } from './held.js';
+import { letters } from './letters.js';
 import { runs } from './runs.js';
 
 /**
@@ -8,60 +9,50 @@ import { runs } from './runs.js';
  * quotas, and brings the index of subscriptions up to date.
  */
 const quotas = `
--- Where the subscription stands in the index: its earliest delivery, or the end of its parking.
-local function index(subscription, at)
-  local first = redis.call('ZRANGE', queue('due', subscription), 0, 0, 'WITHSCORES')
-  if not first[1] then
-    redis.call('ZREM', base .. ':due', subscription)
-    return
-  end
-  local due = tonumber(first[2])
-  local parked = tonumber(redis.call('ZSCORE', base .. ':parked', subscription) or 0)
-  if parked > at and parked > due then due = parked end
-  redis.call('ZADD', base .. ':due', due, subscription)
-end
-
--- The oldest deferred of a subscription become dead letters while \`over\` says so, at most so many; returns how many.
-local function turnOldest(subscription, over, most, at)
+-- The oldest deferred become dead letters until that makes up for the excess, at most so many; returns how many.
+local function turnOldest(subscription, excess, most, at)
   local turned, left, skip = 0, most, 0
-  while over() and left > 0 do
+  while excess > 0 and left > 0 do
     local oldest = redis.call('ZRANGE', queue('age', subscription), skip, skip + 63)
     if not oldest[1] then break end
     for _, name in ipairs(oldest) do
-      if not over() or left == 0 then break end
       local open = openOf(name, subscription)
-      if open then
-        for i = 0, open.entry.count - 1 do
-          if not over() or left == 0 then break end
-          local run = runAt(open, i)
-          if run then left = left - 1 end
-          if run and run.kind == 'd' then
-            giveUp(open, i, at .. ' QuotaExceeded', run.state)
-            turned = turned + 1
-          end
+      for _, i in ipairs(open and indexesOf(open, nil, left) or {}) do
+        if excess <= 0 then break end
+        left = left - 1
+        local run = runAt(open, i)
+        if run and run.kind == 'd' then
+          close(open, { i })
+          bury(open.entry, subscription, i, at .. ' QuotaExceeded', run.state)
+          excess = excess - chargeOf(open.entry, i)
+          turned = turned + 1
         end
-        if open.size > 0 then skip = skip + 1 end
-      else
-        redis.call('ZREM', queue('age', subscription), name)
       end
+      if not open then
+        redis.call('ZREM', queue('age', subscription), name)
+      elseif indexesOf(open, nil, 1)[1] then
+        skip = skip + 1
+      end
+      if excess <= 0 or left == 0 then break end
     end
     flush()
   end
   return turned
 end
 
--- The oldest dead letters of a subscription go while \`over\` says so, at most so many; returns how many.
-local function dropOldest(subscription, over, most)
+-- The oldest dead letters go until that makes up for the excess, at most so many; returns how many.
+local function dropOldest(subscription, excess, most)
   local dropped = 0
-  while over() and dropped < most do
+  while excess > 0 and dropped < most do
     local oldest = redis.call('ZRANGE', queue('dead', subscription), 0, 63)
     if not oldest[1] then break end
     for _, member in ipairs(oldest) do
-      if not over() or dropped == most then break end
-      local entry, i = deadLetterOf(member, subscription)
+      if excess <= 0 or dropped == most then break end
+      local entry, i = letterOf(member, subscription)
       if entry then
         unbury(entry, subscription, i)
-        use(entry, i, -1)
+        release(entry, i)
+        excess = excess - chargeOf(entry, i)
         dropped = dropped + 1
       end
     end
@@ -76,28 +67,30 @@ local function finish(at, quota)
   local effects = {}
   local usage = base .. ':usage'
   for subscription, change in pairs(touched) do
-    local fields = { subscription, subscription .. ':dead', subscription .. ':open' }
-    local before = redis.call('HMGET', usage, unpack(fields))
+    local ofDead, ofOpen = subscription .. ':dead', subscription .. ':open'
+    local before = redis.call('HMGET', usage, subscription, ofDead, ofOpen)
     local deferred, dead = tonumber(before[1] or 0), tonumber(before[2] or 0)
-    local function over() return deferred + change.deferred > quota.deferred end
-    local function overAll() return deferred + change.deferred + dead + change.dead > quota.all end
-    if quota and (over() or overAll()) then
-      local turned = turnOldest(subscription, over, quota.steps, at)
-      local dropped = dropOldest(subscription, overAll, quota.steps)
-      if turned + dropped > 0 then
-        effects[#effects + 1] = subscription
-        effects[#effects + 1] = turned
-        effects[#effects + 1] = dropped
+    if quota then
+      local tooMany = deferred + change.deferred - quota.deferred
+      local tooMuch = deferred + change.deferred + dead + change.dead - quota.all
+      if tooMany > 0 or tooMuch > 0 then
+        local turned = turnOldest(subscription, tooMany, quota.steps, at)
+        local dropped = dropOldest(subscription, tooMuch, quota.steps)
+        if turned + dropped > 0 then
+          effects[#effects + 1] = subscription
+          effects[#effects + 1] = turned
+          effects[#effects + 1] = dropped
+        end
+        if turned == quota.steps or dropped == quota.steps then redis.call('SADD', base .. ':over', subscription) end
       end
-      if turned == quota.steps or dropped == quota.steps then redis.call('SADD', base .. ':over', subscription) end
     end
     deferred, dead = deferred + change.deferred, dead + change.dead
     if deferred == 0 and dead == 0 then
-      redis.call('HDEL', usage, unpack(fields))
+      redis.call('HDEL', usage, subscription, ofDead, ofOpen)
       redis.call('ZREM', base .. ':subscriptions', subscription)
     else
       local open = tonumber(before[3] or 0) + change.open
-      redis.call('HSET', usage, fields[1], deferred, fields[2], dead, fields[3], open)
+      redis.call('HSET', usage, subscription, deferred, ofDead, dead, ofOpen, open)
       if not before[1] then redis.call('ZADD', base .. ':subscriptions', 0, subscription) end
     end
     index(subscription, at)
@@ -106,5 +99,5 @@ local function finish(at, quota)
 end
 `;
 
-/** All of them: `KEYS[1]` is the partition; no other script touches the keys they name. */
-export const deliveries = held + runs + quotas;
+/** What every script that changes deliveries begins with. `KEYS[1]` is the partition; nothing else touches these keys. */
+export const deliveries = held + runs + letters + quotas;

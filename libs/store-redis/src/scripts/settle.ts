@@ -1,5 +1,6 @@
 /** Settling: entries leave the log, and what could not be finished of them is written in the same step. */
 import { Script } from '../call.js';
+import { holding } from './held.js';
 import { allowedWhenFull, clock, fence } from './parts.js';
 import { deliveries } from './quotas.js';
 
@@ -61,11 +62,13 @@ local function conclude(outcome, at, ends, applied)
     if applies then ended[#ended + 1] = i end
     if applied then applied[#applied + 1] = applies and '1' or '0' end
   end
+  if not ended[1] then return end
   if kind == 'f' then
-    for _, i in ipairs(ended) do forget(open, i) end
+    forget(open, ended)
   elseif kind == 'x' then
-    for _, i in ipairs(ended) do giveUp(open, i, tagged(kind, tag, at), state) end
-  elseif ended[1] then
+    close(open, ended)
+    for _, i in ipairs(ended) do bury(open.entry, subscription, i, tagged(kind, tag, at), state) end
+  else
     move(open, ended, kind, tag, state, at + ms)
   end
 end
@@ -93,7 +96,7 @@ end
  *     returns  how many entries were removed, and a list of subscription, turned into dead letters, dropped, for each quota
  *              that did something; nil if the epoch is over
  */
-export const settle = new Script(`${allowedWhenFull}${fence}${clock}${forgetNotes}${deliveries}${outcomes}
+export const settle = new Script(`${allowedWhenFull}${fence}${clock}${forgetNotes}${deliveries}${holding}${outcomes}
 local log = base .. ':log'
 local batch = cjson.decode(ARGV[2])
 local at = now()
@@ -101,19 +104,18 @@ local removed = {}
 
 local function defer(entry, packed, deferrals)
   local count = struct.unpack('<I2', packed, 2)
-  local wanted = {}
+  local uses = {}
   for _, deferral in ipairs(deferrals) do
-    for _, i in ipairs(deferral[2]) do wanted[i] = i < count end
+    for _, i in ipairs(deferral[2]) do
+      if i < count then uses[i] = (uses[i] or 0) + 1 end
+    end
   end
-  local new = hold(entry, packed, wanted, batch.overhead)
+  local new = hold(entry, packed, uses, batch.overhead)
   for _, deferral in ipairs(deferrals) do
     local subscription, indexes, kind, ms, tag, state = unpack(deferral)
     local there = {}
     for _, i in ipairs(indexes) do
-      if wanted[i] then
-        there[#there + 1] = i
-        use(new, i, 1)
-      end
+      if i < count then there[#there + 1] = i end
     end
     if kind == 'x' then
       for _, i in ipairs(there) do bury(new, subscription, i, tagged(kind, tag, at), state) end

@@ -41,12 +41,9 @@ local left = most
 for _, entry in ipairs(redis.call('ZRANGE', queue('age', subscription), 0, left - 1)) do
   local open = openOf(entry, subscription)
   if open then
-    for i = 0, open.entry.count - 1 do
-      if left > 0 and open.names[i + 1] ~= none then
-        forget(open, i)
-        left = left - 1
-      end
-    end
+    local indexes = indexesOf(open, nil, left)
+    forget(open, indexes)
+    left = left - #indexes
   else
     redis.call('ZREM', queue('age', subscription), entry)
     left = left - 1
@@ -54,10 +51,10 @@ for _, entry in ipairs(redis.call('ZRANGE', queue('age', subscription), 0, left 
   if left == 0 then break end
 end
 for _, member in ipairs(left > 0 and redis.call('ZRANGE', queue('dead', subscription), 0, left - 1) or {}) do
-  local entry, i = deadLetterOf(member, subscription)
+  local entry, i = letterOf(member, subscription)
   if entry then
     unbury(entry, subscription, i)
-    use(entry, i, -1)
+    release(entry, i)
   end
   left = left - 1
 end
