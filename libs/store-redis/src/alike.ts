@@ -51,7 +51,8 @@ export function alikeOfEntry(entry: EntryId, deferrals: readonly Ended[]): Alike
 export function appliedOf(count: number, groups: readonly Alike[], done: Buffer): boolean[] {
   const applied = new Array<boolean>(count).fill(false);
   let at = 0;
-  for (const { positions } of groups) for (const position of positions) applied[position] = done[at++] === one;
+  for (const { positions } of groups)
+    for (const position of positions) applied[position] = done[at++] === one;
   return applied;
 }
 

@@ -1,6 +1,12 @@
 /** What scripts answer about deliveries, as the port has it. */
 import type { Incarnation } from '@gridpost/model';
-import { type DeadLetter, type LeasedDelivery, type QuotaEffect, type Usage, unpackState } from '@gridpost/store';
+import {
+  type DeadLetter,
+  type LeasedDelivery,
+  type QuotaEffect,
+  type Usage,
+  unpackState,
+} from '@gridpost/store';
 import { entryOf, placeOf } from './keys.js';
 
 /** Fields of a leased run before its chunks (`scripts/due.ts`). */

@@ -16,6 +16,7 @@
  */
 export const held = `
 local base = KEYS[1]
+local call, byte, sub = redis.call, string.byte, string.sub
 -- Entries read so far, by name; false once nothing is held any more.
 local inHand = {}
 
@@ -23,26 +24,30 @@ local function queue(name, subscription) return base .. ':' .. name .. ':' .. su
 local function memberOf(entry, number) return string.format('%s%03d', entry, number) end
 
 -- The entry and the number, of a run or an event, in a queue's member.
-local function placeOf(member) return string.sub(member, 1, 23), tonumber(string.sub(member, 24)) end
+local function placeOf(member) return sub(member, 1, 23), tonumber(sub(member, 24)) end
 
 local function take(name, facts)
-  local entry = { name = name, key = base .. ':held:' .. name, facts = facts, count = string.byte(facts), open = {} }
+  local entry = { name = name, key = base .. ':held:' .. name, facts = facts, count = byte(facts) }
   inHand[name] = entry
   return entry
 end
 
--- A held entry, and a field of it; nil if nothing is held of the entry.
-local function read(name, field)
+-- A held entry, and two fields of it; nil if nothing is held of the entry.
+local function read(name, first, second)
   local entry = inHand[name]
   if entry == false then return nil end
-  if entry then return entry, not entry.new and redis.call('HGET', entry.key, field) end
-  local fields = redis.call('HMGET', base .. ':held:' .. name, ':', field)
+  if entry then
+    if entry.new then return entry end
+    local fields = call('HMGET', entry.key, first, second)
+    return entry, fields[1], fields[2]
+  end
+  local fields = call('HMGET', base .. ':held:' .. name, ':', first, second)
   if not fields[1] then return nil end
-  return take(name, fields[1]), fields[2]
+  return take(name, fields[1]), fields[2], fields[3]
 end
 
 -- The chunk of an event, and the charge.
-local function chunkOf(entry, index) return string.byte(entry.facts, 2 + index) end
+local function chunkOf(entry, index) return byte(entry.facts, 2 + index) end
 local function chargeOf(entry, index) return (struct.unpack('<I4', entry.facts, 2 + entry.count + 4 * index)) end
 
 -- To be written: a field, or its end.
@@ -78,35 +83,27 @@ end
 -- Lua can pass on some 8,000 values.
 local function inParts(command, key, values)
   for first = 1, #values, 4000 do
-    redis.call(command, key, unpack(values, first, math.min(first + 3999, #values)))
+    call(command, key, unpack(values, first, math.min(first + 3999, #values)))
   end
 end
 
 -- Writes what was changed of an entry in hand, or forgets it with its last use.
 local function write(entry)
   if entry.released then
-    local packed = string.sub(entry.facts, 2 + 5 * entry.count)
-    local format = '<' .. string.rep('I4', #packed / 4)
-    local uses = { struct.unpack(format, packed) }
-    -- After the values stands where the unpacking ended.
-    uses[#uses] = nil
-    local total = 0
-    for chunk = 0, #uses - 1 do
-      local fewer = entry.released[chunk]
-      if fewer then
-        uses[chunk + 1] = uses[chunk + 1] - fewer
-        if uses[chunk + 1] == 0 then unset(entry, '@' .. chunk) end
-      end
-      total = total + uses[chunk + 1]
+    local facts = sub(entry.facts, 1, 1 + 5 * entry.count)
+    local uses = sub(entry.facts, 2 + 5 * entry.count)
+    for chunk, fewer in pairs(entry.released) do
+      local left = struct.unpack('<I4', uses, 1 + 4 * chunk) - fewer
+      if left == 0 then unset(entry, '@' .. chunk) end
+      uses = sub(uses, 1, 4 * chunk) .. struct.pack('<I4', left) .. sub(uses, 5 + 4 * chunk)
     end
-    if total == 0 then
-      redis.call('DEL', entry.key)
+    if not string.find(uses, '[^%z]') then
+      call('DEL', entry.key)
       inHand[entry.name] = false
       return
     end
-    entry.facts = string.sub(entry.facts, 1, 1 + 5 * entry.count) .. struct.pack(format, unpack(uses))
+    entry.facts, entry.released = facts .. uses, nil
     set(entry, ':', entry.facts)
-    entry.released = nil
   end
   if entry.set then inParts('HSET', entry.key, entry.set) end
   if entry.unset then inParts('HDEL', entry.key, entry.unset) end
@@ -126,11 +123,11 @@ local function hold(name, packed, uses, overhead)
   local function cut()
     if not first then return end
     fields[#fields + 1] = '@' .. #used - 1
-    fields[#fields + 1] = string.sub(packed, first, last)
+    fields[#fields + 1] = sub(packed, first, last)
     first = nil
   end
   for i = 1, count do
-    local length = at + 1 + string.byte(packed, at)
+    local length = at + 1 + byte(packed, at)
     local frame = struct.unpack('<I4', packed, length)
     local upTo = length + 4 + frame
     local more = uses[i - 1]
@@ -174,18 +171,18 @@ local function chunksOf(entry, indexes)
       last = chunk
     end
   end
-  return string.char(unpack(firsts)), redis.call('HMGET', entry.key, unpack(fields))
+  return string.char(unpack(firsts)), call('HMGET', entry.key, unpack(fields))
 end
 
 -- One event as it stood in its log entry: topic, length and frame.
 local function payloadOf(entry, index)
   local firsts, chunks = chunksOf(entry, { index })
   local at, upTo = 1, 1
-  for _ = string.byte(firsts), index do
+  for _ = byte(firsts), index do
     at = upTo
-    local length = at + 1 + string.byte(chunks[1], at)
+    local length = at + 1 + byte(chunks[1], at)
     upTo = length + 4 + struct.unpack('<I4', chunks[1], length)
   end
-  return string.sub(chunks[1], at, upTo - 1)
+  return sub(chunks[1], at, upTo - 1)
 end
 `;

@@ -13,10 +13,10 @@ const quotas = `
 local function turnOldest(subscription, excess, most, at)
   local turned, left, skip = 0, most, 0
   while excess > 0 and left > 0 do
-    local oldest = redis.call('ZRANGE', queue('age', subscription), skip, skip + 63)
+    local oldest = call('ZRANGE', queue('age', subscription), skip, skip + 63)
     if not oldest[1] then break end
     for _, name in ipairs(oldest) do
-      local open = openOf(name, subscription)
+      local open = openOf(name, subscription, 0)
       for _, i in ipairs(open and indexesOf(open, nil, left) or {}) do
         if excess <= 0 then break end
         left = left - 1
@@ -29,7 +29,7 @@ local function turnOldest(subscription, excess, most, at)
         end
       end
       if not open then
-        redis.call('ZREM', queue('age', subscription), name)
+        call('ZREM', queue('age', subscription), name)
       elseif indexesOf(open, nil, 1)[1] then
         skip = skip + 1
       end
@@ -44,7 +44,7 @@ end
 local function dropOldest(subscription, excess, most)
   local dropped = 0
   while excess > 0 and dropped < most do
-    local oldest = redis.call('ZRANGE', queue('dead', subscription), 0, 63)
+    local oldest = call('ZRANGE', queue('dead', subscription), 0, 63)
     if not oldest[1] then break end
     for _, member in ipairs(oldest) do
       if excess <= 0 or dropped == most then break end
@@ -68,7 +68,7 @@ local function finish(at, quota)
   local usage = base .. ':usage'
   for subscription, change in pairs(touched) do
     local ofDead, ofOpen = subscription .. ':dead', subscription .. ':open'
-    local before = redis.call('HMGET', usage, subscription, ofDead, ofOpen)
+    local before = call('HMGET', usage, subscription, ofDead, ofOpen)
     local deferred, dead = tonumber(before[1] or 0), tonumber(before[2] or 0)
     if quota then
       local tooMany = deferred + change.deferred - quota.deferred
@@ -81,17 +81,17 @@ local function finish(at, quota)
           effects[#effects + 1] = turned
           effects[#effects + 1] = dropped
         end
-        if turned == quota.steps or dropped == quota.steps then redis.call('SADD', base .. ':over', subscription) end
+        if turned == quota.steps or dropped == quota.steps then call('SADD', base .. ':over', subscription) end
       end
     end
     deferred, dead = deferred + change.deferred, dead + change.dead
     if deferred == 0 and dead == 0 then
-      redis.call('HDEL', usage, subscription, ofDead, ofOpen)
-      redis.call('ZREM', base .. ':subscriptions', subscription)
+      call('HDEL', usage, subscription, ofDead, ofOpen)
+      call('ZREM', base .. ':subscriptions', subscription)
     else
       local open = tonumber(before[3] or 0) + change.open
-      redis.call('HSET', usage, subscription, deferred, ofDead, dead, ofOpen, open)
-      if not before[1] then redis.call('ZADD', base .. ':subscriptions', 0, subscription) end
+      call('HSET', usage, subscription, deferred, ofDead, dead, ofOpen, open)
+      if not before[1] then call('ZADD', base .. ':subscriptions', 0, subscription) end
     end
     index(subscription, at)
   end

@@ -49,7 +49,7 @@ end
 
 local function conclude(outcome, at, ends, applied)
   local entry, subscription, token, indexes, kind, ms, tag, state = unpack(outcome)
-  local open = openOf(entry, subscription)
+  local open = openOf(entry, subscription, indexes[1])
   local ended = {}
   for _, i in ipairs(indexes) do
     local run, name = nil, nil
@@ -96,7 +96,8 @@ end
  *     returns  how many entries were removed, and a list of subscription, turned into dead letters, dropped, for each quota
  *              that did something; nil if the epoch is over
  */
-export const settle = new Script(`${allowedWhenFull}${fence}${clock}${forgetNotes}${deliveries}${holding}${outcomes}
+export const settle =
+  new Script(`${allowedWhenFull}${fence}${clock}${forgetNotes}${deliveries}${holding}${outcomes}
 local log = base .. ':log'
 local batch = cjson.decode(ARGV[2])
 local at = now()

@@ -39,7 +39,7 @@ export const purge = new Script(`${allowedWhenFull}${clock}${deliveries}
 local subscription, most = ARGV[1], tonumber(ARGV[2])
 local left = most
 for _, entry in ipairs(redis.call('ZRANGE', queue('age', subscription), 0, left - 1)) do
-  local open = openOf(entry, subscription)
+  local open = openOf(entry, subscription, 0)
   if open then
     local indexes = indexesOf(open, nil, left)
     forget(open, indexes)
