@@ -1,6 +1,7 @@
 /** All workloads, in the order in which they run and are reported. */
 import type { Workload } from '../workload.js';
 import { batch } from './batch.js';
+import { batchOutput } from './batch-output.js';
 import { deadMillion } from './dead-million.js';
 import { embedded } from './embedded.js';
 import { isolation } from './isolation.js';
@@ -14,6 +15,7 @@ export const workloads: readonly Workload[] = [
   embedded,
   redis,
   batch,
+  batchOutput,
   pull,
   latency,
   workers,

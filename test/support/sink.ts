@@ -62,6 +62,8 @@ export interface Sink {
 export interface SinkOptions {
   /** Default: any free one. */
   readonly port?: number;
+  /** False treats handshakes as all else. By default it agrees to them, and they are no receipts. */
+  readonly agrees?: boolean;
 }
 
 export async function startSink(options: SinkOptions = {}): Promise<Sink> {
@@ -85,6 +87,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
   });
 
   async function take(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+    if ((options.agrees ?? true) && agree(request, response, body)) return;
     const receipt = record(request, response, body);
     receipts.push(receipt);
     for (const observe of [...observers]) observe(receipt);
@@ -177,6 +180,19 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     },
     close,
   };
+}
+
+/** Answers a request that asks whether events are wanted, with yes. */
+function agree({ method, headers }: IncomingMessage, response: ServerResponse, body: Buffer): boolean {
+  const origin = headers['webhook-request-origin'];
+  if (method === 'OPTIONS' && origin !== undefined) {
+    response.writeHead(200, { 'webhook-allowed-origin': origin, 'webhook-allowed-rate': '*' }).end();
+    return true;
+  }
+  if (headers['aeg-event-type'] !== 'SubscriptionValidation') return false;
+  const [{ data }] = JSON.parse(body.toString()) as [{ data: { validationCode: string } }];
+  response.end(JSON.stringify({ validationResponse: data.validationCode }));
+  return true;
 }
 
 /** The identity that all attempts of a delivery share. */

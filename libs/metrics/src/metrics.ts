@@ -43,6 +43,12 @@ export class Metrics {
     ['topic', 'outcome'],
   );
 
+  readonly handshakes = this.#counter(
+    'gridpost_handshakes_total',
+    'Steps of handshakes with endpoints, by the state they led to: Succeeded, AwaitingManualAction, Failed; Creating and Updating are tries to be repeated',
+    ['state'],
+  );
+
   readonly eventsMatched = this.#counter(
     'gridpost_events_matched_total',
     'Events read from the log, by whether any subscription wanted them',
@@ -67,7 +73,7 @@ export class Metrics {
   );
   readonly deliveriesDeferred = this.#counter(
     'gridpost_deliveries_deferred_total',
-    'Deliveries written to their queue, by why: busy, failed, running, disabled, drain',
+    'Deliveries written to their queue, by why: busy, failed, running, disabled, unproven, drain, queue',
     ['topic', 'subscription', 'reason'],
   );
   readonly redeliveries = this.#counter(

@@ -85,6 +85,7 @@ export const catalogue = {
     retryable: false,
     envelope: ['NotFound', 'ResourceNotFound'],
   },
+  HandshakeNotFound: { status: 404, title: 'The validation address is not valid', retryable: false },
   SubscriptionNotFound: { status: 404, title: 'The subscription does not exist', retryable: false },
   DeadLetterNotFound: { status: 404, title: 'The dead letter does not exist', retryable: false },
   MethodNotAllowed: {

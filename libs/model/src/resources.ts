@@ -7,6 +7,7 @@ import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { InputSchemaMapping } from './input-schema.js';
 import * as limits from './limits.js';
 import type { Incarnation } from './names.js';
+import type { Provisioning } from './provisioning.js';
 
 /** What publishers send. */
 export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEventSchema';
@@ -95,6 +96,8 @@ export interface PushProperties {
   /** Aimed at, in units of 1,024 bytes: a single event that is larger goes alone. */
   readonly preferredBatchSizeInKilobytes?: number;
   readonly deliveryAttributeMappings?: readonly DeliveryAttributeMapping[];
+  /** `none`: the endpoint is not asked whether it wants events, if the deployment allows that. */
+  readonly validation?: 'none';
 }
 
 /**
@@ -172,6 +175,8 @@ export interface Subscription {
   readonly incarnation: Incarnation;
   readonly properties: SubscriptionProperties;
   readonly status: SubscriptionState;
+  /** Absent where events are received, and from what was written before endpoints were asked. */
+  readonly provisioning?: Provisioning;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

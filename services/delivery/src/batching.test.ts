@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { decodeEventGrid } from '@gridpost/codec';
 import type { ServerResponse } from 'node:http';
 import type { Subscription } from '@gridpost/model';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig, structured } from './testing/rig.js';
 
 let rig: Rig;

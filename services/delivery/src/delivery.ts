@@ -53,7 +53,6 @@ export interface Delivery {
 /** Deadlines, settle windows and stalls are looked at this often. */
 const sweepMs = 100;
 const upkeepMs = 10_000;
-const expiryMs = 1_000;
 const writeMs = 2_000;
 /** What a drain adds to the longest attempt, and allows for writing when the deadline has passed. */
 const drainMarginMs = 5_000;
@@ -77,7 +76,6 @@ class Service implements Delivery {
   readonly #cutTimers: Timer[] = [];
   readonly #confirming: Chore;
   readonly #upkeeping: Chore;
-  readonly #expiring: Chore;
   readonly #destinations: Destinations;
   readonly #writer: DeadLetterWriter;
   readonly #writing: Chore;
@@ -160,7 +158,6 @@ class Service implements Delivery {
       lanes.reopen(clock.elapsed());
     });
     this.#upkeeping = new Chore(log, 'upkeep', () => this.#upkeep.runOnce());
-    this.#expiring = new Chore(log, 'removing what has expired', () => this.#upkeep.removeExpired());
     this.#writing = new Chore(log, 'looking for dead letters to write', () => this.#writer.runOnce());
   }
 
@@ -172,7 +169,6 @@ class Service implements Delivery {
       clock.every(sweepMs, () => this.#sweep()),
       clock.every(this.#settings.beatMs, () => this.#confirm()),
       clock.every(upkeepMs, () => this.#keepUp()),
-      clock.every(expiryMs, () => this.#expire()),
       clock.every(writeMs, () => this.#writing.run()),
     );
     this.#worker.start();
@@ -194,15 +190,13 @@ class Service implements Delivery {
     this.#closed = true;
     for (const timer of this.#timers.splice(0)) timer.cancel();
     this.#stopListening?.();
-    this.#upkeep.close();
     this.#worker.close();
     await this.#draining;
     this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
     await this.#writer.close();
-    for (const chore of [this.#confirming, this.#upkeeping, this.#expiring, this.#writing])
-      await chore.ended();
+    for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();
     await Promise.all(this.#disabling);
   }
 
@@ -248,10 +242,6 @@ class Service implements Delivery {
     this.#connections.sweep();
     this.#destinations.tidy();
     this.#upkeeping.run();
-  }
-
-  #expire(): void {
-    if (this.#worker.at(0)?.state === 'owned') this.#expiring.run();
   }
 
   #disable(lane: Passage): void {

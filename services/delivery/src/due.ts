@@ -9,7 +9,7 @@ import { type Clock, Event, type Log, type Random, type Timer } from '@gridpost/
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import { type DueResult, Fenced, type LeasedDelivery, type Store } from '@gridpost/store';
-import { type Backlog, disabledMs } from './lane.js';
+import { type Backlog, parkedMs } from './lane.js';
 import type { Lanes } from './lanes.js';
 import { OpenDelivery } from './open-delivery.js';
 import { Outage } from './outage.js';
@@ -110,7 +110,7 @@ export class Due implements Backlog {
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
     const { rooms, parked } = this.#rooms(max);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
-    const ask = { max, room: lanes.share, rooms, parked, parkMs: disabledMs, leaseMs };
+    const ask = { max, room: lanes.share, rooms, parked, parkMs: parkedMs, leaseMs };
     let result: DueResult;
     try {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
@@ -139,7 +139,7 @@ export class Due implements Backlog {
     const parked = new Set<string>();
     let waiting = 0;
     for (const lane of lanes.all()) {
-      if (lane.stop === 'disabled' || lane.stop === 'queue') {
+      if (lane.parked) {
         parked.add(lane.id);
       } else if (!lane.idle || lane.failing || lane.target.batches) {
         const { leaseRoom } = lane;

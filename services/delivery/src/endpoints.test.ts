@@ -6,7 +6,7 @@ import type { DeliveryState } from '@gridpost/store';
 import { buildConnector } from 'undici';
 import { Origin, plainConnector, sharedLookup } from './connections.js';
 import { elsewhere, expired, good, key } from './testing/certificates.js';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { Rig } from './testing/rig.js';
 
 let rig: Rig;

@@ -1,7 +1,7 @@
 /** Endpoints that take nothing: how often they are tried, and what becomes of what waits for them. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Subscription } from '@gridpost/model';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 const count = 300;

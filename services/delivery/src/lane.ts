@@ -10,7 +10,8 @@
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
  * could start at once and nothing waits. It is *failing* when its endpoint takes nothing (`pace.ts`). It is *stopped* when its subscription is gone or
- * disabled, or its events are received by consumers: what waits is let go of, what runs is left to end.
+ * disabled, its endpoint has not agreed to get events, or its events are received by consumers: what waits is let go of,
+ * what runs is left to end.
  */
 import type { Incarnation } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
@@ -52,8 +53,8 @@ export interface Backlog {
 const waitShare = 0.5;
 /** Leased deliveries in line that a lane asks for at most: a whole batch of the largest is not worth that many leases. */
 const leasedEventsMax = 4_096;
-/** How long a disabled subscription's deliveries are put off. Enabling it makes them due at once. */
-export const disabledMs = 30_000;
+/** How long the deliveries of a stopped lane are put off. That it may go on makes them due at once. */
+export const parkedMs = 30_000;
 
 export class Lane implements Passage {
   readonly id: Incarnation;
@@ -126,6 +127,11 @@ export class Lane implements Passage {
 
   get failing(): boolean {
     return this.#pace.failing;
+  }
+
+  /** Its queue is not to be asked. */
+  get parked(): boolean {
+    return this.stop !== undefined && this.stop !== 'gone';
   }
 
   /**
@@ -251,7 +257,7 @@ export class Lane implements Passage {
   refuse(delivery: OpenDelivery): void {
     if (this.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
     else if (this.stop === 'queue') defer(delivery, 'queue', 0);
-    else defer(delivery, 'disabled', disabledMs);
+    else defer(delivery, this.stop === 'unproven' ? 'unproven' : 'disabled', parkedMs);
   }
 
   #next(): OpenDelivery | undefined {

@@ -14,7 +14,7 @@
  *
  * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
  */
-import { type Clock, type Incarnation, limits } from '@gridpost/model';
+import { type Clock, type Incarnation, isProven, limits } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Batch } from './batch.js';
@@ -165,8 +165,8 @@ export class Lanes implements Surroundings {
     for (const lane of this.#lanes.values()) {
       lane.checkStall(now);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
-      // Without its lane a queue would not be kept from being asked.
-      if (lane.stop !== 'queue' && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+      // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
+      if (!lane.parked && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
     }
     this.reopen(now);
   }
@@ -259,9 +259,10 @@ export class Lanes implements Surroundings {
     // What was matched a while ago may be gone by now.
     const registered = this.#options.registry.subscription(subscription);
     if (!registered) return 'gone';
-    const { properties, status } = registered.subscription;
-    if (properties.queue) return 'queue';
-    return status.state === 'Disabled' ? 'disabled' : undefined;
+    const { subscription: found } = registered;
+    if (found.properties.queue) return 'queue';
+    if (!isProven(found)) return 'unproven';
+    return found.status.state === 'Disabled' ? 'disabled' : undefined;
   }
 
   #forget(lane: Lane): void {

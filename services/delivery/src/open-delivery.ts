@@ -34,8 +34,11 @@ export interface EntryInHand {
   conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
 }
 
-/** Why a lane starts nothing: its subscription is deleted or expired, wants nothing for now, or has its events received. */
-export type Stop = 'gone' | 'disabled' | 'queue';
+/**
+ * Why a lane starts nothing: its subscription is deleted or expired, wants nothing for now, has an endpoint that has not
+ * agreed to get events, or has its events received.
+ */
+export type Stop = 'gone' | 'disabled' | 'unproven' | 'queue';
 
 /** As much of an attempt as its lane keeps count of. */
 export interface PassedAttempt {

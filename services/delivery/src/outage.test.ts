@@ -1,6 +1,6 @@
 /** A store that cannot be reached for a while, in whole or in part: nothing is lost, nothing hangs, all recovers by itself. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 import type { Failure } from './testing/watched-store.js';
 

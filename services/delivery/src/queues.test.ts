@@ -1,7 +1,7 @@
 /** Subscriptions whose events are received by consumers: what a worker does for them. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Subscription } from '@gridpost/model';
-import { Endpoint } from './testing/endpoint.js';
+import { Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 let rig: Rig;

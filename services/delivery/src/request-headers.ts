@@ -29,7 +29,7 @@ export class RequestHeaders {
   #encoded: readonly string[] | undefined;
   #together: readonly string[] = none;
 
-  constructor({ name, properties }: Subscription, userAgent: string) {
+  constructor({ name, properties, provisioning }: Subscription, userAgent: string) {
     const { destination, eventDeliverySchema } = properties;
     const mappings = destination?.properties.deliveryAttributeMappings ?? [];
     // The version of the envelope; a topic's own schema has none.
@@ -37,6 +37,7 @@ export class RequestHeaders {
     this.#fixed = [
       ...['aeg-event-type', 'Notification', 'aeg-subscription-name', name, 'user-agent', userAgent],
       ...metadataVersion[eventDeliverySchema].flatMap((version) => ['aeg-metadata-version', version]),
+      ...originHeaders(provisioning),
       ...mappings.flatMap((each) => (each.type === 'Static' ? [each.name, each.properties.value] : [])),
     ];
     this.#found = mappings.flatMap((each) =>
@@ -83,6 +84,15 @@ export class RequestHeaders {
     for (const each of found) headers.push(each);
     return headers;
   }
+}
+
+/**
+ * The origin that the endpoint has allowed, with every delivery (CloudEvents HTTP WebHook §4.1): `Origin` in its version
+ * 1.0.1, `WebHook-Request-Origin` in 1.0.2.
+ */
+function originHeaders(provisioning: Subscription['provisioning']): string[] {
+  if (provisioning?.state !== 'Succeeded' || provisioning.origin === undefined) return [];
+  return ['webhook-request-origin', provisioning.origin, 'origin', provisioning.origin];
 }
 
 function operandOf(sourceField: string): Operand {

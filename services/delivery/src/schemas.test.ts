@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { decodeCustom, decodeEventGrid, decodeRequest } from '@gridpost/codec';
 import type { DeliveryAttributeMapping, DeliverySchema, Event } from '@gridpost/model';
-import { answer, Endpoint, type Received } from './testing/endpoint.js';
+import { answer, Endpoint, type Received } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 let rig: Rig;

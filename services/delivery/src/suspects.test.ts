@@ -1,7 +1,7 @@
 /** What follows an unclean end: suspects one at a time, and the poisonous one found. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { EntryId } from '@gridpost/model';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { Rig, type Running } from './testing/rig.js';
 
 let rig: Rig;

@@ -1,7 +1,7 @@
 /** What an owner does besides delivering: gauges, leftovers, histories. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Subscription, topicPath } from '@gridpost/model';
-import { answer, Endpoint } from './testing/endpoint.js';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 let rig: Rig;

@@ -1,6 +1,7 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, gives up what waits too long to be received, and removes subscriptions that have expired. `runOnce` is one pass; a loop only repeats it.
+ * left, trims histories, and gives up what waits too long where nothing attempts it. `runOnce` is one pass; a loop only
+ * repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
@@ -10,11 +11,11 @@ import {
   deadLetterReasons,
   dropReasons,
   type Incarnation,
+  isProven,
   type Log,
   attemptClasses,
   queueLimitsOf,
   type Subscription,
-  subscriptionPath,
 } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
@@ -48,7 +49,7 @@ export interface UpkeepOptions {
 const stepMax = 1_000;
 const stepsMax = 20;
 const dayMs = 86_400_000;
-/** Events that no consumer has received in time are given up in such steps. */
+/** Events that nobody has received, or that no attempt was made at, in time are given up in such steps. */
 const expireStepMax = 100;
 const expireLeaseMs = 10_000;
 
@@ -68,18 +69,9 @@ export class Upkeep {
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
-  #expiring: RegisteredSubscription[] | undefined;
-  readonly #stopWatching: () => void;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
-    this.#stopWatching = options.registry.onChange(() => {
-      this.#expiring = undefined;
-    });
-  }
-
-  close(): void {
-    this.#stopWatching();
   }
 
   /** Gauges, leftovers and histories of all owned partitions. Rejects as the store does; the next pass goes on. */
@@ -107,7 +99,7 @@ export class Upkeep {
         leftovers.push({ partition, subscription: each.subscription });
       }
       await this.#trimHistories(partition);
-      await this.#expireQueues(partition, usage);
+      await this.#expireWaiting(partition, usage);
     }
     for (const partition of partitions) {
       for (const [subscription, { count, oldestAt }] of partition.pending()) {
@@ -123,23 +115,6 @@ export class Upkeep {
     this.#showTopics();
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
-  }
-
-  /** Removes the subscriptions whose time has come. Rejects as the store does. */
-  async removeExpired(): Promise<void> {
-    const { store, registry, clock, log } = this.#options;
-    this.#expiring ??= expiring(registry);
-    const now = clock.now();
-    let removed = false;
-    for (const { subscription, expiresAt, etag } of this.#expiring) {
-      if (expiresAt! > now) continue;
-      const { topic, name } = subscription;
-      // Only as it was seen: it may just have been given more time.
-      const result = await store.resources.remove(subscriptionPath(topic, name), { ifMatch: etag });
-      if (result === 'removed') log.info({ topic, subscription: name }, 'subscription expired');
-      removed = true;
-    }
-    if (removed) await registry.refresh();
   }
 
   #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
@@ -206,14 +181,14 @@ export class Upkeep {
     }
   }
 
-  /** Gives up what no consumer has received in time. */
-  async #expireQueues(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
+  /** Gives up what no consumer has received in time, and what could not be sent because no endpoint has agreed to it. */
+  async #expireWaiting(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
     const { registry } = this.#options;
     for (const { subscription: id, oldestAcceptedAt } of subscriptions) {
       const { subscription } = registry.subscription(id) ?? {};
-      const queue = subscription?.properties.queue;
-      if (!queue || oldestAcceptedAt === undefined) continue;
-      const { timeToLiveMs } = queueLimitsOf(queue);
+      if (!subscription || oldestAcceptedAt === undefined) continue;
+      const timeToLiveMs = waitMsMax(subscription);
+      if (timeToLiveMs === undefined) continue;
       if (now - oldestAcceptedAt < timeToLiveMs) continue;
       for (let step = 0; step < stepsMax; step++)
         if ((await this.#expireSome(partition, subscription, timeToLiveMs)) === 0) break;
@@ -261,6 +236,13 @@ export class Upkeep {
   }
 }
 
+/** How long events wait where no attempt looks at their time to live; undefined where one does, or they wait for ever. */
+function waitMsMax(subscription: Subscription): number | undefined {
+  const { queue, retryPolicy } = subscription.properties;
+  if (queue) return queueLimitsOf(queue).timeToLiveMs;
+  return isProven(subscription) ? undefined : retryPolicy.eventTimeToLiveInMinutes * 60_000;
+}
+
 const unnamed: Names = { topic: otherLabel, name: otherLabel };
 
 function namesOf({ subscription }: RegisteredSubscription): Names {
@@ -271,12 +253,4 @@ function add(sum: Held, { deferred, deadLettered, oldestAcceptedAt }: Usage): vo
   sum.backlog += deferred;
   sum.deadLetters += deadLettered;
   if (oldestAcceptedAt !== undefined) sum.oldestAt = Math.min(sum.oldestAt, oldestAcceptedAt);
-}
-
-function expiring(registry: Registry): RegisteredSubscription[] {
-  const found: RegisteredSubscription[] = [];
-  for (const { subscriptions } of registry.topics())
-    for (const registered of subscriptions.values())
-      if (registered.expiresAt !== undefined) found.push(registered);
-  return found;
 }

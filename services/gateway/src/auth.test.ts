@@ -7,7 +7,7 @@ import { signatureOf } from './testing/signature.js';
 const hook = {
   destination: {
     endpointType: 'WebHook',
-    properties: { endpointUrl: 'https://example.com/?code=hidden-code' },
+    properties: { endpointUrl: 'https://example.com/?code=hidden-code', validation: 'none' },
   },
 };
 
@@ -58,6 +58,7 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
     ['POST', `${one}/deadletters:redrive`, {}, 200],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
+    ['POST', `${one}:revalidate`, undefined, 202],
     ['DELETE', one, undefined, 204],
   ];
 };
@@ -325,7 +326,10 @@ test('no log line and no refusal holds a key or the query of an endpoint', async
   }
   answers.push(
     await admin('PUT', '/topics/orders/eventsubscriptions/billing', {
-      destination: { endpointType: 'WebHook', properties: { endpointUrl: 'ftp://x/?code=hidden-code' } },
+      destination: {
+        endpointType: 'WebHook',
+        properties: { endpointUrl: 'ftp://x/?code=hidden-code', validation: 'none' },
+      },
     }),
   );
   store.append = () => Promise.reject(new Error('broken'));

@@ -4,6 +4,7 @@ import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
+import type { Endpoints } from './endpoints/endpoints.js';
 import type { TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
 import type { Consumers } from './pull/consumers.js';
@@ -18,6 +19,7 @@ export interface Context {
   readonly paging: Paging;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;
+  readonly endpoints: Endpoints;
   /** What subscriptions' filters may cost. */
   readonly filterLimits: FilterLimits;
   /** Where subscriptions may have their dead letters written, beside webhooks. */

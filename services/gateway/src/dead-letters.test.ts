@@ -20,7 +20,10 @@ interface Bench extends Served {
 }
 
 const pushed = {
-  destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/' } },
+  destination: {
+    endpointType: 'WebHook',
+    properties: { endpointUrl: 'https://example.com/', validation: 'none' },
+  },
 };
 
 async function setup({ partitions = 1, properties = pushed as object } = {}): Promise<Bench> {

@@ -24,6 +24,7 @@ const reserved: readonly (readonly [name: RegExp, reason: string])[] = [
   [/^aeg-/i, 'names that begin with "aeg-" are Event Grid\'s'],
   [/^ce-/i, 'names that begin with "ce-" are attributes of CloudEvents'],
   [/^webhook-/i, 'names that begin with "webhook-" are those of Standard Webhooks'],
+  [/^origin$/i, 'it names the origin that the endpoint has allowed'],
   [/^(host|user-agent|content-(type|length|encoding))$/i, 'it says what Gridpost sends'],
   [
     /^(connection|expect|keep-alive|proxy-(authenticate|authorization|connection)|te|trailer|transfer-encoding|upgrade)$/i,

@@ -2,7 +2,10 @@ import { expect, test } from '@jest/globals';
 import { serve, type Served } from './testing/serve.js';
 
 const hook = {
-  destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/' } },
+  destination: {
+    endpointType: 'WebHook',
+    properties: { endpointUrl: 'https://example.com/', validation: 'none' },
+  },
 };
 const domain = '/domains/shop';
 const eu = `${domain}/topics/europe`;

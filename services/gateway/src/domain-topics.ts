@@ -90,7 +90,7 @@ export class DomainTopics {
 }
 
 export function domainTopicRoutes(context: Context): Route[] {
-  const { registry, paging } = context;
+  const { registry, paging, endpoints } = context;
   const { resources } = context.store;
   const domainTopics = new DomainTopics(context);
 
@@ -135,7 +135,14 @@ export function domainTopicRoutes(context: Context): Route[] {
   /** Removes the topic with its subscriptions and all they hold: 204, also if there is none. */
   async function remove(req: Request, res: Response): Promise<void> {
     const scope = scopeOf(req);
-    await removeFound(resources, topicPath(scope), req.headers, () => findDomainTopic(resources, scope));
+    await registry.refresh();
+    const ofDomain = [...(registry.topic(holderOf(scope).holder)?.subscriptions.values() ?? [])];
+    const removed = await removeFound(resources, topicPath(scope), req.headers, () =>
+      findDomainTopic(resources, scope),
+    );
+    if (removed)
+      for (const { subscription } of ofDomain)
+        if (subscription.topic === scope) endpoints.deletionNotices.tell(subscription);
     await catchUp(context);
     res.status(204).end();
   }

@@ -3,7 +3,10 @@ import { FakeClock } from '@gridpost/model/testing';
 import { MemoryStore } from '@gridpost/store';
 import { type Served, serve } from './testing/serve.js';
 
-const hook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/hook' } };
+const hook = {
+  endpointType: 'WebHook',
+  properties: { endpointUrl: 'https://example.com/hook', validation: 'none' },
+};
 const one = '/topics/orders/eventsubscriptions/billing';
 const event = {
   specversion: '1.0',

@@ -4,6 +4,7 @@ import {
   type Event,
   type FilterEntry,
   GridpostError,
+  isProven,
   type Subscription,
   type SubscriptionFilter,
 } from '@gridpost/model';
@@ -140,8 +141,17 @@ function fromEventGrid(written: object): object {
 }
 
 /** Why an event that matches would not be delivered now, or not kept when it cannot be. */
-function obstaclesOf({ status, properties }: Subscription, now: number): object[] {
+function obstaclesOf(subscription: Subscription, now: number): object[] {
+  const { status, properties, provisioning } = subscription;
   const obstacles: object[] = [];
+  if (provisioning && !isProven(subscription)) {
+    const why =
+      'reason' in provisioning && provisioning.reason !== undefined ? ` (${provisioning.reason})` : '';
+    obstacles.push({
+      kind: 'Unvalidated',
+      reason: `the endpoint has not agreed to get events, its state is ${provisioning.state}${why}: events are kept until it does, or their time to live ends`,
+    });
+  }
   if (status.state === 'Disabled')
     obstacles.push({
       kind: 'Disabled',

@@ -15,6 +15,11 @@ import { armRoutes } from './arm/routes.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
+import { DomainTopics } from './domain-topics.js';
+import { Endpoints } from './endpoints/endpoints.js';
+import type { Connector } from './endpoints/outgoing.js';
+import { assumedUrl } from './endpoints/public-url.js';
+import { Expiry } from './expiry.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
 import { TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
@@ -48,6 +53,15 @@ export interface GatewayOptions {
   readonly filterLimits?: FilterLimits;
   /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
   readonly deadLetterPlaces?: DeadLetterPlaces;
+  /**
+   * Where endpoints reach the gateways of this deployment, without a query. Its host is the origin that endpoints are
+   * asked to allow. Default: where this one listens.
+   */
+  readonly publicUrl?: string | undefined;
+  /** Whether subscriptions may ask for no handshake (`validation: "none"`). Default false. */
+  readonly allowUnvalidatedEndpoints?: boolean;
+  /** How the gateway's own requests are connected. Default: as the system does, certificates verified. */
+  readonly connector?: Connector;
   /** Undefined: plain HTTP. */
   readonly tls?: TlsPair;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
@@ -99,10 +113,27 @@ export function createGateway(options: GatewayOptions): Gateway {
   const paging = new Paging(rootKey);
   const consumers = new Consumers({ store, clock, log, metrics });
   const lockTokens = new LockTokens(rootKey);
+  const endpoints = new Endpoints({
+    ...{ store, registry, clock, log, metrics, rootKey },
+    connector: options.connector,
+    policy: {
+      noneAllowed: options.allowUnvalidatedEndpoints ?? false,
+      // Without an admin key nobody but this machine reaches the API (docs/architecture.md).
+      loopbackTrusted: options.adminKey === undefined,
+    },
+  });
   const context: Context = {
     ...{ store, registry, clock, log, keys, paging, filterLimits },
-    ...{ consumers, lockTokens, deadLetterPlaces },
+    ...{ consumers, lockTokens, deadLetterPlaces, endpoints },
   };
+  const domainTopics = new DomainTopics(context);
+  const expiry = new Expiry({
+    ...{ store, registry, clock, log },
+    async removed(subscription) {
+      endpoints.deletionNotices.tell(subscription);
+      await domainTopics.letGo(subscription.topic);
+    },
+  });
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
     access,
@@ -138,6 +169,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function drainOnce(): Promise<void> {
     isDraining = true;
+    await Promise.all([endpoints.close(), expiry.close()]);
     await consumers.close();
     await traffic.settled();
     await publisher.drained();
@@ -164,7 +196,13 @@ export function createGateway(options: GatewayOptions): Gateway {
         server.once('error', reject);
         server.listen(port, host, () => {
           server.off('error', reject);
-          resolve({ port: (server.address() as AddressInfo).port });
+          const { port: taken } = server.address() as AddressInfo;
+          if (serveApi) {
+            const scheme = options.tls ? 'https' : 'http';
+            endpoints.start(options.publicUrl ?? assumedUrl(scheme, host, taken));
+            expiry.start();
+          }
+          resolve({ port: taken });
         });
       });
     },
@@ -175,9 +213,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain: () => (drained ??= drainOnce()),
     async close() {
       void consumers.close();
+      const ended = [endpoints.close(), expiry.close()];
       const closed = closeServer();
       server.closeAllConnections();
-      await closed;
+      await Promise.all([closed, ...ended]);
     },
   };
 }

@@ -64,10 +64,11 @@ export function createManagement(options: ManagementOptions): Express {
 
   // A router of its own, because this is how Express is told to compare without regard to case.
   const arm = express.Router({ caseSensitive: false, strict: false });
-  app.use((req, _res, next) => {
+  app.use((req, res, next) => {
     req.url = collapsed(req.url);
-    next();
-  }, arm);
+    if (isArmPath(req.path)) arm(req, res, next);
+    else next();
+  });
 
   for (const [path, routes] of byPath(options.routes)) {
     const matched = (isArmPath(path) ? arm : app).route(expressPath(path));
@@ -82,11 +83,12 @@ export function createManagement(options: ManagementOptions): Express {
       }
       next();
     });
-    for (const { method, handle } of routes) {
+    for (const { method, handle, anyBody } of routes) {
       if (method === 'GET') matched.get(handle);
       else if (method === 'DELETE') matched.delete(handle);
       else if (method === 'PUT') matched.put(jsonBody, handle);
       else if (method === 'PATCH') matched.patch(jsonBody, handle);
+      else if (anyBody) matched.post(handle);
       else matched.post(jsonBody, handle);
     }
     const allow = allowedMethods(routes);

@@ -143,6 +143,7 @@ test('what is answered is what the document says', async () => {
       endpointType: 'WebHook',
       properties: {
         endpointUrl: 'https://example.com/?x',
+        validation: 'none',
         maxEventsPerBatch: 10,
         preferredBatchSizeInKilobytes: 64,
         deliveryAttributeMappings: [

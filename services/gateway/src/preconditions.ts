@@ -57,18 +57,23 @@ export function ifUnchanged(found: { readonly etag: string } | undefined): PutOp
   return found ? { ifMatch: found.etag } : { ifNoneMatch: '*' };
 }
 
-/** Removes what `find` finds at the path, if the request's conditions hold for it; that there is nothing is as good. */
-export async function removeFound(
+/**
+ * Removes what `find` finds at the path, if the request's conditions hold for it; that there is nothing is as good.
+ * Resolves with what was removed.
+ */
+export async function removeFound<T extends { readonly etag: string }>(
   resources: Resources,
   path: string,
   headers: IncomingHttpHeaders,
-  find: () => Promise<{ readonly etag: string } | undefined>,
-): Promise<void> {
-  await changing(async () => {
+  find: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const { removed } = await changing(async () => {
     const found = await find();
     checkPreconditions(headers, found?.etag);
-    if (!found) return true;
+    if (!found) return {};
     const result = await resources.remove(path, { ifMatch: found.etag });
-    return result === 'preconditionFailed' ? undefined : true;
+    if (result === 'preconditionFailed') return undefined;
+    return result === 'removed' ? { removed: found } : {};
   });
+  return removed;
 }

@@ -3,7 +3,10 @@ import { Event, type InputSchema } from '@gridpost/model';
 import { type Answer, eventOf, serve, storedEvents, storedIds } from './testing/serve.js';
 
 const hook = {
-  destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/hook' } },
+  destination: {
+    endpointType: 'WebHook',
+    properties: { endpointUrl: 'https://example.com/hook', validation: 'none' },
+  },
 };
 const batch = { 'content-type': 'application/cloudevents-batch+json' };
 const binary = {

@@ -11,7 +11,7 @@ export type WrittenPushProperties = Optional<
 
 /** What is written, defaults filled in. What turns batches on has none. */
 export function pushProperties(written: WrittenPushProperties): PushProperties {
-  const { maxEventsPerBatch, preferredBatchSizeInKilobytes, deliveryAttributeMappings } = written;
+  const { maxEventsPerBatch, preferredBatchSizeInKilobytes, deliveryAttributeMappings, validation } = written;
   return {
     // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
     contentMode: written.contentMode ?? 'structured',
@@ -21,6 +21,7 @@ export function pushProperties(written: WrittenPushProperties): PushProperties {
     ...(deliveryAttributeMappings == null || deliveryAttributeMappings.length === 0
       ? {}
       : { deliveryAttributeMappings: mappingsOf(deliveryAttributeMappings) }),
+    ...(validation == null ? {} : { validation }),
   };
 }
 

@@ -10,6 +10,8 @@ export interface Route {
   readonly handle: (req: Request, res: Response) => Promise<void>;
   /** Served without a credential; the same for all routes of a path. */
   readonly open?: true;
+  /** What is sent along is not read, whatever it is. */
+  readonly anyBody?: true;
   /** For publishers and consumers: served with a key of the topic, and refused in Event Grid's envelope. */
   readonly dataPlane?: true;
 }

@@ -2,6 +2,7 @@
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
+import { handshakeRoutes } from './endpoints/routes.js';
 import { filterRoutes } from './filters.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
@@ -14,12 +15,14 @@ import { topicRoutes } from './topics.js';
 export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
   const document = openApiDocument(ops.version);
   return [
+    // Express goes through the paths one by one, and consumers ask all the time.
+    ...pullRoutes(context),
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
+    ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
     ...filterRoutes(context),
-    ...pullRoutes(context),
     {
       method: 'GET',
       path: '/openapi.json',

@@ -27,6 +27,7 @@ import {
   destinationView,
   type WrittenDestination,
 } from './destination-resource.js';
+import { handshakeView } from './endpoints/handshake-view.js';
 import { entityTag } from './preconditions.js';
 import { type Stored, systemDataOf } from './stored.js';
 import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
@@ -170,13 +171,20 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as never;
 }
 
+/** Properties as they can be written again, secrets included. */
+export function asWritten({ queue, retryPolicy, ...others }: SubscriptionProperties): object {
+  return others.destination
+    ? { ...others, retryPolicy }
+    : { ...others, deliveryConfiguration: { deliveryMode: 'Queue', queue } };
+}
+
 /**
  * The subscription as it is shown: with what was written, except that of the endpoint's URL only the part before the
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
  */
 export function subscriptionView({ etag, value }: Stored<Subscription>): object {
-  const { topic, name, properties, status } = value;
-  const { destination, queue, retryPolicy, deadLetterDestination, ...others } = properties;
+  const { topic, name, properties, status, provisioning } = value;
+  const { destination, deadLetterDestination } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
     name,
@@ -184,15 +192,14 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
     etag: entityTag(etag),
     properties: {
       topic: `/${topicPath(topic)}`,
-      provisioningState: 'Succeeded',
+      provisioningState: provisioning?.state ?? 'Succeeded',
+      ...(provisioning ? handshakeView(provisioning) : {}),
       status:
         status.state === 'Active'
           ? { state: status.state }
           : { state: status.state, reason: status.reason, at: new Date(status.at).toISOString() },
-      ...(destination
-        ? { destination: destinationView(destination), retryPolicy }
-        : { deliveryConfiguration: { deliveryMode: 'Queue', queue } }),
-      ...others,
+      ...asWritten(properties),
+      ...(destination ? { destination: destinationView(destination) } : {}),
       ...deadLetterDestinationView(deadLetterDestination),
     },
     systemData: systemDataOf(value),

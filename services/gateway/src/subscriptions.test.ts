@@ -9,7 +9,7 @@ const url = 'https://example.com/hook?code=hidden-code';
 
 const hook = (properties: object = {}): object => ({
   endpointType: 'WebHook',
-  properties: { endpointUrl: url, ...properties },
+  properties: { endpointUrl: url, validation: 'none', ...properties },
 });
 
 async function serveTopic(store?: MemoryStore): Promise<Served> {
@@ -41,6 +41,7 @@ test('a subscription is stored with every default, and shown without the secret 
           endpointBaseUrl: 'https://example.com/hook',
           contentMode: 'structured',
           attemptTimeoutInSeconds: 30,
+          validation: 'none',
         },
       },
       filter: {},

@@ -3,6 +3,7 @@ import {
   type Destination,
   GridpostError,
   holderOf,
+  isProven,
   limits,
   newIncarnation,
   type Scope,
@@ -11,9 +12,11 @@ import {
   topicPath,
 } from '@gridpost/model';
 import type { Request, Response } from 'express';
+import { hasten } from './by-partition.js';
 import { type Context, catchUp } from './context.js';
 import { checkDeliverySchema } from './delivery-schema.js';
 import { DomainTopics } from './domain-topics.js';
+import { provisionedBy } from './endpoints/provisioning.js';
 import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
@@ -27,6 +30,7 @@ import {
   type Stored,
 } from './stored.js';
 import { propertiesOf, subscriptionView, type WrittenProperties } from './subscription-resource.js';
+import { invalidResource } from './validation.js';
 
 /** Documents of one call to the store while a page is gathered. */
 const listStep = 100;
@@ -37,7 +41,7 @@ interface Change {
 }
 
 export function subscriptionRoutes(context: Context): Route[] {
-  const { store, registry, clock, paging } = context;
+  const { store, registry, clock, paging, endpoints } = context;
   const { resources } = store;
   const domainTopics = new DomainTopics(context);
 
@@ -52,12 +56,9 @@ export function subscriptionRoutes(context: Context): Route[] {
     const checked = checkedProperties(context, req.body);
     const { before, after } = await changing(() => write(req, scope, name, checked));
     await catchUp(context);
-    if (before && mendsDelivery(before, after.value)) {
-      const { partitions } = store.info;
-      await Promise.all(
-        Array.from({ length: partitions }, (_, partition) => store.hasten(partition, before.incarnation)),
-      );
-    }
+    endpoints.handshakes.take(after.value);
+    if (before && isProven(after.value) && mendsDelivery(before, after.value))
+      await hasten(store, before.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
     res.json(subscriptionView(after));
   }
@@ -80,6 +81,7 @@ export function subscriptionRoutes(context: Context): Route[] {
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
     const now = clock.now();
+    const provisioning = provisionedBy(properties, endpoints.policy, before?.value, now);
     const value: Subscription = {
       topic: scope,
       topicIncarnation: topic.value.incarnation,
@@ -87,6 +89,7 @@ export function subscriptionRoutes(context: Context): Route[] {
       incarnation: before?.value.incarnation ?? newIncarnation(),
       properties,
       status: { state: 'Active' },
+      ...(provisioning ? { provisioning } : {}),
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
     };
@@ -164,7 +167,10 @@ export function subscriptionRoutes(context: Context): Route[] {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
     const path = subscriptionPath(scope, name);
-    await removeFound(resources, path, req.headers, () => findSubscription(resources, scope, name));
+    const removed = await removeFound(resources, path, req.headers, () =>
+      findSubscription(resources, scope, name),
+    );
+    if (removed) endpoints.deletionNotices.tell(removed.value);
     await domainTopics.letGo(scope);
     await catchUp(context);
     res.status(204).end();
@@ -189,11 +195,17 @@ export function subscriptionRoutes(context: Context): Route[] {
  * `InvalidResource`.
  */
 export function checkedProperties(
-  { clock, filterLimits, deadLetterPlaces }: Context,
+  { clock, filterLimits, endpoints, deadLetterPlaces }: Context,
   body: unknown,
 ): WrittenProperties {
   const written = propertiesOf(body, clock.now(), deadLetterPlaces);
-  checkedFilter(written.properties, written.at, filterLimits);
+  const { properties, at } = written;
+  if (properties.destination?.properties.validation === 'none' && !endpoints.policy.noneAllowed) {
+    const pointer = `${at}/destination/properties/validation`;
+    const message = 'saw "none", which this deployment does not allow (GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS)';
+    throw invalidResource([{ pointer, message }]);
+  }
+  checkedFilter(properties, at, filterLimits);
   return written;
 }
 

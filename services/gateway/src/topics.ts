@@ -19,7 +19,7 @@ import { schemaCheck } from './validation.js';
 const checkRegenerate = schemaCheck<{ readonly keyName: KeyName }>('regenerate-key.json');
 
 export function topicRoutes(context: Context): Route[] {
-  const { registry, clock, keys, paging } = context;
+  const { registry, clock, keys, paging, endpoints } = context;
   const { resources } = context.store;
 
   /** Creates or replaces: 201, 200. Idempotent. */
@@ -99,7 +99,12 @@ export function topicRoutes(context: Context): Route[] {
   /** Removes the topic with its subscriptions and all they hold: 204, also if there is none, as often as it is asked. */
   async function remove(req: Request, res: Response): Promise<void> {
     const name = scopeOf(req);
-    await removeFound(resources, topicPath(name), req.headers, () => findTopic(resources, name));
+    await registry.refresh();
+    const below = [...(registry.topic(name)?.subscriptions.values() ?? [])];
+    const removed = await removeFound(resources, topicPath(name), req.headers, () =>
+      findTopic(resources, name),
+    );
+    if (removed) for (const { subscription } of below) endpoints.deletionNotices.tell(subscription);
     await catchUp(context);
     res.status(204).end();
   }

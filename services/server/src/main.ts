@@ -1,13 +1,9 @@
 /** The process: settings in, a server up, signals to its end. Exit codes: 0 stopped, 1 failed, 2 wrong settings. */
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
+import { isLoopback } from '@gridpost/model';
 import { destination, pino } from 'pino';
-import {
-  ConfigurationError,
-  type ParsedConfiguration,
-  isLoopback,
-  parseConfiguration,
-} from './config/configuration.js';
+import { ConfigurationError, type ParsedConfiguration, parseConfiguration } from './config/configuration.js';
 import { type Server, startServer } from './server.js';
 import { createDemoTopic, urlOf, welcome } from './welcome.js';
 

@@ -118,6 +118,8 @@ export async function startServer(configuration: Configuration, version: string,
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      publicUrl: configuration.publicUrl,
+      allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
       deadLetterPlaces: {
         directory: configuration.deadLetterDirectory !== undefined,
         s3: s3AccountOf(configuration) !== undefined,

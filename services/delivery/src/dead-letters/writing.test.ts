@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DeadLetterDestination, Subscription } from '@gridpost/model';
-import { ObjectStore } from '@gridpost/model/testing';
-import { answer, Endpoint } from '../testing/endpoint.js';
+import { answer, Endpoint, ObjectStore } from '@gridpost/model/testing';
 import { calm, Rig, type Running } from '../testing/rig.js';
 
 const account = { region: 'eu-west-1', accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'a secret/+=' };

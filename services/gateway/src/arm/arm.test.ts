@@ -14,7 +14,7 @@ const billing = `${orders}/providers/Microsoft.EventGrid/eventSubscriptions/bill
 const hook = {
   destination: {
     endpointType: 'WebHook',
-    properties: { endpointUrl: 'https://example.com/?code=hidden-code' },
+    properties: { endpointUrl: 'https://example.com/?code=hidden-code', validation: 'none' },
   },
 };
 
@@ -194,6 +194,15 @@ describe('answers', () => {
     ]);
     expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
   });
+});
+
+test('an update of a subscription whose events are received leaves what it does not name as it is', async () => {
+  const { admin } = await setup();
+  const deliveryConfiguration = { deliveryMode: 'Queue', queue: { maxDeliveryCount: 3 } };
+  await admin('PUT', billing, { properties: { deliveryConfiguration } });
+  const { status, json } = await admin('PATCH', billing, { labels: ['a'] });
+  expect([status, json.properties.labels]).toEqual([200, ['a']]);
+  expect(json.properties).toMatchObject({ deliveryConfiguration });
 });
 
 describe('the same resources', () => {
@@ -454,10 +463,14 @@ describe('what Azure has and Gridpost has not', () => {
           endpointType: 'Webhook',
           properties: {
             endpointUrl: 'https://example.com/hook',
+            validation: 'none',
             endpointBaseUrl: 'https://example.com/hook',
             azureActiveDirectoryTenantId: '',
             azureActiveDirectoryApplicationIdOrUri: null,
             minimumTlsVersionAllowed: '1.2',
+            maxEventsPerBatch: 1,
+            preferredBatchSizeInKilobytes: 64,
+            deliveryAttributeMappings: null,
           },
         },
         filter: { includedEventTypes: null, subjectBeginsWith: '', isSubjectCaseSensitive: false },

@@ -1,6 +1,7 @@
 /** Azure's own management client, unmodified, over HTTPS with a certificate that it checks. */
 import { EventGridManagementClient, type EventSubscription } from '@azure/arm-eventgrid';
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { agree, Endpoint } from '@gridpost/model/testing';
 import { serveSecurely, type ServedSecurely } from '../testing/azure.js';
 import { adminKey } from '../testing/serve.js';
 
@@ -26,10 +27,18 @@ async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
-const hook: EventSubscription = {
-  destination: { endpointType: 'WebHook', endpointUrl: 'https://example.com/hook?code=secret' },
-  eventDeliverySchema: 'CloudEventSchemaV1_0',
-};
+/** An endpoint that agrees to get events, and its webhook. */
+let endpoint: Endpoint;
+let hook: EventSubscription;
+beforeEach(async () => {
+  endpoint = await new Endpoint().listen();
+  endpoint.reply(agree);
+  hook = {
+    destination: { endpointType: 'WebHook', endpointUrl: `${endpoint.url}/hook?code=secret` },
+    eventDeliverySchema: 'CloudEventSchemaV1_0',
+  };
+});
+afterEach(() => endpoint.close());
 
 describe('topics', () => {
   test('are made, read, changed, listed and deleted', async () => {
@@ -199,7 +208,7 @@ describe('event subscriptions', () => {
       type: 'Microsoft.EventGrid/eventSubscriptions',
       topic: scope,
       provisioningState: 'Succeeded',
-      destination: { endpointType: 'WebHook', endpointBaseUrl: 'https://example.com/hook' },
+      destination: { endpointType: 'WebHook', endpointBaseUrl: `${endpoint.url}/hook` },
       eventDeliverySchema: 'CloudEventSchemaV1_0',
       labels: ['a'],
       retryPolicy: { maxDeliveryAttempts: 5, eventTimeToLiveInMinutes: 60 },
@@ -207,7 +216,7 @@ describe('event subscriptions', () => {
     expect(made.destination).not.toHaveProperty('endpointUrl');
     expect(await eventSubscriptions.get(scope, 'billing')).toEqual(made);
     expect(await eventSubscriptions.getFullUrl(scope, 'billing')).toEqual({
-      endpointUrl: 'https://example.com/hook?code=secret',
+      endpointUrl: `${endpoint.url}/hook?code=secret`,
     });
     expect(await eventSubscriptions.getDeliveryAttributes(scope, 'billing')).toEqual({ value: [] });
     const updated = await eventSubscriptions.beginUpdateAndWait(scope, 'billing', {
@@ -222,7 +231,7 @@ describe('event subscriptions', () => {
     });
     expect(updated.filter?.advancedFilters).toBeUndefined();
     expect(await eventSubscriptions.getFullUrl(scope, 'billing')).toEqual({
-      endpointUrl: 'https://example.com/hook?code=secret',
+      endpointUrl: `${endpoint.url}/hook?code=secret`,
     });
     expect(await all(list(client))).toEqual([updated]);
     await eventSubscriptions.beginDeleteAndWait(scope, 'billing');
@@ -230,6 +239,33 @@ describe('event subscriptions', () => {
       statusCode: 404,
       code: 'ResourceNotFound',
     });
+  });
+
+  test('say how their events are pushed, and keep their secrets when something else is updated', async () => {
+    const { client } = await withScopes();
+    const { topicEventSubscriptions: of } = client;
+    const secret = { name: 'Authorization', type: 'Static', value: 'Bearer hidden', isSecret: true } as const;
+    const found = { name: 'X-Order', type: 'Dynamic', sourceField: 'data.order.id' } as const;
+    const made = await of.beginCreateOrUpdateAndWait(group, 'orders', 'billing', {
+      destination: {
+        endpointType: 'WebHook',
+        endpointUrl: endpoint.url,
+        maxEventsPerBatch: 100,
+        preferredBatchSizeInKilobytes: 128,
+        deliveryAttributeMappings: [secret, found],
+      },
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+    });
+    expect(made.destination).toMatchObject({
+      maxEventsPerBatch: 100,
+      preferredBatchSizeInKilobytes: 128,
+      deliveryAttributeMappings: [{ ...secret, value: null }, found],
+    });
+    await of.beginUpdateAndWait(group, 'orders', 'billing', { labels: ['b'] });
+    expect((await of.getDeliveryAttributes(group, 'orders', 'billing')).value).toEqual([secret, found]);
+    await expect(
+      of.beginUpdateAndWait(group, 'orders', 'billing', { eventDeliverySchema: 'CustomInputSchema' }),
+    ).rejects.toMatchObject({ statusCode: 400, code: 'InvalidResource' });
   });
 
   test('are children of a topic', async () => {

@@ -5,6 +5,7 @@ import type { Context } from '../context.js';
 import { changing, checkPreconditions } from '../preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from '../route.js';
 import { findTopic, getSubscription } from '../stored.js';
+import { asWritten } from '../subscription-resource.js';
 import { asItIs, asked, listed, removal, replaced, send } from './answers.js';
 import { patchedSubscription, subscriptionBody } from './bodies.js';
 import type { NativeRoutes } from './native.js';
@@ -41,7 +42,13 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
       const answered = await changing(async () => {
         const { etag, value } = await getSubscription(resources, scope, parameter(req, 'name'));
         checkPreconditions(req.headers, etag);
-        return replaced(native, one, req, etag, patchedSubscription(value.properties, req.body, inputSchema));
+        return replaced(
+          native,
+          one,
+          req,
+          etag,
+          patchedSubscription(asWritten(value.properties), req.body, inputSchema),
+        );
       });
       send(res, answered, subscriptionView(group, scope, form, answered.body));
     };

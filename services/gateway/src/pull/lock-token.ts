@@ -3,8 +3,8 @@
  * place and the lease, and carries a code of authentication for the subscription, so that nothing but what was given out
  * reaches the store.
  */
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
-import type { Incarnation, Place } from '@gridpost/model';
+import { createHash, createHmac } from 'node:crypto';
+import { type Incarnation, limits, type Place } from '@gridpost/model';
 
 export interface Lock {
   readonly place: Place;
@@ -18,14 +18,28 @@ export interface Lock {
   readonly liveFrom: number;
 }
 
-/** The members in turn: what a store can have given out, and nothing that looks like the separator. */
-const shape =
-  /^(\d{1,6})~([0-9a-f-]{1,32})~(\d{1,4})~([A-Za-z0-9._-]{1,64})~(\d{1,9})~(\d{1,16})~(\d{1,16})$/;
-/** In base64url: 132 bits. */
-const codeLength = 22;
+/** What the locks of one lease share, in turn: what a store can have given out, and nothing that looks like the separator. */
+const sharedShape = /^(\d{1,6})~([0-9a-f-]{1,32})~([A-Za-z0-9._-]{1,64})~(\d{1,9})~(\d{1,16})~(\d{1,16})$/;
+/** Of an event's index in its entry. */
+const indexShape = /^(0|[1-9]\d{0,2})$/;
+/** In base64url: 96 bits. */
+const codeLength = 16;
 
+/** The codes of one lease, and what it is. */
+interface Lease {
+  readonly subscription: Incarnation;
+  readonly shared: string;
+  /** For each index one after the other. */
+  readonly codes: string;
+}
+
+/**
+ * A token is a code, the event's index, and what it shares with the others of its lease. Consumers receive and conclude
+ * many of one lease together, so that their codes are made together and kept until another lease is looked at.
+ */
 export class LockTokens {
   readonly #key: string;
+  #last: Lease = { subscription: '', shared: '', codes: '' };
 
   constructor(rootKey: Buffer) {
     this.#key = createHmac('sha256', rootKey).update('lock tokens').digest('hex');
@@ -34,21 +48,23 @@ export class LockTokens {
   /** Of characters that JSON and URLs leave as they are; the same for the same lock. */
   tokenOf(subscription: Incarnation, { place, lease, received, receivedAt, liveFrom }: Lock): string {
     const { partition, entry, index } = place;
-    const text = `${partition}~${entry}~${index}~${lease}~${received}~${receivedAt}~${liveFrom}`;
-    return this.#codeOf(subscription, text) + text;
+    const shared = `${partition}~${entry}~${lease}~${received}~${receivedAt}~${liveFrom}`;
+    return `${this.#codeOf(subscription, shared, index)}${index}~${shared}`;
   }
 
   /** The lock a token stands for; undefined if it was not given out for this subscription. */
   lockOf(subscription: Incarnation, token: string): Lock | undefined {
-    const text = token.slice(codeLength);
-    const found = shape.exec(text);
-    if (!found) return undefined;
-    const shown = Buffer.from(token.slice(0, codeLength));
-    const right = Buffer.from(this.#codeOf(subscription, text));
-    if (shown.length !== right.length || !timingSafeEqual(shown, right)) return undefined;
-    const [, partition, entry, index, lease, received, receivedAt, liveFrom] = found as unknown as string[];
+    const at = token.indexOf('~', codeLength);
+    const text = token.slice(codeLength, at);
+    const shared = token.slice(at + 1);
+    if (at < 0 || !indexShape.test(text)) return undefined;
+    const found = sharedShape.exec(shared);
+    const index = Number(text);
+    if (!found || index >= limits.entryEventsMax) return undefined;
+    if (!sameCode(token, this.#codeOf(subscription, shared, index))) return undefined;
+    const [, partition, entry, lease, received, receivedAt, liveFrom] = found as unknown as string[];
     return {
-      place: { partition: Number(partition), entry: entry!, index: Number(index) },
+      place: { partition: Number(partition), entry: entry!, index },
       lease: lease!,
       received: Number(received),
       receivedAt: Number(receivedAt),
@@ -57,10 +73,24 @@ export class LockTokens {
   }
 
   /**
-   * SHA-512/256 of key and text: of its state half is cut off, so that, unlike SHA-256, it can be keyed by a prefix
-   * (FIPS 180-4, section 6.7), in one call that costs a third of an HMAC. There are two for each event received.
+   * SHAKE128 of key and text, which unlike SHA-2 can be keyed by a prefix and gives as many bytes as are asked for
+   * (FIPS 202, section 6.2, and appendix A.2).
    */
-  #codeOf(subscription: Incarnation, text: string): string {
-    return hash('sha512-256', `${this.#key}${subscription}\n${text}`, 'base64url').slice(0, codeLength);
+  #codeOf(subscription: Incarnation, shared: string, index: number): string {
+    let last = this.#last;
+    if (last.shared !== shared || last.subscription !== subscription) {
+      const codes = createHash('shake128', { outputLength: (limits.entryEventsMax * codeLength * 3) / 4 })
+        .update(`${this.#key}${subscription}\n${shared}`)
+        .digest('base64url');
+      this.#last = last = { subscription, shared, codes };
+    }
+    return last.codes.slice(codeLength * index, codeLength * (index + 1));
   }
+}
+
+/** Whether a token begins with this code. Takes the same time wherever they differ. */
+function sameCode(token: string, code: string): boolean {
+  let difference = 0;
+  for (let i = 0; i < codeLength; i++) difference |= token.charCodeAt(i) ^ code.charCodeAt(i);
+  return difference === 0;
 }

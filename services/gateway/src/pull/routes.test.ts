@@ -149,7 +149,10 @@ describe('receive', () => {
   test('is not for subscriptions that are pushed to, nor for what is not there', async () => {
     const { admin } = await setup();
     const hook = {
-      destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/' } },
+      destination: {
+        endpointType: 'WebHook',
+        properties: { endpointUrl: 'https://example.com/', validation: 'none' },
+      },
     };
     await admin('PUT', '/topics/orders/eventsubscriptions/hook', hook);
     const pushed = await admin('POST', '/topics/orders/eventsubscriptions/hook:receive');
@@ -366,7 +369,10 @@ describe('a subscription whose events are received', () => {
   });
 
   const queue = (members: object) => ({ deliveryConfiguration: { deliveryMode: 'Queue', queue: members } });
-  const hook = { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/' } };
+  const hook = {
+    endpointType: 'WebHook',
+    properties: { endpointUrl: 'https://example.com/', validation: 'none' },
+  };
   test.each<[object, string]>([
     [{}, ''],
     [{ ...queue({}), destination: hook }, ''],

@@ -43,19 +43,18 @@ export function pullRoutes(context: Context): Route[] {
   }
 
   function answer({ incarnation }: PulledSubscription, deliveries: readonly LeasedDelivery[]): Buffer {
-    const parts: Buffer[] = [Buffer.from('{"value":[')];
-    for (const [index, delivery] of deliveries.entries()) {
-      const lockToken = tokens.tokenOf(incarnation, lockOf(delivery));
-      const brokerProperties = { lockToken, deliveryCount: delivery.state.attempts };
+    const parts: Buffer[] = [];
+    let before = '{"value":[';
+    for (const delivery of deliveries) {
+      // A token is of characters that JSON leaves as they are.
+      const properties = `{"lockToken":"${tokens.tokenOf(incarnation, lockOf(delivery))}","deliveryCount":${delivery.state.attempts}}`;
       parts.push(
-        Buffer.from(
-          `${index === 0 ? '' : ','}{"brokerProperties":${JSON.stringify(brokerProperties)},"event":`,
-        ),
+        Buffer.from(`${before}{"brokerProperties":${properties},"event":`, 'latin1'),
         encodeDelivery(new Event(delivery.frame), 'structured').body!,
-        Buffer.from('}'),
       );
+      before = '},';
     }
-    parts.push(Buffer.from(']}'));
+    parts.push(Buffer.from(deliveries.length === 0 ? '{"value":[]}' : '}]}'));
     return Buffer.concat(parts);
   }
 

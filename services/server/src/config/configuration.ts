@@ -4,8 +4,7 @@
  * handed parsed values. The schema is the single list: names, types, defaults and descriptions come from it.
  */
 import { readFileSync } from 'node:fs';
-import { isIPv4, isIPv6 } from 'node:net';
-import type { Durability } from '@gridpost/model';
+import { type Durability, isLoopback } from '@gridpost/model';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Command, CommanderError } from 'commander';
 import { nearest } from './nearest.js';
@@ -24,6 +23,8 @@ export interface Configuration {
   readonly rootKey?: string;
   readonly oidcIssuer?: string;
   readonly oidcAudience?: string;
+  readonly publicUrl?: string;
+  readonly allowUnvalidatedEndpoints: boolean;
   readonly roles: readonly Role[];
   readonly partitions?: number;
   readonly storeBytesMax: number;
@@ -46,7 +47,7 @@ export interface Configuration {
 }
 
 interface Property {
-  readonly type: 'string' | 'integer' | 'number' | 'array';
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'array';
   readonly items?: { readonly type?: string };
   readonly default?: unknown;
   readonly description: string;
@@ -179,12 +180,6 @@ function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname.replace(/^\[(.*)\]$/, '$1') : '';
 }
 
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true;
-  if (isIPv4(host)) return host.startsWith('127.');
-  return isIPv6(host) && /^(0*:)*:?0*1$/.test(host);
-}
-
 function fromEnvironment(
   name: string,
   property: Property,
@@ -245,6 +240,7 @@ function convert(text: string, property: Property): unknown {
     const parts = text.split(',').map((part) => part.trim());
     return property.items?.type === 'integer' ? parts.map(number) : parts;
   }
+  if (property.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   return property.type === 'string' ? text : number(text);
 }
 

@@ -25,7 +25,7 @@ const exported = {
       dependsOn: ["[resourceId('Microsoft.EventGrid/topics', parameters('topics_orders_name'))]"],
       properties: {
         destination: {
-          properties: { endpointUrl: "[parameters('eventSubscriptions_url')]" },
+          properties: { endpointUrl: "[parameters('eventSubscriptions_url')]", validation: 'none' },
           endpointType: 'WebHook',
         },
         filter: { includedEventTypes: ['order.created'], enableAdvancedFilteringOnArrays: true },
@@ -102,7 +102,10 @@ const built = {
       scope: "[format('Microsoft.EventGrid/topics/{0}', parameters('topicName'))]",
       name: 'billing',
       properties: {
-        destination: { endpointType: 'WebHook', properties: { endpointUrl: "[parameters('hookUrl')]" } },
+        destination: {
+          endpointType: 'WebHook',
+          properties: { endpointUrl: "[parameters('hookUrl')]", validation: 'none' },
+        },
         filter: { includedEventTypes: "[variables('types')]" },
       },
       dependsOn: ["[resourceId('Microsoft.EventGrid/topics', parameters('topicName'))]"],
@@ -114,7 +117,10 @@ const built = {
       scope: "[resourceId('Microsoft.EventGrid/domains/topics', 'shop', 'north')]",
       name: 'billing',
       properties: {
-        destination: { endpointType: 'WebHook', properties: { endpointUrl: "[parameters('hookUrl')]" } },
+        destination: {
+          endpointType: 'WebHook',
+          properties: { endpointUrl: "[parameters('hookUrl')]", validation: 'none' },
+        },
       },
       dependsOn: [
         "[resourceId('Microsoft.EventGrid/domains/topics', 'shop', 'north')]",
@@ -135,7 +141,7 @@ const built = {
 const hook = {
   destination: {
     endpointType: 'WebHook',
-    properties: { endpointUrl: 'https://example.com/?code=hidden-code' },
+    properties: { endpointUrl: 'https://example.com/?code=hidden-code', validation: 'none' },
   },
 };
 const topic = (name: string, more: object = {}): object => ({
@@ -465,6 +471,12 @@ describe('nothing is written and the place is named', () => {
       { type: 'Microsoft.EventGrid/domains/topics', name: 'manual/north', properties: { a: 1 } },
       '/properties/a',
       /^is not a property of a domain topic/,
+    ],
+    [
+      'a delivery schema that the topic, itself in the template, cannot be converted to',
+      subscription('orders', 'other', { properties: { ...hook, eventDeliverySchema: 'CustomInputSchema' } }),
+      '/properties/eventDeliverySchema',
+      /^saw "CustomInputSchema", expected .*inputSchema is /,
     ],
     ['a dependency on nothing', topic('other', { dependsOn: ['nowhere'] }), '/dependsOn/0', /"nowhere"$/],
     ['a dependency on itself by another way', topic('other', { dependsOn: [7] }), '/dependsOn/0', /a string/],

@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo, Socket } from 'node:net';
 
 export interface Received {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
@@ -21,6 +22,17 @@ export const answer =
     response.end(body);
   };
 
+/** Agrees to get events, by whichever handshake it is asked, and takes them. */
+export const agree: Answer = ({ method, headers, body }, response) => {
+  if (method === 'OPTIONS') {
+    response.setHeader('webhook-allowed-origin', headers['webhook-request-origin']!);
+    response.setHeader('webhook-allowed-rate', '*');
+  }
+  response.writeHead(200);
+  if (headers['aeg-event-type'] !== 'SubscriptionValidation') response.end();
+  else response.end(JSON.stringify({ validationResponse: JSON.parse(body)[0].data.validationCode }));
+};
+
 export class Endpoint {
   readonly received: Received[] = [];
   readonly #server: Server;
@@ -37,7 +49,8 @@ export class Endpoint {
         const body = Buffer.concat(chunks).toString();
         const id = body.startsWith('{') ? (JSON.parse(body) as { id: string }).id : undefined;
         const batch = body.startsWith('[') ? (JSON.parse(body) as { id: string }[]).map((one) => one.id) : [];
-        const received = { path: request.url!, headers: request.headers, body, id, batch };
+        const { method, url, headers } = request;
+        const received = { method: method!, path: url!, headers, body, id, batch };
         this.received.push(received);
         this.#answer(received, response);
         for (const check of this.#waiting) check();

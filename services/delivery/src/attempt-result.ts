@@ -1,0 +1,74 @@
+/** How an attempt ended, the same for all that it carried, and what each delivery keeps of it. */
+import type { AttemptOutcome } from '@gridpost/model';
+import type { DeliveryState } from '@gridpost/store';
+import type { Batch } from './batch.js';
+import type { Attempt } from './dispatch.js';
+import type { OpenDelivery } from './open-delivery.js';
+import { outcomeOfError, outcomeOfStatus } from './outcome.js';
+
+/** Longest `lastError` (store port). */
+const errorCharactersMax = 256;
+
+export interface AttemptResult {
+  readonly outcome: AttemptOutcome;
+  /** If there was a response. */
+  readonly status: number | undefined;
+  /** What the endpoint asked for, as it was sent. */
+  readonly retryAfter: string | undefined;
+  /** One printable line; empty where there is nothing to say. */
+  readonly lastError: string;
+  /** `clock.elapsed()`. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+export function resultOf(attempt: Attempt<Batch>, endedAt: number): AttemptResult {
+  const { status, retryAfter, startedAt } = attempt;
+  return {
+    outcome: outcomeOf(attempt),
+    status: status || undefined,
+    retryAfter,
+    lastError: errorOf(attempt),
+    startedAt,
+    endedAt,
+  };
+}
+
+/** What is stored of a delivery after it. `attempts`: those that count so far. */
+export function stateAfter(
+  { outcome, status, lastError, startedAt }: AttemptResult,
+  { liveFrom, holder }: OpenDelivery,
+  attempts: number,
+): DeliveryState {
+  return {
+    attempts,
+    liveFrom,
+    lastAttemptAt: Math.round(holder.storeNow(startedAt)),
+    lastOutcome: outcome,
+    ...(status === undefined ? {} : { lastStatus: status }),
+    ...(lastError === '' ? {} : { lastError }),
+  };
+}
+
+function outcomeOf({ status, cut, error }: Attempt<Batch>): AttemptOutcome {
+  if (status !== 0) return outcomeOfStatus(status);
+  if (cut !== undefined) return cut === 'deadline' ? 'TimedOut' : 'Aborted';
+  return outcomeOfError(error!);
+}
+
+/** One printable line about a failure. */
+function errorOf({ status, cut, error, excerpt }: Attempt<Batch>): string {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const text =
+    status !== 0
+      ? excerpt
+      : cut !== undefined
+        ? cut === 'deadline'
+          ? 'no answer in time'
+          : 'cut when the worker stopped'
+        : `${typeof code === 'string' ? `${code}: ` : ''}${error?.message ?? ''}`;
+  return text
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .trim()
+    .slice(0, errorCharactersMax);
+}

@@ -1,0 +1,88 @@
+/** What becomes of events while their endpoint has not agreed to get any. */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Handshake, Provisioning, Subscription } from '@gridpost/model';
+import { Endpoint } from '@gridpost/model/testing';
+import { calm, Rig } from './testing/rig.js';
+
+const handshake: Handshake = {
+  ...{ id: 'h', kind: 'Options', tries: 1 },
+  ...{ phase: 'waiting', until: Number.MAX_SAFE_INTEGER, endsAt: Number.MAX_SAFE_INTEGER },
+};
+const succeeded: Provisioning = { state: 'Succeeded', at: 0, kind: 'Options', origin: 'events.example.com' };
+const unproven: [Provisioning['state'], Provisioning][] = [
+  ['Creating', { state: 'Creating', handshake }],
+  ['Updating', { state: 'Updating', handshake, reason: 'x' }],
+  ['AwaitingManualAction', { state: 'AwaitingManualAction', handshake }],
+  ['Failed', { state: 'Failed', at: 0, reason: 'x' }],
+];
+
+let rig: Rig;
+let endpoint: Endpoint;
+beforeEach(async () => {
+  rig = await new Rig().prepare();
+  endpoint = await new Endpoint().listen();
+});
+afterEach(async () => {
+  const left = await rig.close();
+  await endpoint.close();
+  expect(left).toBe(0);
+});
+
+const provisioned = async (provisioning: Provisioning, minutes = 1440): Promise<Subscription> => {
+  const retryPolicy = { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: minutes };
+  const subscription = {
+    ...(await rig.subscribe('hook', endpoint.url, { retryPolicy })),
+    provisioning,
+  };
+  await rig.put(subscription);
+  return subscription;
+};
+
+test.each(unproven)('in state %s they are kept, and sent at once when it has agreed', async (_, state) => {
+  const subscription = await provisioned(state);
+  const { metrics } = await rig.work(calm);
+  await rig.publish(['a', 'b']);
+  await rig.watched.until(async () => (await rig.usage(subscription)).deferred === 2);
+  await rig.clock.skip(65_000);
+  expect(endpoint.received).toEqual([]);
+  expect(metrics.deliveriesDeferred.with('orders', 'hook', 'unproven').value).toBe(2);
+  await rig.put({ ...subscription, provisioning: succeeded });
+  await rig.clock.skip(2_000);
+  await rig.settled();
+  expect(endpoint.ids().sort()).toEqual(['a', 'b']);
+});
+
+test('they name the origin that was allowed, and none where none was', async () => {
+  const subscription = await provisioned(succeeded);
+  await rig.work();
+  await rig.publish(['a']);
+  await rig.settled();
+  await rig.put({ ...subscription, provisioning: { state: 'Succeeded', at: 0, kind: 'None' } });
+  await rig.publish(['b']);
+  await rig.settled();
+  const [first, second] = endpoint.received.map(({ headers }) => headers);
+  expect(first).toMatchObject({
+    'webhook-request-origin': 'events.example.com',
+    origin: 'events.example.com',
+  });
+  expect(second).not.toHaveProperty('origin');
+  expect(second).not.toHaveProperty('webhook-request-origin');
+});
+
+describe('their time to live', () => {
+  test('ends them as dead letters', async () => {
+    const subscription = await provisioned({ state: 'Failed', at: 0, reason: 'x' }, 1);
+    const { metrics } = await rig.work(calm);
+    await rig.publish(['a']);
+    await rig.watched.until(async () => (await rig.usage(subscription)).deferred === 1);
+    await rig.clock.skip(50_000);
+    expect((await rig.usage(subscription)).deferred).toBe(1);
+    await rig.clock.skip(60_000);
+    await rig.settled();
+    expect(await rig.deadLetters(subscription)).toMatchObject([
+      { reason: 'TimeToLiveExceeded', state: { attempts: 0 } },
+    ]);
+    expect(metrics.deadLettered.with('orders', 'hook', 'TimeToLiveExceeded').value).toBe(1);
+    expect(endpoint.received).toEqual([]);
+  });
+});

@@ -1,0 +1,51 @@
+/** What the gateway has to do with endpoints, put together: who is asked, who is told, and by which requests. */
+import type { Clock, Log } from '@gridpost/model';
+import type { Metrics } from '@gridpost/metrics';
+import type { Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
+import { DeletionNotices } from './deletion-notices.js';
+import { HandshakeSecrets } from './handshake-secrets.js';
+import { Handshakes } from './handshakes.js';
+import { type Connector, Outgoing } from './outgoing.js';
+import type { ValidationPolicy } from './provisioning.js';
+
+export interface EndpointsOptions {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly rootKey: Buffer;
+  readonly policy: ValidationPolicy;
+  readonly connector: Connector | undefined;
+}
+
+export class Endpoints {
+  readonly policy: ValidationPolicy;
+  readonly secrets: HandshakeSecrets;
+  readonly handshakes: Handshakes;
+  readonly deletionNotices: DeletionNotices;
+  readonly #outgoing: Outgoing;
+
+  constructor({ rootKey, policy, connector, ...options }: EndpointsOptions) {
+    const { clock, log } = options;
+    this.policy = policy;
+    this.secrets = new HandshakeSecrets(rootKey);
+    this.#outgoing = new Outgoing(clock, connector);
+    const requests = { outgoing: this.#outgoing, secrets: this.secrets };
+    this.handshakes = new Handshakes({ ...options, ...requests });
+    this.deletionNotices = new DeletionNotices({ clock, log, outgoing: this.#outgoing });
+  }
+
+  /** `publicUrl`: where endpoints reach the gateways; its host is the origin that they are asked to allow. */
+  start(publicUrl: string): void {
+    this.handshakes.start(publicUrl);
+  }
+
+  /** Ends every request under way. What was being asked is asked again by others. Safe to call twice. */
+  async close(): Promise<void> {
+    this.handshakes.stop();
+    await this.#outgoing.close();
+    await this.handshakes.settled();
+  }
+}
