@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore } from './index.js';
 import {
+  audit,
   canSpawnRedis,
   type RedisCluster,
   type RedisServer,
@@ -44,7 +45,11 @@ async function open(
     share: again,
     async close() {
       await store.close();
-      await wipe(admin, prefix);
+      try {
+        await audit(admin, prefix);
+      } finally {
+        await wipe(admin, prefix);
+      }
     },
   };
 }
