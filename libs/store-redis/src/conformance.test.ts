@@ -39,6 +39,7 @@ async function open(
     store,
     async reopen() {
       await store.close();
+      await audit(admin, prefix);
       store = await again();
       return store;
     },
