@@ -50,11 +50,14 @@ const quotaText = ({ deferredBytesMax, bytesMax }: Quota) => ({
   steps: quotaStepsMax,
 });
 
+const none: readonly never[] = [];
+
 function outcomeText({ entry, subscription, token, indexes, disposition }: Alike) {
   return [nameOf(entry), checkIncarnation(subscription), token, indexes, ...dispositionText(disposition)];
 }
 
 function entryText({ id, deferrals }: SettledEntry) {
+  if (deferrals.length === 0) return [id, '', none];
   const groups = alikeOfEntry(id, deferrals).map(({ subscription, indexes, disposition }) => [
     checkIncarnation(subscription),
     indexes,
