@@ -2,6 +2,7 @@
 export * from './bag.js';
 export * from './clock.js';
 export * from './dead-letter-destination.js';
+export * from './endpoint.js';
 export * from './errors.js';
 export * from './event.js';
 export * from './filters.js';

@@ -19,6 +19,7 @@ export const attemptOutcomes = [
   'SocketError',
   'ResolutionError',
   'TlsError',
+  'InvalidAzureFunctionDestination',
   'Aborted',
 ] as const;
 export type AttemptOutcome = (typeof attemptOutcomes)[number];
@@ -63,6 +64,7 @@ export const eventGridOutcomes = {
   SocketError: 'SocketError',
   ResolutionError: 'ResolutionError',
   TlsError: 'SocketError',
+  InvalidAzureFunctionDestination: 'InvalidAzureFunctionDestination',
   Aborted: 'Aborted',
 } as const satisfies Record<AttemptOutcome, string>;
 

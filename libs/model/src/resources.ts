@@ -119,8 +119,25 @@ export interface WebHookDestination {
   readonly properties: PushProperties & { readonly endpointUrl: string };
 }
 
-/** Events are pushed to its endpoint. */
-export type Destination = WebHookDestination;
+/** A function behind the Event Grid webhook of a host of Azure Functions. */
+export interface FunctionDestination {
+  readonly endpointType: 'AzureFunction';
+  readonly properties: PushProperties &
+    (
+      | {
+          /** Of the host's root. */
+          readonly endpointUrl: string;
+          readonly functionName: string;
+          readonly key?: string;
+          readonly resourceId?: undefined;
+        }
+      /** Azure's id of the function, whose app the deployment knows (`FunctionApps`). */
+      | { readonly resourceId: string; readonly endpointUrl?: undefined }
+    );
+}
+
+/** Events are pushed to its endpoint (`endpointOf`). */
+export type Destination = WebHookDestination | FunctionDestination;
 
 /** Events wait to be received (Event Grid namespaces, `QueueInfo`). */
 export interface QueueProperties {

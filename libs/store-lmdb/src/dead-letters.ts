@@ -5,28 +5,32 @@ import type { Deliveries } from './deliveries.js';
 import {
   deadKey,
   type DeadPlace,
-  deadSince,
   entryId,
   entryNumber,
   lineKey,
   lineRange,
+  openKey,
   readDeadKey,
-  readOpenKey,
   type Tables,
-  useKey,
 } from './layout.js';
 import type { Line } from './lines.js';
-import { unpackDead, unpackOpen } from './records.js';
+import type { Payloads } from './payloads.js';
+import { type DeadRecord, indexOf, unpackDead } from './records.js';
+import type { Run, Runs } from './runs.js';
 
 /** The 13 bytes of a key of `dead` behind its line. */
 const continuation = /^[0-9a-f]{26}$/;
 
 export class DeadLetters {
   readonly #tables: Tables;
+  readonly #runs: Runs;
+  readonly #payloads: Payloads;
   readonly #deliveries: Deliveries;
 
-  constructor(tables: Tables, deliveries: Deliveries) {
+  constructor(tables: Tables, runs: Runs, payloads: Payloads, deliveries: Deliveries) {
     this.#tables = tables;
+    this.#runs = runs;
+    this.#payloads = payloads;
     this.#deliveries = deliveries;
   }
 
@@ -101,28 +105,32 @@ export class DeadLetters {
   purge(line: Line, max: number): number {
     const dropped = this.drop(line, max);
     if (dropped === max) return dropped;
-    const open = [...this.#tables.open.getRange({ ...lineRange(line.number), limit: max - dropped })];
-    for (const { key, value } of open) {
-      this.#deliveries.dispose({ line, ...readOpenKey(key) }, unpackOpen(value), { kind: 'finished' });
+    const chosen: { run: Run; index: number }[] = [];
+    choosing: for (const run of this.#runs.of(line)) {
+      for (const member of run.members) {
+        if (chosen.length === max - dropped) break choosing;
+        chosen.push({ run, index: indexOf(member) });
+      }
     }
-    return dropped + open.length;
+    for (const { run, index } of chosen) this.#deliveries.dispose(run, index, { kind: 'finished' });
+    return dropped + chosen.length;
   }
 
   /** The dead letter at a place, if there is one. */
-  #at(line: Line, { entry: id, index }: Place): { key: DeadPlace; record: StoredDead } | undefined {
+  #at(line: Line, { entry: id, index }: Place): { key: DeadPlace; record: DeadRecord } | undefined {
     const entry = entryNumber(id);
     if (Number.isNaN(entry) || index > 255) return undefined;
-    const use = this.#tables.payloads.get(useKey(entry, index, line.number));
-    const deadAt = use && deadSince(use);
-    if (deadAt === undefined) return undefined;
+    const instant = this.#tables.places.get(openKey(line.number, entry, index));
+    if (!instant) return undefined;
+    const deadAt = instant.readUIntBE(0, 6);
     const stored = this.#tables.dead.get(deadKey(line.number, deadAt, entry, index));
     if (!stored) throw new Error(`a dead letter of entry ${id} is named but not there`);
     return { key: { deadAt, entry, index }, record: unpackDead(stored) };
   }
 
-  #letterOf(line: Line, { deadAt, entry, index }: DeadPlace, record: StoredDead): DeadLetter {
+  #letterOf(line: Line, { deadAt, entry, index }: DeadPlace, record: DeadRecord): DeadLetter {
     const { acceptedAt, reason, state } = record;
-    const { topic, frame } = this.#deliveries.payload({ entry, index });
+    const { topic, frame } = this.#payloads.read(entry, [index])[0]!;
     return {
       place: { partition: 0, entry: entryId(entry), index },
       subscription: line.subscription,
@@ -135,5 +143,3 @@ export class DeadLetters {
     };
   }
 }
-
-type StoredDead = ReturnType<typeof unpackDead>;

@@ -2,31 +2,26 @@
  * Deliveries that outlive their log entry, and every transition between open (deferred or leased), dead and gone. Each
  * method runs in a transaction and keeps these in step:
  *
- * - an open delivery has a record in `open` and a key in `due`; a dead one has a record in `dead`;
- * - either is a user of its event in `payloads`, and the payload stays until the last user goes; an event's only user
- *   has no key there while it is open, which saves each received event two writes and a search;
+ * - an open delivery stands in a run (`runs.ts`); a dead one has a record in `dead`, and is found by its place;
+ * - either is a user of its event (`payloads.ts`);
  * - the line's counters count them.
  *
  * Which delivery makes a transition, and when, is decided by `settling.ts`, `due.ts` and `dead-letters.ts`.
  */
 import type { Clock } from '@gridpost/model';
-import { chargedBytes, type Disposition, type PendingEvent } from '@gridpost/store';
-import { after, deadKey, dueKey, lineRange, openKey, placeKey, type Tables, useKey } from './layout.js';
+import { chargedBytes, type Disposition } from '@gridpost/store';
+import { deadKey, lineRange, openKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
-import { pieceBytes, Pieces } from './pieces.js';
-import { type DeadRecord, type OpenRecord, packDead, packOpen, unpackOpen } from './records.js';
+import type { Payloads } from './payloads.js';
+import { type DeadRecord, packDead, unpackRun } from './records.js';
+import type { Run, Runs, Terms } from './runs.js';
 import type { Space } from './space.js';
 
-const deferredFlag = Buffer.from([0]);
-const leasedFlag = Buffer.from([1]);
-/** Of a user: its delivery is open. */
-const notDead = Buffer.alloc(6);
-
-/** Pages that records and index entries of one delivery may add, beside its payload, in bytes. */
-const recordBytes = 512;
+/** Pages that a dead letter may add, beside its payload, in bytes. */
+const deadBytes = 512;
 
 /** What stays the same of a delivery, whatever becomes of it. */
-type Facts = Pick<OpenRecord, 'sole' | 'acceptedAt' | 'frameBytes'>;
+type Facts = Pick<DeadRecord, 'acceptedAt' | 'frameBytes'>;
 type OpenDisposition = Exclude<Disposition, { kind: 'deadLettered' }>;
 type DeadDisposition = Extract<Disposition, { kind: 'deadLettered' }>;
 
@@ -37,148 +32,115 @@ export interface Spot {
   readonly index: number;
 }
 
+export interface DeliveriesOptions {
+  readonly tables: Tables;
+  readonly lines: Lines;
+  readonly runs: Runs;
+  readonly payloads: Payloads;
+  readonly clock: Clock;
+  readonly space: Space;
+}
+
 export class Deliveries {
-  readonly #tables: Tables;
-  readonly #lines: Lines;
-  readonly #clock: Clock;
-  readonly #space: Space;
-  readonly #payloads: Pieces;
+  readonly #options: DeliveriesOptions;
 
-  constructor(tables: Tables, lines: Lines, clock: Clock, space: Space) {
-    this.#tables = tables;
-    this.#lines = lines;
-    this.#clock = clock;
-    this.#space = space;
-    this.#payloads = new Pieces(tables, 'payloads');
+  constructor(options: DeliveriesOptions) {
+    this.#options = options;
   }
 
-  /** Keeps an event for the deliveries that `hold` is about to add. */
-  keepPayload(entry: number, index: number, { topic, frame }: PendingEvent): void {
-    const payload = Buffer.allocUnsafe(1 + topic.length + frame.length);
-    payload[0] = topic.length;
-    payload.write(topic, 1, 'latin1');
-    frame.copy(payload, 1 + topic.length);
-    this.#payloads.put(placeKey(entry, index), payload);
-    this.#space.add(payload.length);
-  }
-
-  payload({ entry, index }: Pick<Spot, 'entry' | 'index'>): PendingEvent {
-    const payload = this.#payloads.get(placeKey(entry, index));
-    if (!payload) throw new Error(`the payload of event ${index} of entry ${entry.toString(16)} is missing`);
-    const frameAt = 1 + payload[0]!;
-    return { topic: payload.toString('latin1', 1, frameAt), frame: payload.subarray(frameAt) };
-  }
-
-  /** Adds one of the deliveries of an event just settled: the only one, or not. */
-  hold(spot: Spot, event: Facts, disposition: Disposition): void {
-    this.#space.add(recordBytes);
-    if (disposition.kind === 'deadLettered') {
-      this.#addDead(spot, event, disposition);
-      return;
-    }
-    if (!event.sole) this.#tables.payloads.put(useOf(spot), notDead);
-    this.#addOpen(spot, event, disposition);
+  /** Adds one of the deliveries of an event just settled, whose payload is kept. */
+  hold(spot: Spot, facts: Facts, disposition: Disposition): void {
+    if (disposition.kind === 'deadLettered') this.#addDead(spot, facts, disposition);
+    else this.#addOpen(spot, facts, disposition);
   }
 
   /** An open delivery becomes something else, or leaves. */
-  dispose(spot: Spot, record: OpenRecord, disposition: Disposition | { readonly kind: 'finished' }): void {
-    const { line, entry, index } = spot;
-    this.#tables.due.remove(dueKey(line.number, record.generation, record.dueAt, entry, index));
+  dispose(run: Run, index: number, disposition: Disposition | { readonly kind: 'finished' }): void {
+    const { runs, lines, payloads } = this.#options;
+    const { line, entry, acceptedAt } = run;
     if (disposition.kind === 'deferred' || disposition.kind === 'leased') {
-      this.#putOpen(spot, record, disposition);
+      runs.move(run, index, this.#termsOf(line, disposition));
       return;
     }
-    this.#tables.open.remove(openKey(line.number, entry, index));
+    const frameBytes = runs.take(run, index);
     line.deferred--;
-    line.deferredBytes -= chargedBytes(record.frameBytes);
-    this.#lines.touch(line);
-    if (disposition.kind === 'finished') this.#release(spot, record, 'open');
-    else this.#addDead(spot, record, disposition);
+    line.deferredBytes -= chargedBytes(frameBytes);
+    lines.touch(line);
+    if (disposition.kind === 'finished') payloads.release(entry, index);
+    else this.#addDead({ line, entry, index }, { acceptedAt, frameBytes }, disposition);
+  }
+
+  /** Leases the first `count` deliveries of a run; returns the run that holds them now. */
+  lease(run: Run, count: number, lease: Extract<Disposition, { kind: 'leased' }>): Run {
+    return this.#options.runs.moveFirst(run, count, this.#termsOf(run.line, lease));
   }
 
   /** A dead letter is deferred again, due now. */
   revive(spot: Spot, deadAt: number, record: DeadRecord): void {
     this.#removeDead(spot, deadAt, record);
-    if (record.sole) this.#tables.payloads.remove(useOf(spot));
-    else this.#tables.payloads.put(useOf(spot), notDead);
-    const state = { attempts: 0, liveFrom: this.#clock.now() };
+    const state = { attempts: 0, liveFrom: this.#options.clock.now() };
     this.#addOpen(spot, record, { kind: 'deferred', dueInMs: 0, state });
   }
 
   /** A dead letter is let go. */
   drop(spot: Spot, deadAt: number, record: DeadRecord): void {
     this.#removeDead(spot, deadAt, record);
-    this.#release(spot, record, 'dead');
+    this.#options.payloads.release(spot.entry, spot.index);
   }
 
   /** Acceptance of the line's oldest open delivery. Needs no transaction. */
   oldestAcceptedAt(line: Line): number | undefined {
     if (line.deferred === 0) return undefined;
     if (line.oldestAcceptedAt === undefined) {
-      for (const { value } of this.#tables.open.getRange({ ...lineRange(line.number), limit: 1 })) {
-        line.oldestAcceptedAt = unpackOpen(value).acceptedAt;
+      const { open } = this.#options.tables;
+      for (const { value } of open.getRange({ ...lineRange(line.number), limit: 1 })) {
+        line.oldestAcceptedAt = unpackRun(value).acceptedAt;
       }
     }
     return line.oldestAcceptedAt;
   }
 
-  #addOpen(spot: Spot, event: Facts, disposition: OpenDisposition): void {
+  #addOpen(spot: Spot, facts: Facts, disposition: OpenDisposition): void {
+    const { runs, lines } = this.#options;
     const { line } = spot;
-    this.#putOpen(spot, event, disposition);
+    runs.add(spot, facts, this.#termsOf(line, disposition));
     line.deferred++;
-    line.deferredBytes += chargedBytes(event.frameBytes);
-    this.#lines.touch(line);
+    line.deferredBytes += chargedBytes(facts.frameBytes);
+    lines.touch(line);
   }
 
-  #putOpen({ line, entry, index }: Spot, event: Facts, disposition: OpenDisposition): void {
-    const { acceptedAt, frameBytes, sole } = event;
+  /** The line is told when to look at them again. */
+  #termsOf(line: Line, disposition: OpenDisposition): Terms {
+    const { clock, lines } = this.#options;
+    const { state } = disposition;
     const leased = disposition.kind === 'leased';
     // Whole milliseconds, late rather than early.
-    const dueAt = Math.ceil(this.#clock.now() + (leased ? disposition.leaseMs : disposition.dueInMs));
-    const { generation } = line;
-    const token = leased ? disposition.token : '';
-    const { state } = disposition;
-    const record = { leased, sole, generation, dueAt, acceptedAt, frameBytes, token, state };
-    this.#tables.open.put(openKey(line.number, entry, index), packOpen(record));
-    this.#tables.due.put(
-      dueKey(line.number, generation, dueAt, entry, index),
-      leased ? leasedFlag : deferredFlag,
-    );
-    this.#lines.expect(line, dueAt);
+    const dueAt = Math.ceil(clock.now() + (leased ? disposition.leaseMs : disposition.dueInMs));
+    lines.expect(line, dueAt);
+    return { leased, dueAt, token: leased ? disposition.token : '', state };
   }
 
-  #addDead(spot: Spot, event: Facts, { reason, state }: DeadDisposition): void {
-    const { line, entry, index } = spot;
-    const { acceptedAt, frameBytes, sole } = event;
-    const deadAt = this.#clock.now();
-    const use = Buffer.allocUnsafe(6);
-    use.writeUIntBE(deadAt, 0, 6);
-    this.#tables.payloads.put(useOf(spot), use);
-    const record = { sole, acceptedAt, frameBytes, reason, state };
-    this.#tables.dead.put(deadKey(line.number, deadAt, entry, index), packDead(record));
+  #addDead({ line, entry, index }: Spot, facts: Facts, { reason, state }: DeadDisposition): void {
+    const { tables, lines, clock, space } = this.#options;
+    const { acceptedAt, frameBytes } = facts;
+    const deadAt = clock.now();
+    const instant = Buffer.allocUnsafe(6);
+    instant.writeUIntBE(deadAt, 0, 6);
+    tables.places.put(openKey(line.number, entry, index), instant);
+    const record = { acceptedAt, frameBytes, reason, state };
+    tables.dead.put(deadKey(line.number, deadAt, entry, index), packDead(record));
+    space.add(deadBytes);
     line.dead++;
     line.deadBytes += chargedBytes(frameBytes);
-    this.#lines.touch(line);
+    lines.touch(line);
   }
 
   #removeDead({ line, entry, index }: Spot, deadAt: number, { frameBytes }: DeadRecord): void {
-    this.#tables.dead.remove(deadKey(line.number, deadAt, entry, index));
+    const { tables, lines } = this.#options;
+    tables.dead.remove(deadKey(line.number, deadAt, entry, index));
+    tables.places.remove(openKey(line.number, entry, index));
     line.dead--;
     line.deadBytes -= chargedBytes(frameBytes);
-    this.#lines.touch(line);
-  }
-
-  /** The event loses a user, and its payload with the last one. */
-  #release(spot: Spot, { sole, frameBytes }: Facts, was: 'open' | 'dead'): void {
-    const { payloads } = this.#tables;
-    const start = placeKey(spot.entry, spot.index);
-    if (!sole || was === 'dead') payloads.remove(useOf(spot));
-    // The first key is the payload's own.
-    if (!sole && [...payloads.getKeys({ start, end: after(start), limit: 2 })].length > 1) return;
-    // Before its frame a payload has a topic of at most 255 characters.
-    if (frameBytes + 256 < pieceBytes) payloads.remove(start);
-    else this.#payloads.remove(start);
+    lines.touch(line);
   }
 }
-
-const useOf = ({ line, entry, index }: Spot): Buffer => useKey(entry, index, line.number);

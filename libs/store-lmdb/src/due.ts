@@ -14,11 +14,14 @@ import {
   type LeasedDelivery,
   type ReceiveAsk,
   type ReceiveResult,
+  unpackState,
 } from '@gridpost/store';
 import type { Deliveries } from './deliveries.js';
-import { type DuePlace, entryId, lineRange, openKey, readDueKey, type Tables } from './layout.js';
+import { type DuePlace, entryId, lineRange, readDueKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
-import { type OpenRecord, unpackOpen } from './records.js';
+import type { Payloads } from './payloads.js';
+import { frameBytesOf, indexOf } from './records.js';
+import type { Run, Runs } from './runs.js';
 
 /** How many hastenings of a line are told apart, so that its record stays small: older ones count as the oldest kept. */
 const hasteningsMax = 32;
@@ -28,58 +31,76 @@ interface Waiting {
   readonly dueAt: number;
 }
 
+/** An answer in the making. */
+interface Giving {
+  readonly now: number;
+  readonly leaseMs: number;
+  /** Of the tokens given out. */
+  readonly prefix: string;
+  /** It is a consumer who is given to, and that is counted. */
+  readonly received: boolean;
+  /** Nothing is given from the first run on that was accepted later. */
+  readonly acceptedAtMax: number;
+  readonly deliveries: LeasedDelivery[];
+  bytes: number;
+}
+
+export interface DueOptions {
+  readonly tables: Tables;
+  readonly lines: Lines;
+  readonly runs: Runs;
+  readonly payloads: Payloads;
+  readonly deliveries: Deliveries;
+  readonly clock: Clock;
+}
+
 /** Lines looked at in a row without finding anything, at most: the rest at the next ask, which is due at once. */
 const looksMax = 1_000;
 
 export class Due {
-  readonly #tables: Tables;
-  readonly #lines: Lines;
-  readonly #deliveries: Deliveries;
-  readonly #clock: Clock;
+  readonly #options: DueOptions;
   #tokens = 0;
 
-  constructor(tables: Tables, lines: Lines, deliveries: Deliveries, clock: Clock) {
-    this.#tables = tables;
-    this.#lines = lines;
-    this.#deliveries = deliveries;
-    this.#clock = clock;
+  constructor(options: DueOptions) {
+    this.#options = options;
   }
 
   /** In a transaction. */
   lease(epoch: number, ask: DueAsk): DueResult {
-    const now = this.#clock.now();
-    const { byNext } = this.#lines;
-    for (const subscription of ask.parked) this.#park(this.#lines.find(subscription), now + ask.parkMs);
+    const { clock, lines } = this.#options;
+    const { byNext } = lines;
+    const now = clock.now();
+    for (const subscription of ask.parked) this.#park(lines.find(subscription), now + ask.parkMs);
     const deliveries: LeasedDelivery[] = [];
+    const giving: Giving = {
+      now,
+      leaseMs: ask.leaseMs,
+      prefix: `${ask.token}${epoch.toString(36)}-`,
+      received: false,
+      acceptedAtMax: Number.POSITIVE_INFINITY,
+      deliveries,
+      bytes: 0,
+    };
     const given = new Map<Line, number>();
     const roomless: Line[] = [];
-    let bytes = 0;
-    for (let idle = 0; deliveries.length < ask.max && bytes <= answerBytesMax && idle < looksMax; ) {
+    for (let idle = 0; deliveries.length < ask.max && giving.bytes <= answerBytesMax && idle < looksMax; ) {
       const line = byNext.first;
       if (!line || line.order > now) break;
       byNext.remove(line);
       const had = given.get(line) ?? 0;
-      const room = Math.min(
-        (ask.rooms.get(line.subscription) ?? ask.room) - had,
-        ask.max - deliveries.length,
-      );
+      const before = deliveries.length;
+      const room = Math.min((ask.rooms.get(line.subscription) ?? ask.room) - had, ask.max - before);
       if (room <= 0) {
         roomless.push(line);
         continue;
       }
-      const { waiting, next } = this.#look(line, Math.min(now, byNext.first?.order ?? now), room);
-      let count = 0;
-      for (; count < waiting.length && bytes <= answerBytesMax; count++) {
-        const delivery = this.#give(line, waiting[count]!.place, epoch, ask);
-        deliveries.push(delivery);
-        bytes += delivery.frame.length;
-      }
-      const left = waiting[count]?.dueAt ?? next;
-      if (left !== undefined) this.#lines.expect(line, left);
+      const left = this.#give(line, Math.min(now, byNext.first?.order ?? now), room, giving);
+      if (left !== undefined) lines.expect(line, left);
+      const count = deliveries.length - before;
       given.set(line, had + count);
       idle = count ? 0 : idle + 1;
     }
-    for (const line of roomless) this.#lines.expect(line, line.dueAt, true);
+    for (const line of roomless) lines.expect(line, line.dueAt, true);
     const next = byNext.first?.order;
     return { deliveries, now, nextInMs: next === undefined ? undefined : Math.max(0, next - now) };
   }
@@ -88,63 +109,69 @@ export class Due {
    * In a transaction. The line keeps its place among the others, which may be too early from now on: whoever looks there
    * finds nothing and puts it right.
    */
-  receive(ask: ReceiveAsk): ReceiveResult {
-    const now = this.#clock.now();
-    const line = this.#lines.find(ask.subscription);
+  receive({ subscription, max, leaseMs, token, waitedMs }: ReceiveAsk): ReceiveResult {
+    const now = this.#options.clock.now();
+    const line = this.#options.lines.find(subscription);
     if (!line) return { deliveries: [], now, nextInMs: undefined };
-    const { waiting, next } = this.#look(line, now, ask.max);
     const deliveries: LeasedDelivery[] = [];
-    let bytes = 0;
-    for (const { place } of waiting) {
-      if (bytes > answerBytesMax) break;
-      const record = this.#recordOf(line, place);
-      if (ask.waitedMs !== undefined && now - record.acceptedAt < ask.waitedMs) break;
-      const state =
-        ask.waitedMs === undefined
-          ? { ...record.state, attempts: record.state.attempts + 1, lastAttemptAt: now }
-          : record.state;
-      const delivery = this.#lease(line, place, { ...record, state }, ask, ask.token);
-      deliveries.push(delivery);
-      bytes += delivery.frame.length;
-    }
-    const left = waiting[deliveries.length]?.dueAt ?? next;
+    const left = this.#give(line, now, max, {
+      now,
+      leaseMs,
+      prefix: token,
+      received: waitedMs === undefined,
+      acceptedAtMax: waitedMs === undefined ? Number.POSITIVE_INFINITY : now - waitedMs,
+      deliveries,
+      bytes: 0,
+    });
     // What was given falls due again when its lease ends.
-    const again = deliveries.length > 0 ? now + ask.leaseMs : undefined;
+    const again = deliveries.length > 0 ? now + leaseMs : undefined;
     const earliest = left === undefined ? again : Math.min(left, again ?? left);
     return { deliveries, now, nextInMs: earliest === undefined ? undefined : Math.max(0, earliest - now) };
   }
 
   /** In a transaction. */
   hasten(line: Line): void {
-    const now = this.#clock.now();
+    const { clock, lines } = this.#options;
+    const now = clock.now();
     line.generation++;
     line.hastenings = [...line.hastenings, now].slice(-hasteningsMax);
     line.parkedUntil = 0;
-    this.#lines.touch(line);
-    if (line.deferred > 0) this.#lines.expect(line, now);
+    lines.touch(line);
+    if (line.deferred > 0) lines.expect(line, now);
   }
 
   #park(line: Line | undefined, until: number): void {
     if (!line) return;
     line.parkedUntil = until;
-    if (line.heapAt >= 0) this.#lines.expect(line, line.dueAt, true);
+    if (line.heapAt >= 0) this.#options.lines.expect(line, line.dueAt, true);
   }
 
-  /** The first `max` due at `until`, and when the one after them is due: undefined if there is none. */
-  #look(line: Line, until: number, max: number): { waiting: Waiting[]; next: number | undefined } {
-    const waiting: Waiting[] = [];
-    for (const one of this.#inOrder(line)) {
-      if (one.dueAt > until || waiting.length === max) return { waiting, next: one.dueAt };
-      waiting.push(one);
+  /**
+   * Gives at most `max` of what is due at `until`, and no more bytes than an answer holds. Returns when what is left is
+   * due next: undefined if there is nothing.
+   */
+  #give(line: Line, until: number, max: number, giving: Giving): number | undefined {
+    const { runs } = this.#options;
+    runs.write();
+    let room = max;
+    for (const { place, dueAt } of this.#inOrder(line)) {
+      if (dueAt > until || room <= 0 || giving.bytes > answerBytesMax) return dueAt;
+      const run = runs.at(line, place.entry, place.last);
+      if (run.acceptedAt > giving.acceptedAtMax) return dueAt;
+      const had = run.members.length;
+      const count = fitting(run, room, answerBytesMax - giving.bytes);
+      this.#lease(run, count, giving);
+      if (count < had) return dueAt;
+      room -= count;
     }
-    return { waiting, next: undefined };
+    return undefined;
   }
 
-  /** The line's deliveries by when they are due, or their lease ends. */
+  /** The line's runs by when they are due, or their lease ends. */
   *#inOrder(line: Line): Generator<Waiting> {
     // Leases that ran on when the rest of their generation was hastened. As many as there was room for, at most.
     const overhanging: Waiting[] = [];
-    for (const { key, value } of this.#tables.due.getRange(lineRange(line.number))) {
+    for (const { key, value } of this.#options.tables.due.getRange(lineRange(line.number))) {
       const place = readDueKey(key);
       const hastenedAt = hastenedSince(line, place.generation);
       if (value[0] === 1 && place.dueAt > hastenedAt) {
@@ -160,32 +187,40 @@ export class Due {
     yield* overhanging;
   }
 
-  #give(line: Line, place: DuePlace, epoch: number, ask: DueAsk): LeasedDelivery {
-    return this.#lease(line, place, this.#recordOf(line, place), ask, `${ask.token}${epoch.toString(36)}-`);
-  }
-
-  #recordOf(line: Line, { entry, index }: DuePlace): OpenRecord {
-    const stored = this.#tables.open.get(openKey(line.number, entry, index));
-    if (!stored) throw new Error(`a delivery of entry ${entryId(entry)} is due but not there`);
-    return unpackOpen(stored);
-  }
-
-  #lease(
-    line: Line,
-    { entry, index }: DuePlace,
-    record: OpenRecord,
-    { leaseMs }: { readonly leaseMs: number },
-    prefix: string,
-  ): LeasedDelivery {
-    const { state, acceptedAt, leased: leaseExpired } = record;
+  /** Gives the first `count` of a run, under one token. */
+  #lease(run: Run, count: number, giving: Giving): void {
+    const { deliveries, payloads } = this.#options;
+    const { now, leaseMs, prefix } = giving;
+    const { line, entry, acceptedAt, leased: leaseExpired } = run;
     const token = `${prefix}${(++this.#tokens).toString(36)}`;
-    const spot = { line, entry, index };
-    this.#deliveries.dispose(spot, record, { kind: 'leased', leaseMs, token, state });
-    const { topic, frame } = this.#deliveries.payload(spot);
-    const place = { partition: 0, entry: entryId(entry), index };
+    const before = unpackState(run.state);
+    const state = giving.received ? { ...before, attempts: before.attempts + 1, lastAttemptAt: now } : before;
+    const { members } = deliveries.lease(run, count, { kind: 'leased', leaseMs, token, state });
+    const indexes = members.map(indexOf);
+    const frames = payloads.read(entry, indexes);
     const { subscription } = line;
-    return { place, subscription, topic, acceptedAt, token, state, frame, leaseExpired };
+    const id = entryId(entry);
+    let at = 0;
+    for (const index of indexes) {
+      const { topic, frame } = frames[at++]!;
+      const place = { partition: 0, entry: id, index };
+      const delivery = { place, subscription, topic, acceptedAt, token, state, frame, leaseExpired };
+      giving.deliveries.push(delivery);
+      giving.bytes += frame.length;
+    }
   }
+}
+
+/** How many of a run, at most `max`: the last is the one by which they exceed the bytes. */
+function fitting({ members }: Run, max: number, bytesMax: number): number {
+  let count = 0;
+  let bytes = 0;
+  for (const member of members) {
+    if (count === max || bytes > bytesMax) break;
+    count++;
+    bytes += frameBytesOf(member);
+  }
+  return count;
 }
 
 /** Since when the deferred deliveries of a generation are due in any case; never for the line's own. */

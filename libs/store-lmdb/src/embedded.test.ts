@@ -91,11 +91,13 @@ test('what cannot be promised or is not ours is refused before anything is writt
     await meta.put(metaKey.store, Buffer.from(text));
     await environment.close();
   };
-  await write('{"format":2,"partitions":1}');
-  await expect(setup()).rejects.toThrow('has format 2, this version of Gridpost reads format 1');
-  await write('{"format":1,"partitions":4}');
-  await expect(setup()).rejects.toThrow('has 4 partitions, not 1');
   await write('{"format":1,"partitions":1}');
+  await expect(setup()).rejects.toThrow('has format 1, this version of Gridpost reads format 2');
+  await write('{"format":3,"partitions":1}');
+  await expect(setup()).rejects.toThrow('has format 3, this version of Gridpost reads format 2');
+  await write('{"format":2,"partitions":4}');
+  await expect(setup()).rejects.toThrow('has 4 partitions, not 1');
+  await write('{"format":2,"partitions":1}');
   await setup();
 });
 

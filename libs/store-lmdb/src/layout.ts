@@ -10,7 +10,7 @@ import type { EntryId } from '@gridpost/model';
 import type { Database, RootDatabase } from 'lmdb';
 
 /** Raised when a record or key changes its meaning; a store of another format is refused. */
-export const formatVersion = 1;
+export const formatVersion = 2;
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -21,18 +21,16 @@ export interface Tables {
   readonly log: Table;
   /** entry, index → epochs that began it (u32), the last of them (48 bits). */
   readonly notes: Table;
-  /**
-   * entry, index → topic (length byte, latin1), frame. Behind it the users of the event, on the same page as a rule:
-   * entry, index, line → when that delivery was dead-lettered (48 bits), 0 while it is open. An only
-   * user has no such key while it is open (`sole` in its record).
-   */
+  /** entry → its chunks and their users; entry, last index of a chunk → the events of the chunk (`payloads.ts`). */
   readonly payloads: Table;
-  /** line, entry, index → open record. */
+  /** line, entry, last index of a run → the run (`runs.ts`). */
   readonly open: Table;
-  /** line, generation, due instant, entry, index → 1 if leased, 0 if deferred. */
+  /** line, generation, due instant, entry, last index of a run → 1 if leased, 0 if deferred. */
   readonly due: Table;
   /** line, instant of dead-lettering, entry, index → dead record. */
   readonly dead: Table;
+  /** line, entry, index → instant of dead-lettering (48 bits) of what is dead now. */
+  readonly places: Table;
   /** Incarnation of a subscription → line record. */
   readonly lines: Table;
   /** topic (length byte, latin1), entry → acceptance, then index, length (u32) and frame of each event. */
@@ -53,6 +51,7 @@ export const tableNames = [
   'open',
   'due',
   'dead',
+  'places',
   'lines',
   'history',
   'rest',
@@ -100,20 +99,13 @@ export function placeKey(entry: number, index: number): Buffer {
   return key;
 }
 
-export function useKey(entry: number, index: number, line: number): Buffer {
-  const key = Buffer.allocUnsafe(placeBytes + 4);
-  key.writeUIntBE(entry, 0, 6);
-  key[6] = index;
-  key.writeUInt32BE(line, 7);
-  return key;
-}
-
 export function lineKey(line: number): Buffer {
   const key = Buffer.allocUnsafe(4);
   key.writeUInt32BE(line, 0);
   return key;
 }
 
+/** Of `open`, by the last index of the run, and of `places`. */
 export function openKey(line: number, entry: number, index: number): Buffer {
   const key = Buffer.allocUnsafe(4 + placeBytes);
   key.writeUInt32BE(line, 0);
@@ -122,24 +114,18 @@ export function openKey(line: number, entry: number, index: number): Buffer {
   return key;
 }
 
-export const readOpenKey = (key: Buffer): { entry: number; index: number } => ({
+export const readOpenKey = (key: Buffer): { entry: number; last: number } => ({
   entry: key.readUIntBE(4, 6),
-  index: key[10]!,
+  last: key[10]!,
 });
 
-export function dueKey(
-  line: number,
-  generation: number,
-  dueAt: number,
-  entry: number,
-  index: number,
-): Buffer {
+export function dueKey(line: number, generation: number, dueAt: number, entry: number, last: number): Buffer {
   const key = Buffer.allocUnsafe(14 + placeBytes);
   key.writeUInt32BE(line, 0);
   key.writeUInt32BE(generation, 4);
   key.writeUIntBE(dueAt, 8, 6);
   key.writeUIntBE(entry, 14, 6);
-  key[20] = index;
+  key[20] = last;
   return key;
 }
 
@@ -148,7 +134,7 @@ export interface DuePlace {
   readonly generation: number;
   readonly dueAt: number;
   readonly entry: number;
-  readonly index: number;
+  readonly last: number;
 }
 
 export function readDueKey(key: Buffer): DuePlace {
@@ -156,7 +142,7 @@ export function readDueKey(key: Buffer): DuePlace {
     generation: key.readUInt32BE(4),
     dueAt: key.readUIntBE(8, 6),
     entry: key.readUIntBE(14, 6),
-    index: key[20]!,
+    last: key[20]!,
   };
 }
 
@@ -177,12 +163,6 @@ export interface DeadPlace {
 
 export function readDeadKey(key: Buffer): DeadPlace {
   return { deadAt: key.readUIntBE(4, 6), entry: key.readUIntBE(10, 6), index: key[16]! };
-}
-
-/** The instant at which a user's delivery was dead-lettered; undefined while it is open. */
-export function deadSince(use: Buffer): number | undefined {
-  const deadAt = use.readUIntBE(0, 6);
-  return deadAt === 0 ? undefined : deadAt;
 }
 
 /** All keys that begin with a line's number: from this one on, before that of the next line. */

@@ -2,12 +2,13 @@
  * Quotas of subscriptions, enforced with each settle for the lines it touched. What one settle leaves over because it is
  * too much for one step is worked off by those that follow.
  */
-import { chargedBytes, type Quota, type QuotaEffect } from '@gridpost/store';
+import { chargedBytes, type Quota, type QuotaEffect, unpackState } from '@gridpost/store';
 import type { Mirror } from './commits.js';
 import type { Deliveries } from './deliveries.js';
-import { lineRange, readDeadKey, readOpenKey, type Tables } from './layout.js';
+import { lineRange, readDeadKey, type Tables } from './layout.js';
 import type { Line, Lines } from './lines.js';
-import { unpackDead, unpackOpen } from './records.js';
+import { frameBytesOf, indexOf, unpackDead } from './records.js';
+import type { Run, Runs } from './runs.js';
 
 /** Deliveries that one settle turns or drops per line at most: some 50 ms of work. */
 const stepMax = 5_000;
@@ -15,13 +16,15 @@ const stepMax = 5_000;
 export class Quotas implements Mirror {
   readonly #tables: Tables;
   readonly #lines: Lines;
+  readonly #runs: Runs;
   readonly #deliveries: Deliveries;
   readonly #quota: Quota;
   /** Lines that may hold too much. */
   readonly #over = new Set<Line>();
 
-  constructor(tables: Tables, lines: Lines, deliveries: Deliveries, quota: Quota) {
+  constructor(tables: Tables, lines: Lines, runs: Runs, deliveries: Deliveries, quota: Quota) {
     this.#tables = tables;
+    this.#runs = runs;
     this.#deliveries = deliveries;
     this.#quota = quota;
     this.#lines = lines;
@@ -64,17 +67,18 @@ export class Quotas implements Mirror {
   #turnOldest(line: Line): number {
     let over = line.deferredBytes - this.#quota.deferredBytesMax;
     if (over <= 0) return 0;
-    const chosen = [];
-    for (const { key, value } of this.#tables.open.getRange(lineRange(line.number))) {
-      const record = unpackOpen(value);
-      if (record.leased) continue;
-      chosen.push({ spot: { line, ...readOpenKey(key) }, record });
-      over -= chargedBytes(record.frameBytes);
-      if (over <= 0 || chosen.length === stepMax) break;
+    const chosen: { run: Run; index: number }[] = [];
+    choosing: for (const run of this.#runs.of(line)) {
+      if (run.leased) continue;
+      for (const member of run.members) {
+        chosen.push({ run, index: indexOf(member) });
+        over -= chargedBytes(frameBytesOf(member));
+        if (over <= 0 || chosen.length === stepMax) break choosing;
+      }
     }
-    for (const { spot, record } of chosen) {
-      const { state } = record;
-      this.#deliveries.dispose(spot, record, { kind: 'deadLettered', reason: 'QuotaExceeded', state });
+    for (const { run, index } of chosen) {
+      const state = unpackState(run.state);
+      this.#deliveries.dispose(run, index, { kind: 'deadLettered', reason: 'QuotaExceeded', state });
     }
     return chosen.length;
   }

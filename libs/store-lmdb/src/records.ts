@@ -2,75 +2,82 @@
 import { type DeadLetterReason, deadLetterReasons } from '@gridpost/model';
 import { type DeliveryState, packState, unpackState } from '@gridpost/store';
 
-/** A delivery that is deferred or leased. */
-export interface OpenRecord {
+/**
+ * One delivery of a run, in 32 bits: the bytes of its event's frame, of which there are fewer than 2²⁴ (`limits`), and
+ * its event's index.
+ */
+export const memberOf = (index: number, frameBytes: number): number => frameBytes * 256 + index;
+export const indexOf = (member: number): number => member & 255;
+export const frameBytesOf = (member: number): number => member >>> 8;
+
+/** Deliveries that are deferred or leased, alike in everything but their event: of one entry, for one line. */
+export interface RunRecord {
   readonly leased: boolean;
-  /** Whether its event has never had another user, and its payload need not be searched for one. */
-  readonly sole: boolean;
-  /** Generation and instant under which it stands in `due`. */
+  /** Generation and instant under which they stand in `due`. */
   readonly generation: number;
   readonly dueAt: number;
   readonly acceptedAt: number;
-  readonly frameBytes: number;
+  /** In the order in which they are given out. */
+  readonly members: number[];
   /** Empty unless leased. */
   readonly token: string;
-  readonly state: DeliveryState;
+  /** As text. */
+  readonly state: string;
 }
 
 export interface DeadRecord {
-  /** As of an open delivery. */
-  readonly sole: boolean;
   readonly acceptedAt: number;
   readonly frameBytes: number;
   readonly reason: DeadLetterReason;
   readonly state: DeliveryState;
 }
 
-/** Flags, generation, due, acceptance, frame bytes, token length: then the token and the state as text. */
-const openHead = 22;
-const leasedFlag = 1;
-/** Beside the number of a reason as well. */
-const soleFlag = 0x80;
+/** Leased or not, generation, due, acceptance, members, token length: then members, token, and the state as text. */
+const runHead = 19;
+const memberBytes = 4;
 
-export function packOpen(record: OpenRecord): Buffer {
-  const state = packState(record.state);
-  const { token } = record;
-  const packed = Buffer.allocUnsafe(openHead + token.length + Buffer.byteLength(state));
-  packed[0] = (record.leased ? leasedFlag : 0) | (record.sole ? soleFlag : 0);
-  packed.writeUInt32LE(record.generation, 1);
-  packed.writeUIntLE(record.dueAt, 5, 6);
-  packed.writeUIntLE(record.acceptedAt, 11, 6);
-  packed.writeUInt32LE(record.frameBytes, 17);
-  packed[21] = token.length;
-  packed.write(token, openHead, 'latin1');
-  packed.write(state, openHead + token.length);
+export function packRun({ leased, generation, dueAt, acceptedAt, members, token, state }: RunRecord): Buffer {
+  const tokenAt = runHead + memberBytes * members.length;
+  const stateAt = tokenAt + token.length;
+  const packed = Buffer.allocUnsafe(stateAt + Buffer.byteLength(state));
+  packed[0] = leased ? 1 : 0;
+  packed.writeUInt32LE(generation, 1);
+  packed.writeUIntLE(dueAt, 5, 6);
+  packed.writeUIntLE(acceptedAt, 11, 6);
+  packed[17] = members.length;
+  packed[18] = token.length;
+  let cursor = runHead;
+  for (const member of members) cursor = packed.writeUInt32LE(member, cursor);
+  packed.write(token, tokenAt, 'latin1');
+  packed.write(state, stateAt);
   return packed;
 }
 
-export function unpackOpen(packed: Buffer): OpenRecord {
-  const stateAt = openHead + packed[21]!;
+export function unpackRun(packed: Buffer): RunRecord {
+  const tokenAt = runHead + memberBytes * packed[17]!;
+  const stateAt = tokenAt + packed[18]!;
+  const members: number[] = [];
+  for (let cursor = runHead; cursor < tokenAt; cursor += memberBytes) {
+    members.push(packed.readUInt32LE(cursor));
+  }
   return {
-    leased: (packed[0]! & leasedFlag) !== 0,
-    sole: (packed[0]! & soleFlag) !== 0,
+    leased: packed[0] === 1,
     generation: packed.readUInt32LE(1),
     dueAt: packed.readUIntLE(5, 6),
     acceptedAt: packed.readUIntLE(11, 6),
-    frameBytes: packed.readUInt32LE(17),
-    token: packed.toString('latin1', openHead, stateAt),
-    // Not asked for where a lease ends well, as most do.
-    get state() {
-      return unpackState(packed.toString('utf8', stateAt));
-    },
+    members,
+    token: packed.toString('latin1', tokenAt, stateAt),
+    state: packed.toString('utf8', stateAt),
   };
 }
 
-/** Reason and flag, acceptance, frame bytes: then the state as text. */
+/** Reason, acceptance, frame bytes: then the state as text. */
 const deadHead = 11;
 
 export function packDead(record: DeadRecord): Buffer {
   const state = packState(record.state);
   const packed = Buffer.allocUnsafe(deadHead + Buffer.byteLength(state));
-  packed[0] = deadLetterReasons.indexOf(record.reason) | (record.sole ? soleFlag : 0);
+  packed[0] = deadLetterReasons.indexOf(record.reason);
   packed.writeUIntLE(record.acceptedAt, 1, 6);
   packed.writeUInt32LE(record.frameBytes, 7);
   packed.write(state, deadHead);
@@ -79,12 +86,43 @@ export function packDead(record: DeadRecord): Buffer {
 
 export function unpackDead(packed: Buffer): DeadRecord {
   return {
-    sole: (packed[0]! & soleFlag) !== 0,
-    reason: deadLetterReasons[packed[0]! & ~soleFlag]!,
+    reason: deadLetterReasons[packed[0]!]!,
     acceptedAt: packed.readUIntLE(1, 6),
     frameBytes: packed.readUInt32LE(7),
     state: unpackState(packed.toString('utf8', deadHead)),
   };
+}
+
+/** A chunk of an entry's events. */
+export interface ChunkRecord {
+  /** Index of its last event. */
+  readonly last: number;
+  readonly bytes: number;
+  /** Deliveries that are open or dead, over all its events and all lines. */
+  users: number;
+}
+
+const chunkBytes = 9;
+
+export function packChunks(chunks: readonly ChunkRecord[]): Buffer {
+  const packed = Buffer.allocUnsafe(chunkBytes * chunks.length);
+  let cursor = 0;
+  for (const { last, bytes, users } of chunks) {
+    packed[cursor] = last;
+    packed.writeUInt32LE(bytes, cursor + 1);
+    packed.writeUInt32LE(users, cursor + 5);
+    cursor += chunkBytes;
+  }
+  return packed;
+}
+
+export function unpackChunks(packed: Buffer): ChunkRecord[] {
+  const chunks: ChunkRecord[] = [];
+  for (let cursor = 0; cursor < packed.length; cursor += chunkBytes) {
+    const bytes = packed.readUInt32LE(cursor + 1);
+    chunks.push({ last: packed[cursor]!, bytes, users: packed.readUInt32LE(cursor + 5) });
+  }
+  return chunks;
 }
 
 /** What a subscription holds, and how its deliveries are to be found. */

@@ -3,21 +3,23 @@ import type { Clock, EntryId } from '@gridpost/model';
 import type { ConcludeResult, LeaseOutcome, SettleBatch, SettledEntry, SettleResult } from '@gridpost/store';
 import type { Step } from './commits.js';
 import type { Deliveries } from './deliveries.js';
-import { entryNumber, openKey, type Tables } from './layout.js';
+import { entryNumber } from './layout.js';
 import type { Lines } from './lines.js';
 import type { Log } from './log.js';
 import type { Notes } from './notes.js';
 import type { Ownership } from './ownership.js';
+import type { Payloads } from './payloads.js';
 import type { Quotas } from './quotas.js';
-import { unpackOpen } from './records.js';
+import type { Runs } from './runs.js';
 
 export interface SettlingOptions {
-  readonly tables: Tables;
   readonly clock: Clock;
   readonly ownership: Ownership;
   readonly log: Log;
   readonly notes: Notes;
   readonly lines: Lines;
+  readonly runs: Runs;
+  readonly payloads: Payloads;
   readonly deliveries: Deliveries;
   readonly quotas: Quotas;
 }
@@ -69,20 +71,15 @@ export class Settling {
   }
 
   #defer({ id, acceptedAt, deferrals, events }: SettledEntry): void {
-    const { deliveries, lines, quotas } = this.#options;
+    const { deliveries, payloads, lines, quotas } = this.#options;
     const entry = entryNumber(id as EntryId);
     const users = new Map<number, number>();
     for (const { index } of deferrals) users.set(index, (users.get(index) ?? 0) + 1);
-    for (const index of users.keys()) {
-      const event = events.get(index);
-      if (!event) throw new RangeError(`the settled entry does not bring its event ${index}`);
-      deliveries.keepPayload(entry, index, event);
-    }
+    payloads.keep(entry, events, users);
     for (const { index, subscription, disposition } of deferrals) {
       const line = lines.of(subscription);
       const frameBytes = events.get(index)!.frame.length;
-      const sole = users.get(index) === 1;
-      deliveries.hold({ line, entry, index }, { sole, acceptedAt, frameBytes }, disposition);
+      deliveries.hold({ line, entry, index }, { acceptedAt, frameBytes }, disposition);
       quotas.check(line);
     }
   }
@@ -100,14 +97,13 @@ export class Settling {
     { entry: id, index, subscription, token, disposition }: LeaseOutcome,
     endsAfter = Number.NEGATIVE_INFINITY,
   ): boolean {
-    const { tables, lines, deliveries, quotas } = this.#options;
+    const { lines, runs, deliveries, quotas } = this.#options;
     const line = lines.find(subscription);
     const entry = entryNumber(id);
     if (!line || Number.isNaN(entry)) return false;
-    const stored = tables.open.get(openKey(line.number, entry, index));
-    const record = stored && unpackOpen(stored);
-    if (!record?.leased || record.token !== token || record.dueAt <= endsAfter) return false;
-    deliveries.dispose({ line, entry, index }, record, disposition);
+    const run = runs.find(line, entry, index);
+    if (!run?.leased || run.token !== token || run.dueAt <= endsAfter) return false;
+    deliveries.dispose(run, index, disposition);
     quotas.check(line);
     return true;
   }

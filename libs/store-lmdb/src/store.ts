@@ -44,8 +44,10 @@ import { Log } from './log.js';
 import { Notes } from './notes.js';
 import type { OwnerLock } from './owner-lock.js';
 import { Ownership } from './ownership.js';
+import { Payloads } from './payloads.js';
 import { Quotas } from './quotas.js';
 import { LmdbResources } from './resources.js';
+import { Runs } from './runs.js';
 import { Settling } from './settling.js';
 import { Space } from './space.js';
 
@@ -93,9 +95,11 @@ export class LmdbStore implements Store {
     const version = () => resources.version;
     const log = new Log({ tables, commits, history, space, clock, version, tailBytesMax });
     const lines = new Lines(tables);
-    const deliveries = new Deliveries(tables, lines, clock, space);
-    const quotas = new Quotas(tables, lines, deliveries, quotaOf(limits, 1));
-    commits.follow([space, resources, ownership, notes, log, lines, quotas]);
+    const runs = new Runs(tables, space);
+    const payloads = new Payloads(tables, space);
+    const deliveries = new Deliveries({ tables, lines, runs, payloads, clock, space });
+    const quotas = new Quotas(tables, lines, runs, deliveries, quotaOf(limits, 1));
+    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas]);
     this.#commits = commits;
     this.resources = resources;
     this.#ownership = ownership;
@@ -104,9 +108,10 @@ export class LmdbStore implements Store {
     this.#log = log;
     this.#lines = lines;
     this.#deliveries = deliveries;
-    this.#due = new Due(tables, lines, deliveries, clock);
-    this.#deadLetters = new DeadLetters(tables, deliveries);
-    this.#settling = new Settling({ tables, clock, ownership, log, notes, lines, deliveries, quotas });
+    this.#due = new Due({ tables, lines, runs, payloads, deliveries, clock });
+    this.#deadLetters = new DeadLetters(tables, runs, payloads, deliveries);
+    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas };
+    this.#settling = new Settling(settling);
   }
 
   async health(): Promise<StoreHealth> {

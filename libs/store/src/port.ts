@@ -122,7 +122,7 @@ export interface SettledEntry {
   readonly events: ReadonlyMap<number, PendingEvent>;
 }
 
-/** The end of one leased delivery. Applied only if `token` is still the stored one. */
+/** The end of one leased delivery. Applied only if `token` is still the one stored for it. */
 export interface LeaseOutcome {
   readonly entry: EntryId;
   readonly index: number;
@@ -166,8 +166,8 @@ export interface DueAsk {
   readonly parkMs: number;
   readonly leaseMs: number;
   /**
-   * Prefix of the tokens given out, at most 32 of `[A-Za-z0-9._-]`. The store appends what tells this ask's from all
-   * others; the deliveries that one ask gives out may share a token.
+   * Prefix of the tokens given out, at most 32 of `[A-Za-z0-9._-]`. The store appends what tells them from those of any
+   * other call; deliveries that one call gives out may share one, and each is still leased by itself.
    */
   readonly token: string;
 }

@@ -50,14 +50,16 @@ export function stateAfter(
   };
 }
 
-function outcomeOf({ status, cut, error }: Attempt<Batch>): AttemptOutcome {
-  if (status !== 0) return outcomeOfStatus(status);
+function outcomeOf({ status, cut, error, subject }: Attempt<Batch>): AttemptOutcome {
+  if (status !== 0) return outcomeOfStatus(status, subject.target.kind);
   if (cut !== undefined) return cut === 'deadline' ? 'TimedOut' : 'Aborted';
-  return outcomeOfError(error!);
+  return outcomeOfError(error!, subject.target.kind);
 }
 
-/** One printable line about a failure. */
-function errorOf({ status, cut, error, excerpt }: Attempt<Batch>): string {
+/** One printable line about a failure, without secrets: an endpoint may repeat what it was sent. */
+function errorOf({ status, cut, error, excerpt, subject }: Attempt<Batch>): string {
+  const { kind, secrets } = subject.target;
+  if (kind === 'unknownFunction') return 'the function app is not among those of this deployment';
   const code = (error as { code?: unknown } | undefined)?.code;
   const text =
     status !== 0
@@ -67,7 +69,8 @@ function errorOf({ status, cut, error, excerpt }: Attempt<Batch>): string {
           ? 'no answer in time'
           : 'cut when the worker stopped'
         : `${typeof code === 'string' ? `${code}: ` : ''}${error?.message ?? ''}`;
-  return text
+  return secrets
+    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
     .replace(/[\p{C}\p{Z}]+/gu, ' ')
     .trim()
     .slice(0, errorCharactersMax);

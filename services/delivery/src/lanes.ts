@@ -79,7 +79,7 @@ export class Lanes implements Surroundings {
     const lane = new Lane(
       this,
       registered,
-      new Target(subscription, connections, this.settings.userAgent),
+      new Target(subscription, connections, this.settings),
       new DeliverySeries(metrics, subscription.topic, subscription.name),
       this.share,
     );
@@ -241,7 +241,7 @@ export class Lanes implements Surroundings {
       const { subscription } = registered;
       lane.target.leave();
       lane.registered = registered;
-      lane.target = new Target(subscription, this.#options.connections, this.settings.userAgent);
+      lane.target = new Target(subscription, this.#options.connections, this.settings);
     }
     this.#stop(lane);
   }

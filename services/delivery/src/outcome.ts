@@ -1,5 +1,6 @@
 /** What an attempt met, in the words of the catalogue: pure functions from a status or an error. */
 import type { AttemptClass, AttemptOutcome } from '@gridpost/model';
+import type { TargetKind } from './target.js';
 
 /** Only 200 to 204 are success; every other 2xx is a failure (Event Grid, "Message delivery and retry"). */
 export function isSuccess(status: number): boolean {
@@ -18,8 +19,10 @@ const named: ReadonlyMap<number, AttemptOutcome> = new Map([
   [503, 'Busy'],
 ]);
 
-export function outcomeOfStatus(status: number): AttemptOutcome {
+export function outcomeOfStatus(status: number, kind: TargetKind = 'webhook'): AttemptOutcome {
   if (isSuccess(status)) return 'Delivered';
+  // So a host says that it has no function of this name (Azure Functions' Event Grid extension).
+  if (status === 404 && kind === 'function') return 'InvalidAzureFunctionDestination';
   const outcome = named.get(status);
   if (outcome) return outcome;
   if (status >= 300 && status < 400) return 'Redirected';
@@ -42,7 +45,9 @@ const tls =
   /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|ERROR_IN_CERT_)/;
 
 /** An attempt that ended without a status. Whatever is not recognised is the connection's failure. */
-export function outcomeOfError(error: Error): AttemptOutcome {
+export function outcomeOfError(error: Error, kind: TargetKind = 'webhook'): AttemptOutcome {
+  // Nothing was called: there is nowhere to call.
+  if (kind === 'unknownFunction') return 'InvalidAzureFunctionDestination';
   const code = (error as { code?: unknown }).code;
   if (typeof code !== 'string') return 'SocketError';
   if (timeouts.has(code)) return 'TimedOut';

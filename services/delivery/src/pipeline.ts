@@ -18,6 +18,7 @@ import { parkedMs } from './lane.js';
 import { finished, type OpenDelivery, type Passage } from './open-delivery.js';
 import { classOf, isSuccess } from './outcome.js';
 import { parseRetryAfter } from './schedule.js';
+import type { TargetKind } from './target.js';
 
 export interface PipelineOptions {
   readonly clock: Clock;
@@ -34,7 +35,7 @@ const leaseSpareMs = 1_000;
 
 export class Pipeline implements AttemptOwner<Batch> {
   readonly #options: PipelineOptions;
-  readonly #finalStatuses: ReadonlySet<number>;
+  readonly #finalStatuses: Readonly<Record<TargetKind, ReadonlySet<number>>>;
   readonly #dispatch: Dispatch<Batch> = new Dispatch(this);
   readonly #inFlight;
   readonly #log: AttemptLog;
@@ -43,7 +44,10 @@ export class Pipeline implements AttemptOwner<Batch> {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#finalStatuses = new Set(options.finalStatuses);
+    const webhook = new Set(options.finalStatuses);
+    // A wrong key is mended without the subscription being written (Event Grid: 401 is final for webhooks only).
+    const others = new Set(options.finalStatuses.filter((status) => status !== 401));
+    this.#finalStatuses = { webhook, function: others, unknownFunction: others };
     this.#inFlight = options.metrics.attemptsInFlight.with();
     this.#log = new AttemptLog(options.log);
   }
@@ -137,7 +141,8 @@ export class Pipeline implements AttemptOwner<Batch> {
     const result = resultOf(attempt, now);
     const { outcome, status } = result;
     const tooMany = outcome === 'PayloadTooLarge' && deliveries.length > 1;
-    const final = outcome === 'Gone' || (status !== undefined && this.#finalStatuses.has(status));
+    const finalStatuses = this.#finalStatuses[batch.target.kind];
+    const final = outcome === 'Gone' || (status !== undefined && finalStatuses.has(status));
     const seconds = (now - attempt.startedAt) / 1_000;
     lane.series.failed(classOf(outcome, final && !tooMany), seconds, deliveries.length);
     if (outcome === 'Aborted') this.#cut += deliveries.length;
@@ -146,11 +151,16 @@ export class Pipeline implements AttemptOwner<Batch> {
     if (outcome === 'Gone') this.#options.onGone(lane);
     if (tooMany) this.#split(batch, result);
     // One decision for those with as many attempts: what failed together is due together.
-    else for (const alike of byAttempts(deliveries)) this.#decide(lane, alike, result);
+    else for (const alike of byAttempts(deliveries)) this.#decide(lane, alike, result, finalStatuses);
   }
 
   /** What becomes of deliveries that had this attempt and as many before it. */
-  #decide(lane: Passage, deliveries: readonly OpenDelivery[], result: AttemptResult): void {
+  #decide(
+    lane: Passage,
+    deliveries: readonly OpenDelivery[],
+    result: AttemptResult,
+    finalStatuses: ReadonlySet<number>,
+  ): void {
     const { outcome, status, retryAfter, endedAt } = result;
     const { holder, attempts: before } = deliveries[0]!;
     const attempts = before + (outcome === 'Aborted' ? 0 : 1);
@@ -159,7 +169,7 @@ export class Pipeline implements AttemptOwner<Batch> {
     const decision = decide(
       { outcome, status, attempts, retryAfterMs },
       lane.registered.subscription.properties.retryPolicy,
-      this.#finalStatuses,
+      finalStatuses,
       this.#options.random,
     );
     this.#log.failed(deliveries, result, decision);

@@ -29,7 +29,12 @@ export class RequestHeaders {
   #encoded: readonly string[] | undefined;
   #together: readonly string[] = none;
 
-  constructor({ name, properties, provisioning }: Subscription, userAgent: string) {
+  /** `credentials`: what lets requests in, by name. */
+  constructor(
+    { name, properties, provisioning }: Subscription,
+    userAgent: string,
+    credentials: Readonly<Record<string, string>>,
+  ) {
     const { destination, eventDeliverySchema } = properties;
     const mappings = destination?.properties.deliveryAttributeMappings ?? [];
     // The version of the envelope; a topic's own schema has none.
@@ -37,6 +42,7 @@ export class RequestHeaders {
     this.#fixed = [
       ...['aeg-event-type', 'Notification', 'aeg-subscription-name', name, 'user-agent', userAgent],
       ...metadataVersion[eventDeliverySchema].flatMap((version) => ['aeg-metadata-version', version]),
+      ...Object.entries(credentials).flat(),
       ...originHeaders(provisioning),
       ...mappings.flatMap((each) => (each.type === 'Static' ? [each.name, each.properties.value] : [])),
     ];

@@ -1,5 +1,5 @@
 /** When a failed delivery is tried again: pure functions of what happened and of a random number given. */
-import type { Random } from '@gridpost/model';
+import type { AttemptOutcome, Random } from '@gridpost/model';
 
 const second = 1_000;
 const minute = 60 * second;
@@ -27,13 +27,19 @@ const floorsMs: ReadonlyMap<number, number> = new Map([
   [408, 2 * minute],
   [503, 30 * second],
   [404, 5 * minute],
+  // Of a function's host; webhooks that answer so are not tried again.
+  [401, 5 * minute],
 ]);
+/** An app or a function that is not there (same page, "Delayed delivery"). */
+const invalidFunctionFloorMs = 10 * minute;
 const otherFloorMs = 10 * second;
 
 /** Longest wait that an endpoint can ask for: the longest time to live. */
 export const retryAfterMsMax = 24 * hour;
 
 export interface Failure {
+  /** Where it says more than the status. */
+  readonly outcome?: AttemptOutcome;
   /** Attempts made so far, this one included: 1 or more. */
   readonly attempts: number;
   /** HTTP status, if there was a response. */
@@ -46,8 +52,13 @@ export interface Failure {
  * Milliseconds until the next attempt: the schedule's gap, the status's floor or the endpoint's wish, whichever is the
  * longest, within 10% of it. Never less than the floor and the wish: what the jitter would take from those it adds.
  */
-export function retryDelayMs({ attempts, status, retryAfterMs = 0 }: Failure, random: Random): number {
-  const floorMs = (status === undefined ? undefined : floorsMs.get(status)) ?? otherFloorMs;
+export function retryDelayMs(
+  { attempts, outcome, status, retryAfterMs = 0 }: Failure,
+  random: Random,
+): number {
+  const ofStatusMs = status === undefined ? undefined : floorsMs.get(status);
+  const floorMs =
+    outcome === 'InvalidAzureFunctionDestination' ? invalidFunctionFloorMs : (ofStatusMs ?? otherFloorMs);
   const leastMs = Math.max(floorMs, Math.min(retryAfterMs, retryAfterMsMax));
   const gapMs = gapsMs[Math.min(attempts, gapsMs.length) - 1]!;
   const delayMs = Math.max(gapMs, leastMs) * (1 - jitter + 2 * jitter * random());

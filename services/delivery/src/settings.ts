@@ -2,7 +2,7 @@
  * What a deployment may change about delivering, with the defaults. The numbers' reasons stand in `../DESIGN.md`; the
  * constants of single files, which nobody needs to change, stand in those files.
  */
-import { GridpostError } from '@gridpost/model';
+import { type FunctionApps, GridpostError } from '@gridpost/model';
 
 export interface DeliverySettings {
   /**
@@ -44,6 +44,8 @@ export interface DeliverySettings {
    * seconds. Default 300,000 (Event Grid, "Message delivery and retry": five minutes).
    */
   readonly deadLetterDelayMs: number;
+  /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
+  readonly functionApps: FunctionApps;
   /** `user-agent` of deliveries. Default `gridpost`. */
   readonly userAgent: string;
 }
@@ -64,6 +66,7 @@ export const defaultSettings: DeliverySettings = {
   connectionsPerOrigin: 256,
   connectTimeoutMs: 10_000,
   deadLetterDelayMs: 300_000,
+  functionApps: new Map(),
   userAgent: 'gridpost',
 };
 

@@ -1,13 +1,30 @@
 /** Where and how the deliveries of one subscription are sent: everything about their requests that stays the same. */
 import { type EncodedDelivery, encodeBatch, encodeDelivery, encodeOne } from '@gridpost/codec';
-import { type DeliverySchema, type Event, eventsPerBatch, limits, type Subscription } from '@gridpost/model';
+import {
+  type DeliverySchema,
+  type Destination,
+  type Endpoint,
+  endpointOf,
+  type Event,
+  eventsPerBatch,
+  limits,
+  type PushProperties,
+  type Subscription,
+} from '@gridpost/model';
 import type { Connections, Origin } from './connections.js';
 import { RequestHeaders } from './request-headers.js';
+import type { DeliverySettings } from './settings.js';
 
 /** Stands in for an endpoint that cannot be connected to because its URL is none: nothing listens on port 0. */
 const nowhere = new URL('http://127.0.0.1:0/');
 
+/** What is called: a webhook, a function, or a function on an app that this deployment does not know. */
+export type TargetKind = 'webhook' | 'function' | 'unknownFunction';
+
 export class Target {
+  readonly kind: TargetKind;
+  /** What no answer of the endpoint must bring into a log or a dead letter. */
+  readonly secrets: readonly string[];
   readonly origin: Origin;
   /** Path and query, as the subscription has them. */
   readonly path: string;
@@ -20,22 +37,29 @@ export class Target {
   readonly #contentMode: 'structured' | 'binary';
   #bytesMax: number;
 
-  constructor(subscription: Subscription, connections: Connections, userAgent: string) {
+  constructor(
+    subscription: Subscription,
+    connections: Connections,
+    { userAgent, functionApps }: Pick<DeliverySettings, 'userAgent' | 'functionApps'>,
+  ) {
     const { destination, eventDeliverySchema } = subscription.properties;
+    const endpoint = destination && endpointOf(destination, functionApps);
+    this.kind = kindOf(destination, endpoint);
+    this.secrets = Object.values(endpoint?.headers ?? {});
     // Nothing is sent for a subscription whose events are received.
-    const properties = destination?.properties ?? {
-      endpointUrl: '',
+    const properties: PushProperties = destination?.properties ?? {
       contentMode: 'structured',
       attemptTimeoutInSeconds: 0,
     };
-    const { endpointUrl, preferredBatchSizeInKilobytes = limits.batchKilobytes.default } = properties;
+    const { preferredBatchSizeInKilobytes = limits.batchKilobytes.default } = properties;
+    const called = endpoint?.url ?? '';
     // Checked where subscriptions are written; here one bad document must not stop all the others.
-    const url = /^https?:/i.test(endpointUrl) && URL.canParse(endpointUrl) ? new URL(endpointUrl) : nowhere;
+    const url = /^https?:/i.test(called) && URL.canParse(called) ? new URL(called) : nowhere;
     this.origin = connections.join(url.origin);
     this.path = url.pathname + url.search;
     this.schema = eventDeliverySchema;
     this.timeoutMs = properties.attemptTimeoutInSeconds * 1_000;
-    this.headers = new RequestHeaders(subscription, userAgent);
+    this.headers = new RequestHeaders(subscription, userAgent, endpoint?.headers ?? {});
     this.eventsMax = eventsPerBatch(properties);
     this.#contentMode = properties.contentMode;
     this.#bytesMax = preferredBatchSizeInKilobytes * 1_024;
@@ -66,4 +90,9 @@ export class Target {
   leave(): void {
     this.origin.leave();
   }
+}
+
+function kindOf(destination: Destination | undefined, endpoint: Endpoint | undefined): TargetKind {
+  if (destination?.endpointType !== 'AzureFunction') return 'webhook';
+  return endpoint ? 'function' : 'unknownFunction';
 }

@@ -7,7 +7,7 @@ import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
-import type { Clock, Log } from '@gridpost/model';
+import type { Clock, FunctionApps, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
@@ -60,6 +60,8 @@ export interface GatewayOptions {
   readonly publicUrl?: string | undefined;
   /** Whether subscriptions may ask for no handshake (`validation: "none"`). Default false. */
   readonly allowUnvalidatedEndpoints?: boolean;
+  /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
+  readonly functionApps?: FunctionApps;
   /** How the gateway's own requests are connected. Default: as the system does, certificates verified. */
   readonly connector?: Connector;
   /** Undefined: plain HTTP. */
@@ -118,6 +120,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     connector: options.connector,
     policy: {
       noneAllowed: options.allowUnvalidatedEndpoints ?? false,
+      functionApps: options.functionApps ?? new Map(),
       // Without an admin key nobody but this machine reaches the API (docs/architecture.md).
       loopbackTrusted: options.adminKey === undefined,
     },

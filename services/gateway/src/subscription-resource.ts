@@ -23,6 +23,7 @@ import {
 } from './dead-letter-destination.js';
 import {
   destinationFaults,
+  type DestinationRules,
   destinationOf,
   destinationView,
   type WrittenDestination,
@@ -65,6 +66,12 @@ const check = resourceCheck<{ readonly properties: Written }>(
   'SubscriptionProperties',
 );
 
+/** What a deployment allows of what can be written. */
+export interface Allowed {
+  readonly destinations: DestinationRules;
+  readonly deadLetters: DeadLetterPlaces;
+}
+
 export interface WrittenProperties {
   readonly properties: SubscriptionProperties;
   /** The pointer to where they stand in the body. */
@@ -72,13 +79,16 @@ export interface WrittenProperties {
 }
 
 /**
- * The properties of a body with or without the outer `properties`, defaults filled in. Read-only properties of an exported subscription are dropped; any other that is not known is
- * refused. What filters mean is not looked at. Throws `InvalidResource`.
+ * The properties of a body with or without the outer `properties`, defaults filled in. Read-only properties of an exported
+ * subscription are dropped; any other that is not known is refused. What filters mean is not looked at. Throws `InvalidResource`.
  */
-export function propertiesOf(body: unknown, now: number, places: DeadLetterPlaces): WrittenProperties {
+export function propertiesOf(body: unknown, now: number, allowed: Allowed): WrittenProperties {
   const { written: whole, at } = check(body);
   const written = whole.properties;
-  const faults = [...faultsOf(written, at, now), ...deadLetterDestinationFaults(written, at, places)];
+  const faults = [
+    ...faultsOf(written, at, now, allowed.destinations),
+    ...deadLetterDestinationFaults(written, at, allowed.deadLetters),
+  ];
   if (faults.length) throw invalidResource(faults);
   const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
   const properties: SubscriptionProperties = {
@@ -109,14 +119,14 @@ function queueOf(written: Optional<QueueProperties>): QueueProperties {
 }
 
 /** What a schema cannot say. */
-function faultsOf(written: Written, at: string, now: number): FieldError[] {
+function faultsOf(written: Written, at: string, now: number, rules: DestinationRules): FieldError[] {
   const faults: FieldError[] = [];
   const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
   const eventDeliverySchema = written.eventDeliverySchema ?? defaultSchema;
   if ((destination == null) === (deliveryConfiguration == null)) {
     faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
   } else if (destination) {
-    faults.push(...destinationFaults(destination, `${at}/destination`));
+    faults.push(...destinationFaults(destination, `${at}/destination`, rules));
     if (destination.properties.contentMode === 'binary' && eventDeliverySchema !== defaultSchema) {
       const message = `saw "binary", expected "structured": content modes are of CloudEvents, and eventDeliverySchema is ${eventDeliverySchema}`;
       faults.push({ pointer: `${at}/destination/properties/contentMode`, message });

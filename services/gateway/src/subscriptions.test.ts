@@ -120,9 +120,9 @@ const refusals: [object, string, string | RegExp][] = [
   [{ destination: null }, '/destination', 'saw null, expected an object'],
   [{ destination: { properties: { endpointUrl: url } } }, '/destination/endpointType', 'is missing'],
   [
-    { destination: { endpointType: 'AzureFunction', properties: { endpointUrl: url } } },
+    { destination: { endpointType: 'EventHub', properties: { endpointUrl: url } } },
     '/destination/endpointType',
-    'saw "AzureFunction", expected "WebHook"',
+    'saw "EventHub", expected "WebHook" or "AzureFunction"',
   ],
   [{ destination: { endpointType: 'WebHook' } }, '/destination/properties', 'is missing'],
   [
@@ -130,7 +130,11 @@ const refusals: [object, string, string | RegExp][] = [
     '/destination/properties/endpointUrl',
     'is missing',
   ],
-  [{ destination: hook({ endpointUrl: 7 }) }, '/destination/properties/endpointUrl', /expected a string$/],
+  [
+    { destination: hook({ endpointUrl: 7 }) },
+    '/destination/properties/endpointUrl',
+    /expected a string or null$/,
+  ],
   [{ destination: hook({ endpointUrl: '' }) }, '/destination/properties/endpointUrl', /at least 1 character/],
   [
     { destination: hook({ endpointUrl: 'ftp://example.com/' }) },

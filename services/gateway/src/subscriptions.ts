@@ -1,6 +1,7 @@
 /** Subscriptions over HTTP: created, read, listed and deleted. Their shape is `subscription-resource.ts`'s business. */
 import {
   type Destination,
+  endpointOf,
   GridpostError,
   holderOf,
   isProven,
@@ -30,7 +31,6 @@ import {
   type Stored,
 } from './stored.js';
 import { propertiesOf, subscriptionView, type WrittenProperties } from './subscription-resource.js';
-import { invalidResource } from './validation.js';
 
 /** Documents of one call to the store while a page is gathered. */
 const listStep = 100;
@@ -119,20 +119,21 @@ export function subscriptionRoutes(context: Context): Route[] {
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
-    const { endpointUrl } = await pushedTo(req);
-    res.set('cache-control', 'no-store').json({ endpointUrl });
+    const endpoint = endpointOf(await destinationIn(req), endpoints.policy.functionApps);
+    if (!endpoint) throw new GridpostError('Conflict', 'this deployment does not know the function app');
+    res.set('cache-control', 'no-store').json({ endpointUrl: endpoint.url });
   }
 
   /** The headers that its deliveries get, secret values included. */
   async function getDeliveryAttributes(req: Request, res: Response): Promise<void> {
-    const { deliveryAttributeMappings = [] } = await pushedTo(req);
+    const { deliveryAttributeMappings = [] } = (await destinationIn(req)).properties;
     res.set('cache-control', 'no-store').json({ value: deliveryAttributeMappings });
   }
 
-  async function pushedTo(req: Request): Promise<Destination['properties']> {
+  async function destinationIn(req: Request): Promise<Destination> {
     const { value } = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
     const { destination } = value.properties;
-    if (destination) return destination.properties;
+    if (destination) return destination;
     throw new GridpostError('WrongDeliveryMode', 'events of this subscription are received, not pushed');
   }
 
@@ -198,14 +199,9 @@ export function checkedProperties(
   { clock, filterLimits, endpoints, deadLetterPlaces }: Context,
   body: unknown,
 ): WrittenProperties {
-  const written = propertiesOf(body, clock.now(), deadLetterPlaces);
-  const { properties, at } = written;
-  if (properties.destination?.properties.validation === 'none' && !endpoints.policy.noneAllowed) {
-    const pointer = `${at}/destination/properties/validation`;
-    const message = 'saw "none", which this deployment does not allow (GRIDPOST_ALLOW_UNVALIDATED_ENDPOINTS)';
-    throw invalidResource([{ pointer, message }]);
-  }
-  checkedFilter(properties, at, filterLimits);
+  const allowed = { destinations: endpoints.policy, deadLetters: deadLetterPlaces };
+  const written = propertiesOf(body, clock.now(), allowed);
+  checkedFilter(written.properties, written.at, filterLimits);
   return written;
 }
 

@@ -10,8 +10,9 @@ import { readSchema } from './schemas.js';
 /** Wrong places reported at once; more would not help anybody. */
 const errorsMax = 10;
 const shownMax = 64;
-/** Members whose values are not repeated in answers: URLs of webhooks often hold a secret, and so do their headers. */
-const unshown = /\/endpointUrl$|\/deliveryAttributeMappings\/\d+\/properties\/value$/;
+/** Members whose values are not repeated in answers: URLs of webhooks often hold a secret, and so do their headers; keys are one. */
+const unshown =
+  /\/endpointUrl$|\/(deliveryAttributeMappings\/\d+\/properties\/value|destination\/properties\/key)$/;
 
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true, verbose: true });
 ajvFormats.default(ajv, ['date-time']);

@@ -6,7 +6,7 @@ import { createDelivery, type Delivery, type S3Account } from '@gridpost/deliver
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
-import { type Log, newIncarnation, systemClock } from '@gridpost/model';
+import { type FunctionApps, type Log, newIncarnation, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import type { Configuration } from './config/configuration.js';
@@ -67,6 +67,7 @@ export async function startServer(configuration: Configuration, version: string,
       },
     });
 
+    const functionApps = functionAppsOf(configuration);
     let delivery: Delivery | undefined;
     if (has('delivery')) {
       delivery = createDelivery({
@@ -83,6 +84,7 @@ export async function startServer(configuration: Configuration, version: string,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
+          functionApps,
           userAgent: `gridpost/${version}`,
         },
         deadLetterPlaces: { directory: configuration.deadLetterDirectory, s3: s3AccountOf(configuration) },
@@ -120,6 +122,7 @@ export async function startServer(configuration: Configuration, version: string,
       },
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
+      functionApps,
       deadLetterPlaces: {
         directory: configuration.deadLetterDirectory !== undefined,
         s3: s3AccountOf(configuration) !== undefined,
@@ -167,6 +170,10 @@ export async function startServer(configuration: Configuration, version: string,
       stop: () => (stopping ??= stop()),
     };
   }
+}
+
+function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
+  return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
 }
 
 /** The two settings are there together or not at all. */

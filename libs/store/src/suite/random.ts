@@ -412,10 +412,13 @@ class Driver {
   #settled(entry: LogEntry, share: number): SettleBatch['entries'][number] {
     const deferrals: Deferral[] = [];
     const events = new Map<number, PendingEvent>();
+    // What befalls several events of an entry alike may be stored together.
+    const together = new Map(subscriptions.map((subscription) => [subscription, this.#disposition()]));
+    const alike = this.#chance(0.5) ? 0.9 : 0.1;
     for (const [index, event] of entry.events.slice(0, 20).entries()) {
       for (const subscription of subscriptions) {
         if (!this.#chance(share)) continue;
-        const disposition = this.#disposition();
+        const disposition = this.#chance(alike) ? together.get(subscription)! : this.#disposition();
         deferrals.push({ index, subscription, disposition });
         events.set(index, event);
         if (disposition.kind !== 'leased') continue;
@@ -430,10 +433,22 @@ class Driver {
     const chosen = new Set(
       this.#times(0, max, () => this.#pick(recent)).filter((lease) => lease !== undefined),
     );
-    return [...chosen].map((lease) => ({
-      ...lease,
-      disposition: this.#chance(0.5) ? { kind: 'finished' } : this.#disposition(),
-    }));
+    // Leases that share a token, or some of them, often end together.
+    for (const { token } of [...chosen]) {
+      for (const lease of recent) if (lease.token === token && this.#chance(0.7)) chosen.add(lease);
+    }
+    const together = this.#conclusion();
+    const alike = this.#chance(0.5) ? 0.9 : 0;
+    return [...chosen].map((lease) => {
+      const disposition = this.#chance(alike) ? together : this.#conclusion();
+      // A lock that is prolonged keeps its token.
+      const prolonged = disposition.kind === 'leased' && this.#chance(0.3);
+      return { ...lease, disposition: prolonged ? { ...disposition, token: lease.token } : disposition };
+    });
+  }
+
+  #conclusion(): LeaseOutcome['disposition'] {
+    return this.#chance(0.5) ? { kind: 'finished' } : this.#disposition();
   }
 
   #disposition(): Disposition {

@@ -232,3 +232,11 @@ export async function expectRefusal(call: Promise<unknown>, code: GridpostError[
   expect(error).toBeInstanceOf(GridpostError);
   expect((error as GridpostError).code).toBe(code);
 }
+
+/** Deliveries that one call gave out may share a token; those of different calls never do. */
+export function expectTokensApart(
+  answers: readonly { readonly deliveries: readonly LeasedDelivery[] }[],
+): void {
+  const tokens = answers.flatMap(({ deliveries }) => [...new Set(deliveries.map(({ token }) => token))]);
+  expect(new Set(tokens).size).toBe(tokens.length);
+}

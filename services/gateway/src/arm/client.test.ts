@@ -14,11 +14,14 @@ interface Managed extends ServedSecurely {
 }
 
 /** A gateway over TLS, and the client whose credential returns `token`. */
-async function manage(token?: string): Promise<Managed> {
-  const served = await serveSecurely();
+async function manage(token?: string, options: Parameters<typeof serveSecurely>[0] = {}): Promise<Managed> {
+  const served = await serveSecurely(options);
   const { url: endpoint, tlsOptions, credential } = served;
-  const options = { endpoint, tlsOptions, retryOptions: { maxRetries: 0 } };
-  return { ...served, client: new EventGridManagementClient(credential(token), subscriptionId, options) };
+  const clientOptions = { endpoint, tlsOptions, retryOptions: { maxRetries: 0 } };
+  return {
+    ...served,
+    client: new EventGridManagementClient(credential(token), subscriptionId, clientOptions),
+  };
 }
 
 async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
@@ -167,8 +170,8 @@ describe('domains', () => {
 });
 
 describe('event subscriptions', () => {
-  async function withScopes(): Promise<Managed> {
-    const managed = await manage();
+  async function withScopes(options: Parameters<typeof serveSecurely>[0] = {}): Promise<Managed> {
+    const managed = await manage(undefined, options);
     await managed.client.topics.beginCreateOrUpdateAndWait(group, 'orders', { location: 'westeurope' });
     await managed.client.domains.beginCreateOrUpdateAndWait(group, 'shop', { location: 'westeurope' });
     await managed.client.domainTopics.beginCreateOrUpdateAndWait(group, 'shop', 'north');
@@ -266,6 +269,33 @@ describe('event subscriptions', () => {
     await expect(
       of.beginUpdateAndWait(group, 'orders', 'billing', { eventDeliverySchema: 'CustomInputSchema' }),
     ).rejects.toMatchObject({ statusCode: 400, code: 'InvalidResource' });
+  });
+
+  test('deliver to functions by Azure’s ids of them', async () => {
+    const functionApps = new Map([['shop', { url: endpoint.url, key: 'hidden-key' }]]);
+    const { client } = await withScopes({ functionApps });
+    const { topicEventSubscriptions: of } = client;
+    const resourceId = `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Web/sites/shop/functions/billing`;
+    const made = await of.beginCreateOrUpdateAndWait(group, 'orders', 'billing', {
+      destination: { endpointType: 'AzureFunction', resourceId },
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+    });
+    expect(made).toMatchObject({
+      provisioningState: 'Succeeded',
+      destination: {
+        endpointType: 'AzureFunction',
+        resourceId,
+        maxEventsPerBatch: 1,
+        preferredBatchSizeInKilobytes: 64,
+      },
+    });
+    expect(endpoint.received[0]).toMatchObject({
+      method: 'OPTIONS',
+      path: '/runtime/webhooks/eventgrid?functionName=billing',
+      headers: { 'x-functions-key': 'hidden-key' },
+    });
+    await of.beginUpdateAndWait(group, 'orders', 'billing', { labels: ['b'] });
+    expect((await of.get(group, 'orders', 'billing')).destination).toEqual(made.destination);
   });
 
   test('are children of a topic', async () => {

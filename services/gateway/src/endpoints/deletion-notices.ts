@@ -6,6 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Clock,
+  endpointOf,
+  type FunctionApps,
   isProven,
   type Log,
   type Subscription,
@@ -19,17 +21,20 @@ import { systemEvent } from './system-event.js';
 const underWayMax = 32;
 const waitingMax = 10_000;
 
+export interface DeletionNoticesOptions {
+  readonly outgoing: Outgoing;
+  readonly functionApps: FunctionApps;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 export class DeletionNotices {
-  readonly #outgoing: Outgoing;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #options: DeletionNoticesOptions;
   readonly #waiting: Subscription[] = [];
   #underWay = 0;
 
-  constructor({ outgoing, clock, log }: { outgoing: Outgoing; clock: Clock; log: Log }) {
-    this.#outgoing = outgoing;
-    this.#clock = clock;
-    this.#log = log;
+  constructor(options: DeletionNoticesOptions) {
+    this.#options = options;
   }
 
   /** Returns at once. To be called once for a subscription that was removed. */
@@ -37,7 +42,7 @@ export class DeletionNotices {
     const { destination, eventDeliverySchema } = subscription.properties;
     if (!destination || eventDeliverySchema !== 'EventGridSchema' || !isProven(subscription)) return;
     if (this.#waiting.length < waitingMax) this.#waiting.push(subscription);
-    else this.#log.warn(namesOf(subscription), 'endpoint not told of the deletion: too many at once');
+    else this.#options.log.warn(namesOf(subscription), 'endpoint not told of the deletion: too many at once');
     this.#next();
   }
 
@@ -55,23 +60,26 @@ export class DeletionNotices {
 
   /** Never rejects. */
   async #send(subscription: Subscription): Promise<void> {
+    const { outgoing, functionApps, clock, log } = this.#options;
     const { topic, name, properties } = subscription;
+    const endpoint = endpointOf(properties.destination!, functionApps);
+    if (!endpoint) return;
     const request = systemEvent({
-      url: properties.destination!.properties.endpointUrl,
+      endpoint,
       type: 'SubscriptionDeletion',
       topic: `/${topicPath(topic)}`,
       subscription: name,
       id: randomUUID(),
       eventType: 'Microsoft.EventGrid.SubscriptionDeletedEvent',
       data: { eventSubscriptionId: `/${subscriptionPath(topic, name)}` },
-      now: this.#clock.now(),
+      now: clock.now(),
     });
     try {
-      const { status } = await this.#outgoing.send(request);
-      this.#log.info({ ...namesOf(subscription), status }, 'endpoint told of the deletion');
+      const { status } = await outgoing.send(request);
+      log.info({ ...namesOf(subscription), status }, 'endpoint told of the deletion');
     } catch (error) {
       const reason = describeFailure(error as Error);
-      this.#log.warn({ ...namesOf(subscription), reason }, 'endpoint not told of the deletion');
+      log.warn({ ...namesOf(subscription), reason }, 'endpoint not told of the deletion');
     }
   }
 }

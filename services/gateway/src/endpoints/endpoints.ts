@@ -7,7 +7,7 @@ import { DeletionNotices } from './deletion-notices.js';
 import { HandshakeSecrets } from './handshake-secrets.js';
 import { Handshakes } from './handshakes.js';
 import { type Connector, Outgoing } from './outgoing.js';
-import type { ValidationPolicy } from './provisioning.js';
+import type { EndpointPolicy } from './provisioning.js';
 
 export interface EndpointsOptions {
   readonly store: Store;
@@ -16,12 +16,12 @@ export interface EndpointsOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly rootKey: Buffer;
-  readonly policy: ValidationPolicy;
+  readonly policy: EndpointPolicy;
   readonly connector: Connector | undefined;
 }
 
 export class Endpoints {
-  readonly policy: ValidationPolicy;
+  readonly policy: EndpointPolicy;
   readonly secrets: HandshakeSecrets;
   readonly handshakes: Handshakes;
   readonly deletionNotices: DeletionNotices;
@@ -32,9 +32,10 @@ export class Endpoints {
     this.policy = policy;
     this.secrets = new HandshakeSecrets(rootKey);
     this.#outgoing = new Outgoing(clock, connector);
-    const requests = { outgoing: this.#outgoing, secrets: this.secrets };
-    this.handshakes = new Handshakes({ ...options, ...requests });
-    this.deletionNotices = new DeletionNotices({ clock, log, outgoing: this.#outgoing });
+    const { functionApps } = policy;
+    const outgoing = this.#outgoing;
+    this.handshakes = new Handshakes({ ...options, functionApps, outgoing, secrets: this.secrets });
+    this.deletionNotices = new DeletionNotices({ clock, log, functionApps, outgoing });
   }
 
   /** `publicUrl`: where endpoints reach the gateways; its host is the origin that they are asked to allow. */

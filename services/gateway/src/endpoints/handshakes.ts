@@ -8,6 +8,9 @@
  */
 import {
   type Clock,
+  type Endpoint,
+  endpointOf,
+  type FunctionApps,
   type Log,
   type PendingProvisioning,
   pendingOf,
@@ -37,6 +40,7 @@ export interface HandshakesOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly secrets: HandshakeSecrets;
+  readonly functionApps: FunctionApps;
   readonly outgoing: Outgoing;
 }
 
@@ -141,7 +145,7 @@ export class Handshakes {
   }
 
   async #take(path: string, id: string): Promise<void> {
-    const { store, clock } = this.#options;
+    const { store, clock, functionApps } = this.#options;
     const found = (await store.resources.get(path)) as Stored<Subscription> | undefined;
     const pending = found && pendingOf(found.value);
     const now = clock.now();
@@ -152,14 +156,20 @@ export class Handshakes {
       );
       return;
     }
-    const { hostname } = new URL(found!.value.properties.destination!.properties.endpointUrl);
+    const endpoint = endpointOf(found!.value.properties.destination!, functionApps);
+    if (!endpoint) {
+      const reason = 'the function app is not among those of this deployment';
+      await this.#rewrite(path, id, (_, at) => ({ state: 'Failed', at, reason }));
+      return;
+    }
+    const { hostname } = new URL(endpoint.url);
     if (this.#triesAt(hostname) >= triesPerHostMax) return;
     this.#hosts.set(id, hostname);
     const trying = tried(pending, now);
     const subscription: Subscription = { ...found!.value, provisioning: trying };
     const claimed = await store.resources.put(path, subscription, { ifMatch: found!.etag });
     if (!('etag' in claimed)) return;
-    const verdict = await this.#ask(subscription, trying);
+    const verdict = await this.#ask(endpoint, subscription, trying);
     const { tries } = trying.handshake;
     await this.#rewrite(path, id, (current, at) => {
       // A try of which nothing was heard in time was made again, by another.
@@ -176,20 +186,23 @@ export class Handshakes {
 
   /** Undefined if this process ends before there is an answer. */
   async #ask(
-    { topic, name, properties }: Subscription,
+    endpoint: Endpoint,
+    { topic, name }: Subscription,
     { handshake }: PendingProvisioning,
   ): Promise<Verdict | undefined> {
     const { clock, secrets, outgoing } = this.#options;
     const { id, kind } = handshake;
-    const url = properties.destination!.properties.endpointUrl;
     const address = secrets.urlOf({ subscription: subscriptionPath(topic, name), id }, this.#publicUrl);
     try {
       if (kind === 'Options') {
         const origin = this.#origin;
-        return judgeOrigin(await outgoing.send(originRequest({ url, origin, callbackUrl: address })), origin);
+        return judgeOrigin(
+          await outgoing.send(originRequest({ endpoint, origin, callbackUrl: address })),
+          origin,
+        );
       }
       const code = secrets.codeOf(id);
-      const ask = { url, topic: `/${topicPath(topic)}`, subscription: name, id, code, now: clock.now() };
+      const ask = { endpoint, topic: `/${topicPath(topic)}`, subscription: name, id, code, now: clock.now() };
       return judgeCode(await outgoing.send(validationEvent({ ...ask, validationUrl: address })), code);
     } catch (error) {
       if (error instanceof NoAnswer && error.why === 'closed') return undefined;

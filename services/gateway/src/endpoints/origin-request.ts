@@ -2,11 +2,12 @@
  * CloudEvents' handshake: the endpoint is asked with OPTIONS whether this origin may send to it, and allows it in its
  * answer, or later by calling back (CloudEvents HTTP WebHook §4).
  */
+import type { Endpoint } from '@gridpost/model';
 import type { Answer, OutgoingRequest } from './outgoing.js';
 import { allowedRateOf, passing, type Verdict } from './verdict.js';
 
 export interface OriginAsk {
-  readonly url: string;
+  readonly endpoint: Endpoint;
   /** Name of this deployment. */
   readonly origin: string;
   readonly callbackUrl: string;
@@ -18,11 +19,12 @@ export interface OriginAsk {
  */
 const requestedRate = 6_000;
 
-export function originRequest({ url, origin, callbackUrl }: OriginAsk): OutgoingRequest {
+export function originRequest({ endpoint, origin, callbackUrl }: OriginAsk): OutgoingRequest {
   return {
     method: 'OPTIONS',
-    url,
+    url: endpoint.url,
     headers: {
+      ...endpoint.headers,
       'webhook-request-origin': origin,
       'webhook-request-callback': callbackUrl,
       'webhook-request-rate': String(requestedRate),

@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Destination,
+  type Endpoint,
+  endpointOf,
   type Handshake,
   type HandshakeKind,
   isLoopback,
@@ -14,13 +16,12 @@ import {
   type Subscription,
   type SubscriptionProperties,
 } from '@gridpost/model';
+import type { DestinationRules } from '../destination-resource.js';
 import { requestMs } from './outgoing.js';
 import type { Verdict } from './verdict.js';
 
-/** What a deployment lets endpoints skip. */
-export interface ValidationPolicy {
-  /** Whether subscriptions may ask for none. */
-  readonly noneAllowed: boolean;
+/** What a deployment says of endpoints. */
+export interface EndpointPolicy extends DestinationRules {
   /** Whether endpoints on loopback need none: only where nobody else can reach the API either. */
   readonly loopbackTrusted: boolean;
 }
@@ -36,13 +37,12 @@ const marginMs = 5_000;
 /** How the endpoint is to be asked; undefined where there is none. */
 export function kindNeeded(
   { destination, eventDeliverySchema }: SubscriptionProperties,
-  { loopbackTrusted }: ValidationPolicy,
+  { loopbackTrusted, functionApps }: EndpointPolicy,
 ): HandshakeKind | undefined {
   if (!destination) return undefined;
-  const { endpointUrl, validation } = destination.properties;
-  if (validation === 'none') return 'None';
-  const host = new URL(endpointUrl).hostname.replace(/^\[(.*)\]$/, '$1');
-  if (loopbackTrusted && isLoopback(host)) return 'None';
+  if (destination.properties.validation === 'none') return 'None';
+  const endpoint = endpointOf(destination, functionApps);
+  if (loopbackTrusted && endpoint && isLoopback(hostOf(endpoint))) return 'None';
   // Endpoints of CloudEvents have CloudEvents' own handshake (Event Grid, "Webhook event delivery").
   return eventDeliverySchema === 'CloudEventSchemaV1_0' ? 'Options' : 'ValidationEvent';
 }
@@ -53,14 +53,16 @@ export function kindNeeded(
  */
 export function provisionedBy(
   properties: SubscriptionProperties,
-  policy: ValidationPolicy,
+  policy: EndpointPolicy,
   before: Subscription | undefined,
   now: number,
 ): Provisioning | undefined {
   const kind = kindNeeded(properties, policy);
   if (kind === undefined) return undefined;
   const known = before?.provisioning;
-  if (known && isSameEndpoint(before.properties.destination, properties.destination)) {
+  const same = (one: Destination | undefined): string | undefined =>
+    one && endpointOf(one, policy.functionApps)?.url;
+  if (known && same(before.properties.destination) === same(properties.destination)) {
     const standing = known.state === 'Succeeded' ? known.kind : pendingOf(before)?.handshake.kind;
     if (standing === kind) return known;
   }
@@ -77,8 +79,9 @@ export function begun(kind: HandshakeKind, state: 'Creating' | 'Updating', now: 
   };
 }
 
-function isSameEndpoint(before: Destination | undefined, after: Destination | undefined): boolean {
-  return before?.properties.endpointUrl === after?.properties.endpointUrl;
+/** Without the brackets of an IPv6 address. */
+function hostOf({ url }: Endpoint): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** A try begins. The gateway that got this written makes it, and no other. */

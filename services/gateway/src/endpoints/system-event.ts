@@ -1,8 +1,9 @@
 /** Events that Gridpost itself sends to an endpoint of Event Grid's schema, each alone in its array. */
+import type { Endpoint } from '@gridpost/model';
 import type { OutgoingRequest } from './outgoing.js';
 
 export interface SystemEvent {
-  readonly url: string;
+  readonly endpoint: Endpoint;
   /** What the request is, beside `Notification` (Event Grid, "Message delivery and retry", headers). */
   readonly type: 'SubscriptionValidation' | 'SubscriptionDeletion';
   /** The topic's path, and the subscription's name. */
@@ -18,12 +19,13 @@ const dataVersion = '2';
 const metadataVersion = '1';
 
 export function systemEvent(event: SystemEvent): OutgoingRequest {
-  const { url, type, topic, subscription, id, eventType, data, now } = event;
+  const { endpoint, type, topic, subscription, id, eventType, data, now } = event;
   const eventTime = new Date(now).toISOString();
   return {
     method: 'POST',
-    url,
+    url: endpoint.url,
     headers: {
+      ...endpoint.headers,
       'content-type': 'application/json; charset=utf-8',
       'aeg-event-type': type,
       'aeg-subscription-name': subscription,

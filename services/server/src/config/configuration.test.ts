@@ -208,6 +208,12 @@ describe('secrets from files', () => {
     );
   });
 
+  test('can hold an object', () => {
+    const apps = { shop: { url: 'https://shop.example.com', key: 'hidden' } };
+    const file = secretFile(JSON.stringify(apps));
+    expect(parse([], { GRIDPOST_FUNCTION_APPS_FILE: file }).configuration.functionApps).toEqual(apps);
+  });
+
   test('a missing file is a problem', () => {
     expect(problemsOf([], { GRIDPOST_ADMIN_KEY_FILE: '/nowhere/at/all' })).toEqual([
       expect.stringContaining('GRIDPOST_ADMIN_KEY_FILE cannot be read: ENOENT'),
@@ -219,5 +225,36 @@ describe('secrets from files', () => {
     expect(
       problemsOf([], { GRIDPOST_ADMIN_KEY_FILE: file, GRIDPOST_ADMIN_KEY: 'another-key-of-length' }),
     ).toEqual(['GRIDPOST_ADMIN_KEY and GRIDPOST_ADMIN_KEY_FILE are both set; keep one']);
+  });
+});
+
+describe('function apps', () => {
+  const parsed = (text: string) => parse([], { GRIDPOST_FUNCTION_APPS: text }).configuration.functionApps;
+
+  test('are an object in JSON', () => {
+    const apps = {
+      Shop: { url: 'https://shop.example.com', key: 'hidden' },
+      other: { url: 'http://h/base' },
+    };
+    expect(parsed(JSON.stringify(apps))).toEqual(apps);
+  });
+
+  test.each([
+    ['hidden'],
+    ['[]'],
+    ['{"shop":"hidden"}'],
+    ['{"shop":{"key":"hidden"}}'],
+    ['{"shop":{"url":"ftp://hidden"}}'],
+    ['{"shop":{"url":"https://h/?code=hidden"}}'],
+    ['{"shop":{"url":"https://h","secret":"hidden"}}'],
+    ['{"shop":{"url":"https://h","key":"hid den"}}'],
+    ['{"no app":{"url":"https://h"}}'],
+  ])('such as %s are a problem that does not repeat them', (text) => {
+    const problems = problemsOf([], { GRIDPOST_FUNCTION_APPS: text });
+    expect(problems.length).toBeGreaterThan(0);
+    for (const problem of problems) {
+      expect(problem).toMatch(/^GRIDPOST_FUNCTION_APPS /);
+      expect(problem).not.toContain('hidden');
+    }
   });
 });

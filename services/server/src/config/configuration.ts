@@ -4,7 +4,7 @@
  * handed parsed values. The schema is the single list: names, types, defaults and descriptions come from it.
  */
 import { readFileSync } from 'node:fs';
-import { type Durability, isLoopback } from '@gridpost/model';
+import { type Durability, type FunctionApp, isLoopback } from '@gridpost/model';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Command, CommanderError } from 'commander';
 import { nearest } from './nearest.js';
@@ -25,6 +25,7 @@ export interface Configuration {
   readonly oidcAudience?: string;
   readonly publicUrl?: string;
   readonly allowUnvalidatedEndpoints: boolean;
+  readonly functionApps?: Readonly<Record<string, FunctionApp>>;
   readonly roles: readonly Role[];
   readonly partitions?: number;
   readonly storeBytesMax: number;
@@ -47,7 +48,7 @@ export interface Configuration {
 }
 
 interface Property {
-  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'array';
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object';
   readonly items?: { readonly type?: string };
   readonly default?: unknown;
   readonly description: string;
@@ -240,8 +241,17 @@ function convert(text: string, property: Property): unknown {
     const parts = text.split(',').map((part) => part.trim());
     return property.items?.type === 'integer' ? parts.map(number) : parts;
   }
+  if (property.type === 'object') return parsed(text);
   if (property.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   return property.type === 'string' ? text : number(text);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function unknownVariables(
