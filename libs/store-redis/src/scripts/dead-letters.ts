@@ -68,7 +68,7 @@ for i = 2, #ARGV, 2 do
   if entry and not gone[member] and string.match(tag, '^%d+') == ARGV[i + 1] then
     gone[member] = true
     unbury(entry, subscription, index)
-    release(entry, index)
+    release(entry, { index })
     count = count + 1
   end
 end

@@ -27,7 +27,10 @@ local function memberOf(entry, number) return string.format('%s%03d', entry, num
 local function placeOf(member) return sub(member, 1, 23), tonumber(sub(member, 24)) end
 
 local function take(name, facts)
-  local entry = { name = name, key = base .. ':held:' .. name, facts = facts, count = byte(facts) }
+  local count = byte(facts)
+  local entry = {
+    name = name, key = base .. ':held:' .. name, facts = facts, count = count, uses = sub(facts, 2 + 5 * count), over = false,
+  }
   inHand[name] = entry
   return entry
 end
@@ -69,15 +72,22 @@ local function unset(entry, field)
   fields[#fields + 1] = field
 end
 
--- An event is used once less.
-local function release(entry, index)
-  local released = entry.released
-  if not released then
-    released = {}
-    entry.released = released
+-- These events, in their order, are used once less each; \`over\` says that none is used any more.
+local function release(entry, indexes)
+  local uses, at, last = entry.uses, 1, #indexes
+  while at <= last do
+    local chunk, fewer = chunkOf(entry, indexes[at]), 0
+    repeat
+      fewer, at = fewer + 1, at + 1
+    until at > last or chunkOf(entry, indexes[at]) ~= chunk
+    local left = struct.unpack('<I4', uses, 1 + 4 * chunk) - fewer
+    uses = sub(uses, 1, 4 * chunk) .. struct.pack('<I4', left) .. sub(uses, 5 + 4 * chunk)
+    if left == 0 then
+      entry.over = not string.find(uses, '[^%z]')
+      if not entry.over then unset(entry, '@' .. chunk) end
+    end
   end
-  local chunk = chunkOf(entry, index)
-  released[chunk] = (released[chunk] or 0) + 1
+  entry.uses, entry.released = uses, true
 end
 
 -- Lua can pass on some 8,000 values.
@@ -89,21 +99,14 @@ end
 
 -- Writes what was changed of an entry in hand, or forgets it with its last use.
 local function write(entry)
+  if entry.over then
+    call('DEL', entry.key)
+    inHand[entry.name] = false
+    return
+  end
   if entry.released then
-    local facts = sub(entry.facts, 1, 1 + 5 * entry.count)
-    local uses = sub(entry.facts, 2 + 5 * entry.count)
-    for chunk, fewer in pairs(entry.released) do
-      local left = struct.unpack('<I4', uses, 1 + 4 * chunk) - fewer
-      if left == 0 then unset(entry, '@' .. chunk) end
-      uses = sub(uses, 1, 4 * chunk) .. struct.pack('<I4', left) .. sub(uses, 5 + 4 * chunk)
-    end
-    if not string.find(uses, '[^%z]') then
-      call('DEL', entry.key)
-      inHand[entry.name] = false
-      return
-    end
-    entry.facts, entry.released = facts .. uses, nil
-    set(entry, ':', entry.facts)
+    entry.released = false
+    set(entry, ':', sub(entry.facts, 1, 1 + 5 * entry.count) .. entry.uses)
   end
   if entry.set then inParts('HSET', entry.key, entry.set) end
   if entry.unset then inParts('HDEL', entry.key, entry.unset) end

@@ -51,7 +51,7 @@ local function dropOldest(subscription, excess, most)
       local entry, i = letterOf(member, subscription)
       if entry then
         unbury(entry, subscription, i)
-        release(entry, i)
+        release(entry, { i })
         excess = excess - chargeOf(entry, i)
         dropped = dropped + 1
       end

@@ -180,7 +180,7 @@ end
 -- Forgets open deliveries.
 local function forget(open, indexes)
   close(open, indexes)
-  for _, index in ipairs(indexes) do release(open.entry, index) end
+  release(open.entry, indexes)
 end
 
 -- Writes the runs that were changed: their places in the queues at once, their records with the entry.
@@ -191,7 +191,7 @@ local function requeue(open)
     local run = open.runs[name]
     if not exists(open, name) then
       open.runs[name] = nil
-      unset(entry, subscription .. ':' .. name)
+      if not entry.over then unset(entry, subscription .. ':' .. name) end
       call('ZREM', queue('due', subscription), memberOf(entry.name, name))
     elseif run and run.new then
       run.new = nil
@@ -207,7 +207,7 @@ local function requeue(open)
     if not open.queued then call('ZADD', queue('age', subscription), 0, entry.name) end
     open.queued = true
   else
-    unset(entry, subscription)
+    if not entry.over then unset(entry, subscription) end
     call('ZREM', queue('age', subscription), entry.name)
     opened[subscription .. entry.name] = nil
   end

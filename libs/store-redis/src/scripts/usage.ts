@@ -54,7 +54,7 @@ for _, member in ipairs(left > 0 and redis.call('ZRANGE', queue('dead', subscrip
   local entry, i = letterOf(member, subscription)
   if entry then
     unbury(entry, subscription, i)
-    release(entry, i)
+    release(entry, { i })
   end
   left = left - 1
 end
