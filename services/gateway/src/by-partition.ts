@@ -1,6 +1,8 @@
-/** Items by the partition that each is in, in their order: what is asked of a store is asked partition by partition. */ import type { Incarnation } from '@gridpost/model';
+/** What is asked of a store is asked partition by partition. */
+import type { Incarnation } from '@gridpost/model';
 import type { Store } from '@gridpost/store';
 
+/** Items by the partition that each is in, in their order. */
 export function byPartition<T>(items: Iterable<T>, partitionOf: (item: T) => number): Map<number, T[]> {
   const groups = new Map<number, T[]>();
   for (const item of items) {

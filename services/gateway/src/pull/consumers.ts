@@ -48,6 +48,8 @@ export interface Receiving {
 
 type Conclusion = LeaseOutcome['disposition'];
 
+const finished: Conclusion = { kind: 'finished' };
+
 /** A lock can be renewed for so long after the event was received (Event Grid namespaces, "Renew lock"). */
 const renewMsMax = 3_600_000;
 
@@ -96,16 +98,11 @@ export class Consumers {
     action: Action,
   ): Promise<boolean[]> {
     const queueLimits = queueLimitsOf(subscription.properties.queue);
-    const outcomes = locks.map((lock) => ({
-      lock,
-      conclusion: this.#conclusionOf(subscription, queueLimits, lock, action),
-    }));
-    const applied = await this.#apply(
+    return this.#apply(
       subscription,
-      outcomes.flatMap(({ lock, conclusion }) => (conclusion ? [{ ...lock, conclusion }] : [])),
+      locks,
+      locks.map((lock) => this.#conclusionOf(subscription, queueLimits, lock, action)),
     );
-    let at = 0;
-    return outcomes.map(({ conclusion }) => conclusion !== undefined && applied[at++]!);
   }
 
   /** Answers everybody who waits, and lets nobody wait any more. */
@@ -136,7 +133,8 @@ export class Consumers {
   ): readonly LeasedDelivery[] {
     const { deliveriesMax, timeToLiveMs } = queueLimitsOf(subscription.properties.queue);
     const admitted: LeasedDelivery[] = [];
-    const over: (Lock & { conclusion: Conclusion })[] = [];
+    const over: Lock[] = [];
+    const conclusions: Conclusion[] = [];
     for (const delivery of deliveries) {
       const { attempts, liveFrom } = delivery.state;
       if (attempts <= deliveriesMax && now - liveFrom < timeToLiveMs) {
@@ -145,10 +143,11 @@ export class Consumers {
       }
       const lock = { ...lockOf(delivery), received: attempts - 1 };
       const reason = now - liveFrom < timeToLiveMs ? 'MaxDeliveryAttemptsExceeded' : 'TimeToLiveExceeded';
-      over.push({ ...lock, conclusion: this.#giveUp(subscription, lock, reason) });
+      over.push(lock);
+      conclusions.push(this.#giveUp(subscription, lock, reason));
     }
     if (over.length > 0) {
-      this.#apply(subscription, over).catch((error: unknown) => {
+      this.#apply(subscription, over, conclusions).catch((error: unknown) => {
         // Their leases run out, and they are judged again.
         this.#options.log.warn({ error: String(error) }, 'events that are over could not be written');
       });
@@ -163,53 +162,53 @@ export class Consumers {
     lock: Lock,
     action: Action,
   ): Conclusion | undefined {
-    const state = stateOf(lock);
     switch (action.kind) {
       case 'acknowledge':
-        return { kind: 'finished' };
+        return finished;
       case 'reject':
         return this.#giveUp(subscription, lock, 'Rejected');
       case 'release':
         return lock.received >= deliveriesMax
           ? this.#giveUp(subscription, lock, 'MaxDeliveryAttemptsExceeded')
-          : { kind: 'deferred', dueInMs: action.delayMs, state };
+          : { kind: 'deferred', dueInMs: action.delayMs, state: stateOf(lock) };
       case 'renewLock':
         return this.#options.clock.now() - lock.receivedAt < renewMsMax
-          ? { kind: 'leased', leaseMs: lockMs, token: lock.lease, state }
+          ? { kind: 'leased', leaseMs: lockMs, token: lock.lease, state: stateOf(lock) }
           : undefined;
     }
   }
 
   #giveUp({ properties }: PulledSubscription, lock: Lock, reason: DeadLetterReason): Conclusion {
-    return properties.deadLettering
-      ? { kind: 'deadLettered', reason, state: stateOf(lock) }
-      : { kind: 'finished' };
+    return properties.deadLettering ? { kind: 'deadLettered', reason, state: stateOf(lock) } : finished;
   }
 
-  /** Whether each was still locked. Counts what was given up. */
+  /** Whether each was still locked, and has a conclusion. Counts what was given up. */
   async #apply(
     { incarnation, topic, name }: PulledSubscription,
-    ended: readonly (Lock & { readonly conclusion: Conclusion })[],
+    locks: readonly Lock[],
+    conclusions: readonly (Conclusion | undefined)[],
   ): Promise<boolean[]> {
     const { store, metrics } = this.#options;
-    const applied = new Array<boolean>(ended.length).fill(false);
-    const groups = byPartition(ended.entries(), ([, { place }]) => place.partition);
+    const applied = new Array<boolean>(locks.length).fill(false);
+    const concluded = [...locks.keys()].filter((at) => conclusions[at] !== undefined);
+    const groups = byPartition(concluded, (at) => locks[at]!.place.partition);
     await Promise.all(
       [...groups].map(async ([partition, together]) => {
-        const outcomes = together.map(([, { place, lease, conclusion }]): LeaseOutcome => {
+        const outcomes = together.map((at): LeaseOutcome => {
+          const { place, lease } = locks[at]!;
           const { entry, index } = place;
-          return { entry, index, subscription: incarnation, token: lease, disposition: conclusion };
+          return { entry, index, subscription: incarnation, token: lease, disposition: conclusions[at]! };
         });
         const result = await store.conclude(partition, outcomes);
-        for (const [index, [at]] of together.entries()) applied[at] = result.applied[index]!;
+        for (const [index, at] of together.entries()) applied[at] = result.applied[index]!;
         for (const { deadLettered, dropped } of result.quotaEffects) {
           if (deadLettered > 0) metrics.deadLettered.with(topic, name, 'QuotaExceeded').add(deadLettered);
           if (dropped > 0) metrics.dropped.with(topic, name, 'DeadLetterQuotaExceeded').add(dropped);
         }
       }),
     );
-    for (const [at, { conclusion }] of ended.entries())
-      if (applied[at] && conclusion.kind === 'deadLettered')
+    for (const [at, conclusion] of conclusions.entries())
+      if (applied[at] && conclusion?.kind === 'deadLettered')
         metrics.deadLettered.with(topic, name, conclusion.reason).add();
     return applied;
   }

@@ -80,7 +80,13 @@ export function pullRoutes(context: Context): Route[] {
 
   /** Throws as `getSubscription`, and `WrongDeliveryMode`. */
   async function pulledSubscription(req: Request): Promise<PulledSubscription> {
-    const { value } = await getSubscription(context.store.resources, scopeOf(req), parameter(req, 'name'));
+    const scope = scopeOf(req);
+    const name = parameter(req, 'name');
+    const { registry, store } = context;
+    // Consumers ask all the time. One that has just been made elsewhere may not be known yet.
+    const value =
+      registry.subscriptionAt(scope, name)?.subscription ??
+      (await getSubscription(store.resources, scope, name)).value;
     if (value.properties.queue) return value as PulledSubscription;
     throw new GridpostError(
       'WrongDeliveryMode',
