@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore } from './index.js';
 import {
+  audit,
   canSpawnRedis,
   type RedisCluster,
   type RedisServer,
@@ -38,13 +39,18 @@ async function open(
     store,
     async reopen() {
       await store.close();
+      await audit(admin, prefix);
       store = await again();
       return store;
     },
     share: again,
     async close() {
       await store.close();
-      await wipe(admin, prefix);
+      try {
+        await audit(admin, prefix);
+      } finally {
+        await wipe(admin, prefix);
+      }
     },
   };
 }

@@ -10,7 +10,7 @@ import type { Key } from './keys.js';
 import type { Link } from './link.js';
 import { found } from './scripts/founding.js';
 
-const format = 1;
+const format = 2;
 /** How long an emptied store is reported: long enough for a probe and an alert to see it. */
 const saidForMs = 60_000;
 

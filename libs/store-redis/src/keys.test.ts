@@ -42,7 +42,7 @@ describe('queue members', () => {
     ['1-1\n', 0],
     ['1-1', -1],
     ['1-1', 1.5],
-    ['1-1', 1_000],
+    ['1-1', 128],
     ['1-1', Number.NaN],
     ['12345678901234-0', 0],
   ])('cannot be made of %j and %d', (entry, index) => {

@@ -4,7 +4,7 @@
  *
  * Nothing a user chose ever becomes part of a key: incarnations are checked here, and names and paths are only values.
  */
-import type { EntryId, Incarnation } from '@gridpost/model';
+import { type EntryId, type Incarnation, limits } from '@gridpost/model';
 
 /** The key a script is given: `{prefix:p3}`, or `{prefix:config}` for resources and membership. */
 export type Key = string;
@@ -33,23 +33,34 @@ export function checkIncarnation(incarnation: Incarnation): Incarnation {
 export const isEntryId = (id: EntryId): boolean => entryRule.test(id);
 
 /**
- * An event's name in queues and in the key of its held payload: milliseconds, sequence and index as 13, 10 and 3 digits,
- * so that members compare as their events were accepted, bytewise. Undefined where no such event can exist.
+ * An entry's name in queues and in the key of what is held of it: milliseconds and sequence as 13 and 10 digits, so that
+ * names compare as their entries were accepted, bytewise. Undefined where no such entry can exist.
  */
-export function memberOf(entry: EntryId, index: number): string | undefined {
+export function nameOf(entry: EntryId): string | undefined {
   const parts = entryRule.exec(entry);
-  if (!parts || !Number.isInteger(index) || index < 0 || index > 999) return undefined;
-  return parts[1]!.padStart(13, '0') + parts[2]!.padStart(10, '0') + String(index).padStart(3, '0');
+  return parts ? parts[1]!.padStart(13, '0') + parts[2]!.padStart(10, '0') : undefined;
+}
+
+/** Undoes `nameOf`. */
+export function entryOf(name: string): { entry: EntryId; acceptedAt: number } {
+  const acceptedAt = Number(name.slice(0, 13));
+  return { entry: `${acceptedAt}-${Number(name.slice(13, 23))}`, acceptedAt };
+}
+
+/** Whether an entry can have an event of this index. */
+export const isIndex = (index: number): boolean =>
+  Number.isInteger(index) && index >= 0 && index < limits.entryEventsMax;
+
+/** An event's name in queues: its entry's, and its index as 3 digits. Undefined where no such event can exist. */
+export function memberOf(entry: EntryId, index: number): string | undefined {
+  const name = nameOf(entry);
+  if (name === undefined || !isIndex(index)) return undefined;
+  return name + String(index).padStart(3, '0');
 }
 
 /** Undoes `memberOf`. */
 export function placeOf(member: string): { entry: EntryId; index: number; acceptedAt: number } {
-  const acceptedAt = Number(member.slice(0, 13));
-  return {
-    entry: `${acceptedAt}-${Number(member.slice(13, 23))}`,
-    index: Number(member.slice(23)),
-    acceptedAt,
-  };
+  return { ...entryOf(member), index: Number(member.slice(23)) };
 }
 
 export const acceptedAtOf = (entry: EntryId): number => Number(entry.slice(0, entry.indexOf('-')));

@@ -154,8 +154,10 @@ const publish = (store: Store, content: string) =>
       expect(await refusal(server.url, { partitions })).toContain('partitions');
     }
     expect(await refusal(server.url, { commandTimeoutMs: 100 })).toContain('timeout of 100 ms');
-    await operator(server).hset('{gp:config}', 'format', 2);
-    expect(await refusal(server.url)).toContain('format 2');
+    for (const other of [1, 3]) {
+      await operator(server).hset('{gp:config}', 'format', other);
+      expect(await refusal(server.url)).toContain(`format ${other}, this version of Gridpost reads format 2`);
+    }
   });
 
   test('keeps stores of different prefixes apart, and all names out of keys', async () => {

@@ -13,15 +13,15 @@ import {
   type LeaseOutcome,
   type PartitionUsage,
   type Quota,
-  type QuotaEffect,
   type ReceiveAsk,
   type ReceiveResult,
   type SettleBatch,
   type SettleResult,
   type Usage,
-  unpackState,
 } from '@gridpost/store';
-import { checkIncarnation, isEntryId, memberOf, placeOf } from './keys.js';
+import { alikeOf, appliedOf } from './alike.js';
+import { deadLetterOf, quotaEffectsOf, readLeased, usageOf } from './answers.js';
+import { checkIncarnation, isEntryId, memberOf } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
 import { letGo, readDeadLetter, readDeadLetters, redrive } from './scripts/dead-letters.js';
@@ -84,12 +84,10 @@ export class Queues {
       const reply = await this.#link.run(due, this.#partitions.key(partition), [String(epoch), text]);
       if (!reply) throw new Fenced(partition, epoch);
       const [now, next, more, ...fields] = reply as [number, number, number, ...Buffer[]];
-      for (let i = 0; i < fields.length; i += 6) {
-        const delivery = leasedOf(partition, fields, i);
-        deliveries.push(delivery);
-        const { subscription } = delivery;
-        if (more) rooms.set(subscription, (rooms.get(subscription) ?? ask.room) - 1);
-      }
+      const before = deliveries.length;
+      readLeased(partition, fields, deliveries);
+      for (const { subscription } of more ? deliveries.slice(before) : [])
+        rooms.set(subscription, (rooms.get(subscription) ?? ask.room) - 1);
       if (!more) return { deliveries, now, nextInMs: next < 0 ? undefined : next };
     }
   }
@@ -107,17 +105,17 @@ export class Queues {
     ])) as [number, number, ...Buffer[]];
     const [now, next, ...fields] = reply;
     const deliveries: LeasedDelivery[] = [];
-    for (let i = 0; i < fields.length; i += 6) deliveries.push(leasedOf(partition, fields, i));
+    readLeased(partition, fields, deliveries);
     return { deliveries, now, nextInMs: next < 0 ? undefined : next };
   }
 
   async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
-    const { text, possible } = concludeText(outcomes, this.#quota);
+    const groups = alikeOf(outcomes);
+    const text = concludeText(outcomes, groups, this.#quota);
     const reply = await this.#link.run(conclude, this.#partitions.key(partition), [text]);
-    const [done, effects] = reply as [number[], readonly (Buffer | number)[]];
-    let at = 0;
+    const [done, effects] = reply as [Buffer, readonly (Buffer | number)[]];
     return {
-      applied: possible.map((can) => can && done[at++] === 1),
+      applied: appliedOf(outcomes.length, groups, done),
       quotaEffects: quotaEffectsOf(effects),
     };
   }
@@ -242,70 +240,4 @@ export class Queues {
     const [removed, effects] = reply as [number, (Buffer | number)[]];
     return { removed, quotaEffects: quotaEffectsOf(effects) };
   }
-}
-
-function quotaEffectsOf(effects: readonly (Buffer | number)[]): QuotaEffect[] {
-  const quotaEffects: QuotaEffect[] = [];
-  for (let i = 0; i < effects.length; i += 3) {
-    quotaEffects.push({
-      subscription: String(effects[i]),
-      deadLettered: effects[i + 1] as number,
-      dropped: effects[i + 2] as number,
-    });
-  }
-  return quotaEffects;
-}
-
-/** A held payload is the event's part of its log entry: u8 topic length, topic, u32 frame length, frame. */
-function payloadOf(payload: Buffer): { topic: string; frame: Buffer } {
-  const end = 1 + payload[0]!;
-  return { topic: payload.toString('latin1', 1, end), frame: payload.subarray(end + 4) };
-}
-
-function leasedOf(partition: number, fields: readonly Buffer[], at: number): LeasedDelivery {
-  const { acceptedAt, ...place } = placeOf(fields[at]!.toString('latin1'));
-  const { topic, frame } = payloadOf(fields[at + 5]!);
-  return {
-    place: { partition, ...place },
-    subscription: fields[at + 1]!.toString('latin1'),
-    topic,
-    acceptedAt,
-    token: fields[at + 2]!.toString('latin1'),
-    leaseExpired: fields[at + 3]!.toString('latin1') === 'l',
-    state: unpackState(String(fields[at + 4])),
-    frame,
-  };
-}
-
-function deadLetterOf(
-  partition: number,
-  subscription: Incarnation,
-  fields: readonly Buffer[],
-  at: number,
-): DeadLetter {
-  const { acceptedAt, ...place } = placeOf(fields[at]!.toString('latin1'));
-  const [deadLetteredAt, reason] = fields[at + 1]!.toString('latin1').split(' ');
-  const { topic, frame } = payloadOf(fields[at + 3]!);
-  return {
-    place: { partition, ...place },
-    subscription,
-    topic,
-    acceptedAt,
-    deadLetteredAt: Number(deadLetteredAt),
-    reason: reason as DeadLetter['reason'],
-    state: unpackState(String(fields[at + 2])),
-    frame,
-  };
-}
-
-function usageOf(fields: readonly (Buffer | number | null)[], at: number): Usage {
-  const oldest = fields[at + 5];
-  return {
-    subscription: String(fields[at]),
-    deferred: Number(fields[at + 1]),
-    deferredBytes: Number(fields[at + 2]),
-    deadLettered: Number(fields[at + 3]),
-    deadLetteredBytes: Number(fields[at + 4]),
-    oldestAcceptedAt: oldest ? placeOf(String(oldest)).acceptedAt : undefined,
-  };
 }

@@ -2,7 +2,6 @@
 import {
   announcedBy,
   chargedBytes,
-  type Disposition,
   type LeaseOutcome,
   packState,
   type Quota,
@@ -10,7 +9,8 @@ import {
   type SettleBatch,
   type SettledEntry,
 } from '@gridpost/store';
-import { checkIncarnation, isEntryId, memberOf } from './keys.js';
+import { type Alike, alikeOf, alikeOfEntry } from './alike.js';
+import { checkIncarnation, isEntryId, nameOf } from './keys.js';
 
 /** Deliveries that one quota moves in one settle, so that a quota that was lowered does not block the server. */
 const quotaStepsMax = 1_000;
@@ -23,27 +23,25 @@ export function isOnlyRemoval({ entries, outcomes }: SettleBatch): boolean {
 
 export function settleText(batch: SettleBatch, quota: Quota): string {
   return JSON.stringify({
-    entries: batch.entries.filter(({ id }) => isEntryId(id)).map(entryOf),
-    outcomes: batch.outcomes.flatMap((outcome) => outcomeOf(outcome) ?? []),
+    entries: batch.entries.filter(({ id }) => isEntryId(id)).map(entryText),
+    outcomes: alikeOf(batch.outcomes).map(outcomeText),
+    overhead: chargedBytes(0),
     announced: Array.from(announcedBy(batch), checkIncarnation),
     quota: quotaText(quota),
   });
 }
 
-/** The outcomes that a delivery here can have; those of the others are not applied. */
+/** `groups`: the outcomes, put together. */
 export function concludeText(
   outcomes: readonly LeaseOutcome[],
+  groups: readonly Alike[],
   quota: Quota,
-): { readonly text: string; readonly possible: readonly boolean[] } {
-  const texts = outcomes.map(outcomeOf);
-  return {
-    text: JSON.stringify({
-      outcomes: texts.flatMap((text) => text ?? []),
-      released: Array.from(releasedBy(outcomes), checkIncarnation),
-      quota: quotaText(quota),
-    }),
-    possible: texts.map((text) => text !== undefined),
-  };
+): string {
+  return JSON.stringify({
+    outcomes: groups.map(outcomeText),
+    released: Array.from(releasedBy(outcomes), checkIncarnation),
+    quota: quotaText(quota),
+  });
 }
 
 const quotaText = ({ deferredBytesMax, bytesMax }: Quota) => ({
@@ -52,31 +50,25 @@ const quotaText = ({ deferredBytesMax, bytesMax }: Quota) => ({
   steps: quotaStepsMax,
 });
 
-/** In an array of its own. */
-function outcomeOf({ entry, index, subscription, token, disposition }: LeaseOutcome) {
-  const member = memberOf(entry, index);
-  if (member === undefined) return undefined;
-  const end = disposition.kind === 'finished' ? finished : dispositionOf(disposition);
-  return [[member, checkIncarnation(subscription), token, ...end]];
+const none: readonly never[] = [];
+
+function outcomeText({ entry, subscription, token, indexes, disposition }: Alike) {
+  return [nameOf(entry), checkIncarnation(subscription), token, indexes, ...dispositionText(disposition)];
 }
 
-const finished = ['f', 0, '', ''] as const;
-
-function entryOf({ id, deferrals, events }: SettledEntry) {
-  return [
-    id,
-    deferrals.map(({ index, subscription, disposition }) => [
-      index,
-      memberOf(id, index),
-      checkIncarnation(subscription),
-      chargedBytes(events.get(index)!.frame.length),
-      ...dispositionOf(disposition),
-    ]),
-  ];
+function entryText({ id, deferrals }: SettledEntry) {
+  if (deferrals.length === 0) return [id, '', none];
+  const groups = alikeOfEntry(id, deferrals).map(({ subscription, indexes, disposition }) => [
+    checkIncarnation(subscription),
+    indexes,
+    ...dispositionText(disposition),
+  ]);
+  return [id, nameOf(id), groups];
 }
 
 /** Kind, delay or lease in ms, token or reason, state. */
-function dispositionOf(disposition: Disposition): readonly [string, number, string, string] {
+function dispositionText(disposition: Alike['disposition']): readonly [string, number, string, string] {
+  if (disposition.kind === 'finished') return ['f', 0, '', ''];
   const state = packState(disposition.state);
   if (disposition.kind === 'deferred') return ['d', Math.ceil(disposition.dueInMs), '', state];
   if (disposition.kind === 'deadLettered') return ['x', 0, disposition.reason, state];

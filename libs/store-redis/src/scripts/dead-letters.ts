@@ -1,6 +1,10 @@
 /** Dead letters: reading them, letting them go, and giving them another life. */
 import { Script } from '../call.js';
-import { allowedWhenFull, clock, deliveries } from './parts.js';
+import { held, payloads } from './held.js';
+import { letters } from './letters.js';
+import { allowedWhenFull, clock } from './parts.js';
+import { deliveries } from './quotas.js';
+import { runs } from './runs.js';
 
 /**
  * Reads a page of a subscription's dead letters, in the order of dead-lettering.
@@ -9,15 +13,15 @@ import { allowedWhenFull, clock, deliveries } from './parts.js';
  *     ARGV     subscription, position after which (0 for the first page), most, most bytes
  *     returns  1 if there are more; then position, member, tag (instant and reason), state, payload of each
  */
-export const readDeadLetters = new Script(`${allowedWhenFull}${deliveries}
+export const readDeadLetters = new Script(`${allowedWhenFull}${held}${payloads}${runs}${letters}
 local subscription, most, room = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local found = redis.call('ZRANGEBYSCORE', queue('dead', subscription), '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, most + 1)
 local answer, size = { 0 }, 1
 for i = 1, #found, 2 do
   local member = found[i]
-  local kind, _, tag, state = find(member, subscription)
-  if kind then
-    local payload = redis.call('HGET', held(member), ':payload')
+  local entry, index, tag, state = letterOf(member, subscription)
+  if entry then
+    local payload = payloadOf(entry, index)
     room = room - #payload
     if i > 2 * most or (room < 0 and size > 1) then
       answer[1] = 1
@@ -41,12 +45,10 @@ return answer
  *     ARGV     subscription, member
  *     returns  tag (instant and reason), state, payload; nothing if there is none
  */
-export const readDeadLetter = new Script(`${allowedWhenFull}${deliveries}
-local record = redis.call('HGET', held(ARGV[2]), ARGV[1])
-if not record then return {} end
-local kind, _, tag, state = parse(record)
-if kind ~= 'x' then return {} end
-return { tag, state, redis.call('HGET', held(ARGV[2]), ':payload') }
+export const readDeadLetter = new Script(`${allowedWhenFull}${held}${payloads}${runs}${letters}
+local entry, index, tag, state = letterOf(ARGV[2], ARGV[1])
+if not entry then return {} end
+return { tag, state, payloadOf(entry, index) }
 `);
 
 /**
@@ -59,15 +61,15 @@ return { tag, state, redis.call('HGET', held(ARGV[2]), ':payload') }
  */
 export const letGo = new Script(`${allowedWhenFull}${clock}${deliveries}
 local subscription = ARGV[1]
-local count = 0
+local gone, count = {}, 0
 for i = 2, #ARGV, 2 do
-  local record = redis.call('HGET', held(ARGV[i]), subscription)
-  if record then
-    local kind, charge, tag = parse(record)
-    if kind == 'x' and string.match(tag, '^%d+') == ARGV[i + 1] then
-      drop(ARGV[i], subscription, kind, charge)
-      count = count + 1
-    end
+  local member = ARGV[i]
+  local entry, index, tag = letterOf(member, subscription)
+  if entry and not gone[member] and string.match(tag, '^%d+') == ARGV[i + 1] then
+    gone[member] = true
+    unbury(entry, subscription, index)
+    release(entry, { index })
+    count = count + 1
   end
 end
 finish(now())
@@ -89,16 +91,24 @@ export const redrive = new Script(`${allowedWhenFull}${clock}${deliveries}
 local subscription, most = ARGV[1], tonumber(ARGV[2])
 local at = now()
 local chosen = most > 0 and redis.call('ZRANGE', queue('dead', subscription), 0, most - 1) or { unpack(ARGV, 4) }
-local count = 0
+local state = string.format('{"attempts":0,"liveFrom":%.0f}', at)
+local redriven, count = {}, 0
 for _, member in ipairs(chosen) do
-  local record = redis.call('HGET', held(member), subscription)
-  if record then
-    local kind, charge = parse(record)
-    if kind == 'x' then
-      write(member, subscription, kind, 'd', charge, '', string.format('{"attempts":0,"liveFrom":%.0f}', at), at)
-      count = count + 1
-    end
+  local entry, i = letterOf(member, subscription)
+  local indexes = entry and (redriven[entry] or {})
+  if entry and not indexes[i] then
+    redriven[entry] = indexes
+    indexes[i] = true
+    unbury(entry, subscription, i)
+    count = count + 1
   end
+end
+for entry, indexes in pairs(redriven) do
+  local there = {}
+  for i = 0, entry.count - 1 do
+    if indexes[i] then there[#there + 1] = i end
+  end
+  begin(entry, subscription, there, 'd', '', state, at)
 end
 finish(at)
 if tonumber(redis.call('HGET', base .. ':usage', subscription) or 0) > tonumber(ARGV[3]) then

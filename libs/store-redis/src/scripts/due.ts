@@ -1,36 +1,53 @@
 /** Leasing what is due, to the owner or to a consumer, and making due. */
 import { Script } from '../call.js';
-import { allowedWhenFull, clock, deliveries, fence } from './parts.js';
+import { held, payloads } from './held.js';
+import { allowedWhenFull, clock, fence } from './parts.js';
+import { runs } from './runs.js';
 
 /**
- * `lease` gives a delivery out and adds it to an answer: member, subscription, token, the kind it had, state, payload. After
- * `deliveries`.
+ * `part` chooses of a run what is to be leased: at most so many, up to so many charged bytes, but `least` at all events;
+ * returns the indexes, their charge, and whether the bytes cut it short. `lease` leases them and adds to an answer: entry,
+ * subscription, token, the kind they had, state, indexes as bytes, index of the first event in each chunk as bytes, and the
+ * chunks. After `payloads` and `runs`.
  */
 const leasing = `
-local function lease(answer, member, subscription, token, kind, charge, state, payload, ends)
-  redis.call('HSET', held(member), subscription, pack('l', charge, token, state))
-  redis.call('ZADD', queue('due', subscription), ends, member)
+local function part(open, name, most, bytes, least)
+  local indexes, charged = {}, 0
+  for _, i in ipairs(indexesOf(open, name, most)) do
+    local charge = chargeOf(open.entry, i)
+    if charged + charge > bytes and #indexes >= least then return indexes, charged, true end
+    indexes[#indexes + 1] = i
+    charged = charged + charge
+  end
+  return indexes, charged, false
+end
+
+local function lease(answer, open, indexes, token, kind, state, ends)
+  local firsts, chunks = chunksOf(open.entry, indexes)
+  move(open, indexes, 'l', token, state, ends)
   local size = #answer
-  answer[size + 1] = member
-  answer[size + 2] = subscription
+  answer[size + 1] = open.entry.name
+  answer[size + 2] = open.subscription
   answer[size + 3] = token
   answer[size + 4] = kind
   answer[size + 5] = state
-  answer[size + 6] = payload
+  answer[size + 6] = string.char(unpack(indexes))
+  answer[size + 7] = firsts
+  for i, chunk in ipairs(chunks) do answer[size + 7 + i] = chunk end
 end
 `;
 
 /**
- * Leases due deliveries, earliest first over all subscriptions. The index \`:due\` gives the subscriptions by their earliest
- * delivery; \`:parked\` those that are not looked at, and until when.
+ * Leases due deliveries, earliest first over all subscriptions. The index `:due` gives the subscriptions by their earliest
+ * delivery; `:parked` those that are not looked at, and until when.
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  epoch
  *     ARGV[2]  JSON: max, room, rooms [[subscription, room]…], parked [subscription…], parkMs, leaseMs, token, bytes
  *     returns  the server's clock in ms; ms until the next is due, or -1; 1 if it stopped for the bytes of the answer;
- *              then for each member, subscription, token, kind it had, state, payload; nil if the epoch is over
+ *              then of each run what `lease` adds; nil if the epoch is over
  */
-export const due = new Script(`${allowedWhenFull}${fence}${clock}${deliveries}${leasing}
+export const due = new Script(`${allowedWhenFull}${fence}${clock}${held}${payloads}${runs}${leasing}
 local ask = cjson.decode(ARGV[2])
 local at = now()
 local parked = base .. ':parked'
@@ -55,7 +72,7 @@ local rooms = {}
 for _, pair in ipairs(ask.rooms) do rooms[pair[1]] = pair[2] end
 
 -- Candidates: of each subscription with room, its earliest. The index is in the order of the earliest delivery, so that
--- \`max\` subscriptions hold the earliest \`max\` deliveries among them.
+-- \`max\` subscriptions hold the earliest \`max\` runs among them, and a run has at least one delivery.
 local candidates, latest = {}, at
 local function earlier(a, b)
   if a.due ~= b.due then return a.due < b.due end
@@ -86,23 +103,28 @@ until #page < 64 or found >= ask.max or skip >= 4096
 prune()
 
 local answer = { at, -1, 0 }
-local bytes, taken = 0, {}
+local left, bytes, taken = ask.max, ask.bytes, {}
 local token = #candidates > 0 and redis.call('HINCRBY', base, 'tokens', #candidates) - #candidates
-for i = 1, #candidates do
-  local member, subscription = candidates[i].member, candidates[i].subscription
-  local kind, charge, _, state = find(member, subscription)
-  if kind then
-    local payload = redis.call('HGET', held(member), ':payload')
-    bytes = bytes + #payload
-    if bytes > ask.bytes and #answer > 3 then
+for i, candidate in ipairs(candidates) do
+  local subscription = candidate.subscription
+  local room = math.min(rooms[subscription] or ask.room, left)
+  local open, run, name = queued(candidate.member, subscription)
+  taken[subscription] = true
+  if run and room > 0 then
+    local indexes, charged, full = part(open, name, room, bytes, #answer > 3 and 0 or 1)
+    if indexes[1] then
+      local own = ask.token .. string.format('%.0f', token + i)
+      lease(answer, open, indexes, own, run.kind, run.state, at + ask.leaseMs)
+      left, bytes = left - #indexes, bytes - charged
+      rooms[subscription] = (rooms[subscription] or ask.room) - #indexes
+    end
+    if full then
       answer[3] = 1
       break
     end
-    local own = ask.token .. string.format('%.0f', token + i)
-    lease(answer, member, subscription, own, kind, charge, state, payload, at + ask.leaseMs)
   end
-  taken[subscription] = true
 end
+flush()
 for subscription in pairs(taken) do index(subscription, at) end
 local first = redis.call('ZRANGE', byDue, 0, 0, 'WITHSCORES')
 if first[1] then answer[2] = math.max(0, tonumber(first[2]) - at) end
@@ -115,10 +137,10 @@ return answer
  *     KEYS[1]  the partition
  *     ARGV     subscription; most deliveries; lease in ms; token; bytes of the answer; how long ago what is given must have
  *              been accepted, in ms, and is then not counted, or -1
- *     returns  the server's clock in ms; ms until the subscription's next is due, or -1; then as \`due\`
+ *     returns  the server's clock in ms; ms until the subscription's next is due, or -1; then as `due`
  */
-export const receive = new Script(`${allowedWhenFull}${clock}${deliveries}${leasing}
-local subscription, room, waited = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6])
+export const receive = new Script(`${allowedWhenFull}${clock}${held}${payloads}${runs}${leasing}
+local subscription, bytes, waited = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6])
 local at = now()
 
 local function received(state)
@@ -130,18 +152,21 @@ local function received(state)
 end
 
 local answer = { at, -1 }
-local first = redis.call('ZRANGEBYSCORE', queue('due', subscription), '-inf', at, 'LIMIT', 0, ARGV[2])
-for _, member in ipairs(first) do
-  if waited >= 0 and at - tonumber(string.sub(member, 1, 13)) < waited then break end
-  local kind, charge, _, state = find(member, subscription)
-  if kind then
-    local payload = redis.call('HGET', held(member), ':payload')
-    room = room - #payload
-    if room < 0 and #answer > 2 then break end
-    local own = ARGV[4] .. redis.call('HINCRBY', base, 'tokens', 1)
-    lease(answer, member, subscription, own, kind, charge, received(state), payload, at + ARGV[3])
+local left = tonumber(ARGV[2])
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', queue('due', subscription), '-inf', at, 'LIMIT', 0, left)) do
+  if left == 0 or (waited >= 0 and at - tonumber(string.sub(member, 1, 13)) < waited) then break end
+  local open, run, name = queued(member, subscription)
+  if run then
+    local indexes, charged, full = part(open, name, left, bytes, #answer > 2 and 0 or 1)
+    if indexes[1] then
+      local own = ARGV[4] .. redis.call('HINCRBY', base, 'tokens', 1)
+      lease(answer, open, indexes, own, run.kind, received(run.state), at + ARGV[3])
+      left, bytes = left - #indexes, bytes - charged
+    end
+    if full then break end
   end
 end
+flush()
 index(subscription, at)
 local next = redis.call('ZRANGE', queue('due', subscription), 0, 0, 'WITHSCORES')
 if next[1] then answer[2] = math.max(0, tonumber(next[2]) - at) end
@@ -153,20 +178,20 @@ return answer
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  subscription
- *     ARGV[2]  leased deliveries seen so far, which stay as they are
- *     ARGV[3]  most deliveries to look at
- *     returns  leased deliveries seen so far, or -1 when all have been looked at
+ *     ARGV[2]  leased runs seen so far, which stay as they are
+ *     ARGV[3]  most runs to look at
+ *     returns  leased runs seen so far, or -1 when all have been looked at
  */
-export const hasten = new Script(`${allowedWhenFull}${clock}${deliveries}
+export const hasten = new Script(`${allowedWhenFull}${clock}${held}${runs}
 local subscription, skip, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = now()
 redis.call('ZREM', base .. ':parked', subscription)
 local later = redis.call('ZRANGEBYSCORE', queue('due', subscription), '(' .. at, '+inf', 'LIMIT', skip, most)
 for _, member in ipairs(later) do
-  local kind = find(member, subscription)
-  if kind == 'd' then
+  local _, run = queued(member, subscription)
+  if run and run.kind == 'd' then
     redis.call('ZADD', queue('due', subscription), at, member)
-  elseif kind then
+  elseif run then
     skip = skip + 1
   end
 end
