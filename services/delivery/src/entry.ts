@@ -1,5 +1,5 @@
 /** A log entry in hand: its deliveries, and what is to be written of them when it is settled. */
-import type { EntryId, InBag } from '@gridpost/model';
+import type { EntryId, InBag, Incarnation } from '@gridpost/model';
 import type { Deferral, LogEntry, PendingEvent, SettledEntry } from '@gridpost/store';
 import { type Conclusion, type EntryInHand, finished, type OpenDelivery } from './open-delivery.js';
 
@@ -50,6 +50,16 @@ export class OpenEntry implements SettledEntry, EntryInHand, InBag {
   /** All its events have been offered. */
   offered(): void {
     if (--this.#open === 0) this.#onComplete(this);
+  }
+
+  /** Makes what is to be deferred for the subscription due at once. */
+  hasten(subscription: Incarnation): void {
+    if (this.deferrals === none) return;
+    this.deferrals = this.deferrals.map((deferral) =>
+      deferral.subscription === subscription && deferral.disposition.kind === 'deferred'
+        ? { ...deferral, disposition: { ...deferral.disposition, dueInMs: 0 } }
+        : deferral,
+    );
   }
 
   conclude({ index, subscription }: OpenDelivery, conclusion: Conclusion): void {

@@ -151,6 +151,9 @@ export class Partition implements DueSite {
   /** Takes up what waits of a subscription that was stopped. If that fails it is taken up when its parking ends. */
   resume(subscription: Incarnation): void {
     const { store, log } = this.#options;
+    // What is not written yet would otherwise be put off after it.
+    for (const entry of this.#inHand.entries) entry.hasten(subscription);
+    this.#settling.hasten(subscription);
     store.hasten(this.partition, subscription).then(
       () => this.#due.soon(),
       (error: unknown) => log.warn({ error: String(error) }, 'a queue could not be taken up at once'),

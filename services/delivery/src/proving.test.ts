@@ -1,7 +1,7 @@
 /** What becomes of events while their endpoint has not agreed to get any. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Handshake, Provisioning, Subscription } from '@gridpost/model';
-import { Endpoint } from '@gridpost/model/testing';
+import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
 const handshake: Handshake = {
@@ -50,6 +50,27 @@ test.each(unproven)('in state %s they are kept, and sent at once when it has agr
   await rig.clock.skip(2_000);
   await rig.settled();
   expect(endpoint.ids().sort()).toEqual(['a', 'b']);
+});
+
+test('they are sent at once also where they were put off in an entry that is not settled yet', async () => {
+  const subscription = await provisioned({ state: 'Creating', handshake });
+  await rig.subscribe('slow', `${endpoint.url}/slow`);
+  let owed: (() => void) | undefined;
+  endpoint.reply((request, response) => {
+    if (request.path !== '/slow') answer(200)(request, response);
+    else owed = () => answer(200)(request, response);
+  });
+  const { metrics } = await rig.work({ ...calm, settleWindowMs: 60_000 });
+  await rig.publish(['a']);
+  await endpoint.until((received) => received.length === 1);
+  expect(metrics.deliveriesDeferred.with('orders', 'hook', 'unproven').value).toBe(1);
+  await rig.put({ ...subscription, provisioning: succeeded });
+  // A worker learns of it within a beat.
+  await rig.clock.skip(2_000);
+  owed!();
+  await rig.clock.skip(1_000);
+  await rig.settled();
+  expect(endpoint.ids('/')).toEqual(['a']);
 });
 
 test('they name the origin that was allowed, and none where none was', async () => {

@@ -74,6 +74,16 @@ export class Settling {
     this.#schedule();
   }
 
+  /** Makes what waits to be deferred for the subscription due at once. A call under way stays as it is. */
+  hasten(subscription: Incarnation): void {
+    for (const entry of this.#entries) entry.hasten(subscription);
+    this.#outcomes = this.#outcomes.map((outcome) =>
+      outcome.subscription === subscription && outcome.disposition.kind === 'deferred'
+        ? { ...outcome, disposition: { ...outcome.disposition, dueInMs: 0 } }
+        : outcome,
+    );
+  }
+
   /** Resolves when everything is written, or nothing will be any more. */
   async idle(): Promise<void> {
     if (this.#stopped || (!this.#batch && this.#entries.length + this.#outcomes.length === 0)) return;
