@@ -64,6 +64,11 @@ export async function startTraffic(): Promise<Traffic> {
         });
       }
       await api.accept(topic, eventOf());
+      // An endpoint that is not written as one on loopback is asked.
+      await api.putTopic('asked');
+      await api.putSubscription('asked', 'hook', {
+        url: sink.url('/asked').replace('127.0.0.1', '0.0.0.0'),
+      });
     },
     async run() {
       await Promise.all([publishOrders(api), fill(new Api(small.url), sink.url('/refused'))]);

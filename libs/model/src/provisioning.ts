@@ -18,6 +18,8 @@ export interface Handshake {
   /** Names one handshake through all its tries. Random, and no secret: what is secret is derived from it. */
   readonly id: string;
   readonly kind: Exclude<HandshakeKind, 'None'>;
+  /** Of `Options`: what the last try asked to have allowed. */
+  readonly origin?: string;
   /** Requests made so far, one under way included. */
   readonly tries: number;
   /**

@@ -63,6 +63,8 @@ export class Runs implements Mirror {
 
   /** The run that holds a delivery, if it is open. */
   find(line: Line, entry: number, index: number): Run | undefined {
+    // A key would take it for another.
+    if (index > 255) return undefined;
     const { runs } = this.#groupOf(line, entry);
     for (const run of runs) if (positionIn(run, index) >= 0) return run;
     // It has left the run whose key this was.

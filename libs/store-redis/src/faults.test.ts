@@ -92,7 +92,8 @@ async function contents(store: Store, epoch: number): Promise<string[]> {
   });
 
   test('that is killed under load loses nothing it had acknowledged', async () => {
-    const server = await serve({ appendFsync: 'everysec' });
+    // With `everysec` a disk that stalls would have Redis postpone its writes, and lose what it replied to (DESIGN.md).
+    const server = await serve({ appendFsync: 'no' });
     const store = await open(server.url, { durability: 'process' });
     const accepted = new Set<string>();
     const refused = new Set<string>();

@@ -198,6 +198,11 @@ export function describeReceiving(open: OpenStore): void {
           { ...outcomeOf(leased!), entry: 'ffff' },
         ];
         expect((await scene.store.conclude(0, none)).applied).toEqual([false, false, false, false]);
+        await scene.hold(epoch, 'another', dueNow);
+        const [another] = (await scene.receive()).deliveries;
+        const once = outcomeOf(another!);
+        const { applied } = await scene.store.conclude(0, [once, { ...once, index: 256 }, once]);
+        expect(applied).toEqual([true, false, false]);
         await scene.store.purge(0, subA, 10);
         expect((await scene.store.conclude(0, [outcomeOf(leased!)])).applied).toEqual([false]);
         expect((await scene.receive()).deliveries).toEqual([]);

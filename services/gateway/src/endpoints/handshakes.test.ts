@@ -1,4 +1,5 @@
 /** When endpoints are asked, how often, by whom, and what stands meanwhile. */
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import { pendingOf, subscriptionPath } from '@gridpost/model';
 import { agree, answer, FakeClock } from '@gridpost/model/testing';
@@ -70,9 +71,15 @@ describe('an endpoint that cannot answer', () => {
     expect(endpoint.received).toHaveLength(count);
   });
 
-  test('in 30 s is cut off', async () => {
+  test.each([
+    ['with silence', silence],
+    [
+      'with a body that never ends',
+      (_: unknown, response: ServerResponse) => void response.writeHead(200).write(' '),
+    ],
+  ])('in 30 s, but %s, is cut off', async (_, reply) => {
     const { subscribe, endpoint, asked, clock, stored } = await serveAsking();
-    endpoint.reply(silence);
+    endpoint.reply(reply);
     await subscribe();
     await asked(1);
     await clock.advance(29_999);
@@ -301,10 +308,18 @@ test('one host is asked by at most four subscriptions at once, and all of them a
   await endpoint.until((received) => received.length === 4);
   await clock.advance(2_000);
   expect(endpoint.received).toHaveLength(4);
+  // They keep nobody else from being asked.
+  const elsewhere = {
+    ...destination,
+    properties: { endpointUrl: endpoint.url.replace('127.0.0.1', 'localhost') },
+  };
+  await admin('PUT', path, { destination: elsewhere });
+  await endpoint.until((received) => received.length === 5);
   for (const pay of owed.splice(0)) pay();
-  await endpoint.until(() => endpoint.connections === 0);
-  await clock.advance(1_000);
-  await endpoint.until((received) => received.length === 7);
+  await until(async () => {
+    await clock.advance(1_000);
+    return endpoint.received.length === 8;
+  });
   for (const pay of owed.splice(0)) pay();
   for (const each of paths) {
     await until(async () => {

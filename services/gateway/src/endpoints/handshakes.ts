@@ -54,7 +54,7 @@ export type Grant = 'granted' | 'asking' | 'over';
 
 export class Handshakes {
   readonly #options: HandshakesOptions;
-  /** Hosts that are asked now, by the handshake's id; empty before that is known. */
+  /** Hosts that are asked now, by the handshake's id. */
   readonly #hosts = new Map<string, string>();
   readonly #underWay = new Set<Promise<void>>();
   #publicUrl = '';
@@ -80,10 +80,13 @@ export class Handshakes {
 
   /** Makes the try that is due, unless there is no room for it now; a later look finds it then. Returns at once. */
   take(subscription: Subscription): void {
-    const { topic, name } = subscription;
+    const { topic, name, properties } = subscription;
     const id = pendingOf(subscription)?.handshake.id;
     if (id === undefined || this.#closed || this.#hosts.has(id)) return;
-    this.#hosts.set(id, '');
+    const endpoint = endpointOf(properties.destination!, this.#options.functionApps);
+    const host = endpoint ? new URL(endpoint.url).hostname : '';
+    if (this.#hosts.size >= triesMax || this.#triesAt(host) >= triesPerHostMax) return;
+    this.#hosts.set(id, host);
     const going = this.#take(subscriptionPath(topic, name), id)
       .catch((error: unknown) => {
         const fields = { topic, subscription: name, error: String(error) };
@@ -105,9 +108,8 @@ export class Handshakes {
       // What calls back before it has answered repeats what it was sent, and has decided nothing.
       asking = kind === 'Options' && phase === 'trying' && now < until;
       if (asking) return undefined;
-      const origin = kind === 'Options' ? { origin: this.#origin } : {};
       const rate = allowedRate === undefined ? {} : { allowedRate };
-      return concluded(pending, { kind: 'agreed', ...origin, ...rate }, now);
+      return concluded(pending, { kind: 'agreed', ...rate }, now);
     });
     if (written) return 'granted';
     return asking ? 'asking' : 'over';
@@ -133,10 +135,8 @@ export class Handshakes {
     const { registry, clock } = this.#options;
     this.#pending ??= pendingIn(registry);
     const now = clock.now();
-    for (const subscription of this.#pending) {
-      if (this.#underWay.size >= triesMax) return;
+    for (const subscription of this.#pending)
       if (this.#isDue(pendingOf(subscription)!, now)) this.take(subscription);
-    }
   }
 
   /** A try that this process does not know of is another's, and where there is no other it died with the last process. */
@@ -162,10 +162,7 @@ export class Handshakes {
       await this.#rewrite(path, id, (_, at) => ({ state: 'Failed', at, reason }));
       return;
     }
-    const { hostname } = new URL(endpoint.url);
-    if (this.#triesAt(hostname) >= triesPerHostMax) return;
-    this.#hosts.set(id, hostname);
-    const trying = tried(pending, now);
+    const trying = tried(pending, this.#origin, now);
     const subscription: Subscription = { ...found!.value, provisioning: trying };
     const claimed = await store.resources.put(path, subscription, { ifMatch: found!.etag });
     if (!('etag' in claimed)) return;

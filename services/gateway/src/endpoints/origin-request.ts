@@ -48,5 +48,5 @@ export function judgeOrigin(answer: Answer, origin: string): Verdict {
     return { kind: 'refused', reason: `the endpoint allows another origin than ${origin}` };
   }
   const allowedRate = allowedRateOf(headers['webhook-allowed-rate']);
-  return { kind: 'agreed', origin, ...(allowedRate === undefined ? {} : { allowedRate }) };
+  return { kind: 'agreed', ...(allowedRate === undefined ? {} : { allowedRate }) };
 }

@@ -84,11 +84,13 @@ function hostOf({ url }: Endpoint): string {
   return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-/** A try begins. The gateway that got this written makes it, and no other. */
-export function tried(pending: PendingProvisioning, now: number): PendingProvisioning {
+/** A try begins, which names this origin where its kind does. The gateway that got this written makes it, and no other. */
+export function tried(pending: PendingProvisioning, origin: string, now: number): PendingProvisioning {
   const { handshake } = pending;
   const until = now + requestMs + marginMs;
-  return { ...pending, handshake: { ...handshake, tries: handshake.tries + 1, phase: 'trying', until } };
+  const named = handshake.kind === 'Options' ? { origin } : {};
+  const tries = handshake.tries + 1;
+  return { ...pending, handshake: { ...handshake, ...named, tries, phase: 'trying', until } };
 }
 
 /** A try ends unmade, and is due again. */
@@ -105,8 +107,13 @@ export function concluded(pending: PendingProvisioning, verdict: Verdict, now: n
   const { handshake, state } = pending;
   switch (verdict.kind) {
     case 'agreed': {
-      const { kind: _, ...allowed } = verdict;
-      return { state: 'Succeeded', at: now, kind: handshake.kind, ...allowed };
+      const { kind, origin } = handshake;
+      const { allowedRate } = verdict;
+      return {
+        ...{ state: 'Succeeded', at: now, kind },
+        ...(origin === undefined ? {} : { origin }),
+        ...(allowedRate === undefined ? {} : { allowedRate }),
+      };
     }
     case 'refused':
       return { state: 'Failed', at: now, reason: verdict.reason };

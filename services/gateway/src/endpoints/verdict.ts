@@ -6,7 +6,7 @@ import type { Answer } from './outgoing.js';
  * could not answer now; `afterMs` if it said when. `refused`: it answered what no other try will change.
  */
 export type Verdict =
-  | { readonly kind: 'agreed'; readonly origin?: string; readonly allowedRate?: number }
+  | { readonly kind: 'agreed'; readonly allowedRate?: number }
   | { readonly kind: 'unanswered'; readonly reason: string }
   | { readonly kind: 'again'; readonly reason: string; readonly afterMs?: number }
   | { readonly kind: 'refused'; readonly reason: string };
