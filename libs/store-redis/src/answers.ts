@@ -9,12 +9,12 @@ import {
 } from '@gridpost/store';
 import { entryOf, placeOf } from './keys.js';
 
-/** Fields of a leased run before its chunks (`scripts/due.ts`). */
+/** Fields of a leased run before its pieces (`scripts/due.ts`). */
 const runFields = 7;
 
 /**
  * Adds the deliveries of leased runs to others. What a run's deliveries have in common is read once; their frames are views
- * of its chunks.
+ * of its pieces.
  */
 export function readLeased(partition: number, fields: readonly Buffer[], deliveries: LeasedDelivery[]): void {
   for (let at = 0; at < fields.length; ) {
@@ -28,21 +28,21 @@ export function readLeased(partition: number, fields: readonly Buffer[], deliver
     at += runFields;
     let next = 0;
     for (const first of firsts) {
-      const chunk = fields[at++]!;
-      for (let index = first, cursor = 0; cursor < chunk.length && next < indexes.length; index++) {
-        const topicEnd = cursor + 1 + chunk[cursor]!;
-        const end = topicEnd + 4 + chunk.readUInt32LE(topicEnd);
+      const piece = fields[at++]!;
+      for (let index = first, cursor = 0; cursor < piece.length && next < indexes.length; index++) {
+        const topicEnd = cursor + 1 + piece[cursor]!;
+        const end = topicEnd + 4 + piece.readUInt32LE(topicEnd);
         if (index === indexes[next]) {
           next++;
           deliveries.push({
             place: { partition, entry, index },
             subscription,
-            topic: chunk.toString('latin1', cursor + 1, topicEnd),
+            topic: piece.toString('latin1', cursor + 1, topicEnd),
             acceptedAt,
             token,
             leaseExpired,
             state,
-            frame: chunk.subarray(topicEnd + 4, end),
+            frame: piece.subarray(topicEnd + 4, end),
           });
         }
         cursor = end;

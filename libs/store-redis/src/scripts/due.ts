@@ -6,34 +6,37 @@ import { runs } from './runs.js';
 
 /**
  * `part` chooses of a run what is to be leased: at most so many, up to so many charged bytes, but `least` at all events;
- * returns the indexes, their charge, and whether the bytes cut it short. `lease` leases them and adds to an answer: entry,
- * subscription, token, the kind they had, state, indexes as bytes, index of the first event in each chunk as bytes, and the
- * chunks. After `payloads` and `runs`.
+ * returns the indexes, and whether the bytes cut it short. `lease` leases them and adds to an answer: entry, subscription,
+ * token, the kind they had, state, indexes as bytes, index of the first event in each piece as bytes, and the pieces;
+ * returns their size. After `payloads` and `runs`.
  */
 const leasing = `
 local function part(open, name, most, bytes, least)
-  local indexes, charged = {}, 0
+  local indexes = {}
   for _, i in ipairs(indexesOf(open, name, most)) do
-    local charge = chargeOf(open.entry, i)
-    if charged + charge > bytes and #indexes >= least then return indexes, charged, true end
+    bytes = bytes - chargeOf(open.entry, i)
+    if bytes < 0 and #indexes >= least then return indexes, true end
     indexes[#indexes + 1] = i
-    charged = charged + charge
   end
-  return indexes, charged, false
+  return indexes, false
 end
 
 local function lease(answer, open, indexes, token, kind, state, ends)
-  local firsts, chunks = chunksOf(open.entry, indexes)
+  local pieces, firsts = piecesOf(open.entry, indexes)
   move(open, indexes, 'l', token, state, ends)
-  local size = #answer
+  local size, bytes = #answer, 0
   answer[size + 1] = open.entry.name
   answer[size + 2] = open.subscription
   answer[size + 3] = token
   answer[size + 4] = kind
   answer[size + 5] = state
   answer[size + 6] = string.char(unpack(indexes))
-  answer[size + 7] = firsts
-  for i, chunk in ipairs(chunks) do answer[size + 7 + i] = chunk end
+  answer[size + 7] = string.char(unpack(firsts))
+  for i, piece in ipairs(pieces) do
+    answer[size + 7 + i] = piece
+    bytes = bytes + #piece
+  end
+  return bytes
 end
 `;
 
@@ -111,11 +114,11 @@ for i, candidate in ipairs(candidates) do
   local open, run, name = queued(candidate.member, subscription)
   taken[subscription] = true
   if run and room > 0 then
-    local indexes, charged, full = part(open, name, room, bytes, #answer > 3 and 0 or 1)
+    local indexes, full = part(open, name, room, bytes, #answer > 3 and 0 or 1)
     if indexes[1] then
       local own = ask.token .. string.format('%.0f', token + i)
-      lease(answer, open, indexes, own, run.kind, run.state, at + ask.leaseMs)
-      left, bytes = left - #indexes, bytes - charged
+      bytes = bytes - lease(answer, open, indexes, own, run.kind, run.state, at + ask.leaseMs)
+      left = left - #indexes
       rooms[subscription] = (rooms[subscription] or ask.room) - #indexes
     end
     if full then
@@ -157,11 +160,11 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', queue('due', subscription), 
   if left == 0 or (waited >= 0 and at - tonumber(string.sub(member, 1, 13)) < waited) then break end
   local open, run, name = queued(member, subscription)
   if run then
-    local indexes, charged, full = part(open, name, left, bytes, #answer > 2 and 0 or 1)
+    local indexes, full = part(open, name, left, bytes, #answer > 2 and 0 or 1)
     if indexes[1] then
       local own = ARGV[4] .. redis.call('HINCRBY', base, 'tokens', 1)
-      lease(answer, open, indexes, own, run.kind, received(run.state), at + ARGV[3])
-      left, bytes = left - #indexes, bytes - charged
+      bytes = bytes - lease(answer, open, indexes, own, run.kind, received(run.state), at + ARGV[3])
+      left = left - #indexes
     end
     if full then break end
   end

@@ -161,31 +161,46 @@ end
 
 /** Reading payloads. After `held`. */
 export const payloads = `
--- The chunks that hold these events, in order: the index of the first event in each, as bytes, and the chunks.
-local function chunksOf(entry, indexes)
-  local firsts, fields, last = {}, {}, nil
-  for _, index in ipairs(indexes) do
-    local chunk = chunkOf(entry, index)
-    if chunk ~= last then
-      local first = index
-      while first > 0 and chunkOf(entry, first - 1) == chunk do first = first - 1 end
-      firsts[#firsts + 1] = first
-      fields[#fields + 1] = '@' .. chunk
-      last = chunk
-    end
+-- Of a chunk that begins with the event \`first\`, the events from one to another.
+local function cut(chunk, first, from, to)
+  local at, start = 1, 1
+  for index = first, to do
+    if index == from then start = at end
+    local length = at + 1 + byte(chunk, at)
+    at = length + 4 + struct.unpack('<I4', chunk, length)
   end
-  return string.char(unpack(firsts)), call('HMGET', entry.key, unpack(fields))
+  return sub(chunk, start, at - 1)
 end
 
--- One event as it stood in its log entry: topic, length and frame.
-local function payloadOf(entry, index)
-  local firsts, chunks = chunksOf(entry, { index })
-  local at, upTo = 1, 1
-  for _ = byte(firsts), index do
-    at = upTo
-    local length = at + 1 + byte(chunks[1], at)
-    upTo = length + 4 + struct.unpack('<I4', chunks[1], length)
+-- The events of these indexes, which are in order, as they stood in their log entry: pieces of chunks, and the index of the
+-- first event in each. A script that wants several events of a chunk one by one reads it once.
+local function piecesOf(entry, indexes)
+  local known = entry.chunks or {}
+  entry.chunks = known
+  local spans, missing = {}, {}
+  for _, index in ipairs(indexes) do
+    local chunk, span = chunkOf(entry, index), spans[#spans]
+    if span and span.chunk == chunk then
+      span.to = index
+    else
+      spans[#spans + 1] = { chunk = chunk, from = index, to = index }
+      if not known[chunk] then missing[#missing + 1] = '@' .. chunk end
+    end
   end
-  return sub(chunks[1], at, upTo - 1)
+  if missing[1] then
+    for i, text in ipairs(call('HMGET', entry.key, unpack(missing))) do known[tonumber(sub(missing[i], 2))] = text end
+  end
+  local firsts, pieces = {}, {}
+  for i, span in ipairs(spans) do
+    local chunk, first = span.chunk, span.from
+    while first > 0 and chunkOf(entry, first - 1) == chunk do first = first - 1 end
+    local whole = first == span.from and (span.to + 1 == entry.count or chunkOf(entry, span.to + 1) ~= chunk)
+    firsts[i] = span.from
+    pieces[i] = whole and known[chunk] or cut(known[chunk], first, span.from, span.to)
+  end
+  return pieces, firsts
 end
+
+-- One event: topic, length and frame.
+local function payloadOf(entry, index) return piecesOf(entry, { index })[1] end
 `;
