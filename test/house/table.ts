@@ -4,7 +4,7 @@
  */
 import type { Ambient } from './sources.js';
 
-const ports = ['model', 'codec', 'routing', 'store', 'metrics', 'registry', 'ingest'];
+const ports = ['model', 'codec', 'routing', 'store', 'metrics', 'registry', 'ingest', 'egress'];
 
 /** Rooms that a room may import. `*`: any. A room that is not named here fails the test until it is given a row. */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -17,6 +17,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'store-redis': ['store', 'model'],
   registry: ['model', 'routing', 'store'],
   ingest: ['model', 'routing', 'store'],
+  egress: [],
   // Never each other, and never an adapter: what they need of the store is in the port.
   gateway: ports,
   delivery: ports,

@@ -19,6 +19,7 @@ export const attemptOutcomes = [
   'SocketError',
   'ResolutionError',
   'TlsError',
+  'AddressNotAllowed',
   'InvalidAzureFunctionDestination',
   'Aborted',
 ] as const;
@@ -64,6 +65,7 @@ export const eventGridOutcomes = {
   SocketError: 'SocketError',
   ResolutionError: 'ResolutionError',
   TlsError: 'SocketError',
+  AddressNotAllowed: 'SocketError',
   InvalidAzureFunctionDestination: 'InvalidAzureFunctionDestination',
   Aborted: 'Aborted',
 } as const satisfies Record<AttemptOutcome, string>;

@@ -5,12 +5,9 @@
  *
  * The one used last is used next, so that few connections stay warm instead of many going stale.
  */
-import { lookup } from 'node:dns';
-import type { LookupFunction, Socket } from 'node:net';
-import { buildConnector, Client } from 'undici';
-
-/** Makes a connection; undici's shape, so that a guard can be put around it. */
-export type Connector = buildConnector.connector;
+import type { Socket } from 'node:net';
+import type { Connector } from '@gridpost/egress';
+import { Client } from 'undici';
 
 export interface ConnectionOptions {
   /** See `DeliverySettings`. */
@@ -20,33 +17,6 @@ export interface ConnectionOptions {
 
 /** An idle connection is closed after this, unless the endpoint announced a shorter time (undici's default). */
 const keepAliveMs = 4_000;
-
-/**
- * TCP and TLS as the system has them: certificates are verified against the system's roots, HTTP/1.1 only. Names are
- * looked up once for all connections that wait for the same: `getaddrinfo` takes one of libuv's four threads each time,
- * and a name server that does not answer must not take them all.
- */
-export function plainConnector(timeoutMs: number): Connector {
-  return buildConnector({ timeout: timeoutMs, allowH2: false, lookup: sharedLookup() });
-}
-
-export function sharedLookup(resolve: LookupFunction = lookup as LookupFunction): LookupFunction {
-  const running = new Map<string, Parameters<LookupFunction>[2][]>();
-  return (hostname, options, callback) => {
-    const key = `${hostname} ${options.family} ${options.hints} ${options.all}`;
-    const waiting = running.get(key);
-    if (waiting) {
-      waiting.push(callback);
-      return;
-    }
-    const callbacks = [callback];
-    running.set(key, callbacks);
-    resolve(hostname, options, (...answer) => {
-      running.delete(key);
-      for (const call of callbacks) call(...answer);
-    });
-  };
-}
 
 export class Connection {
   readonly client: Client;

@@ -1,5 +1,6 @@
 /** Puts the delivery worker together: who knows whom, and what is done at which beat. The rules stand elsewhere. */
 import { performance } from 'node:perf_hooks';
+import type { Egress } from '@gridpost/egress';
 import type { Clock, Log, Random, Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -7,7 +8,7 @@ import type { Store } from '@gridpost/store';
 import { Chore } from './chore.js';
 import { Destinations, type Places } from './dead-letters/destinations.js';
 import { DeadLetterWriter } from './dead-letters/writer.js';
-import { Connections, type Connector, plainConnector } from './connections.js';
+import { Connections } from './connections.js';
 import { disable } from './disabling.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
@@ -30,8 +31,8 @@ export interface DeliveryOptions {
   readonly settings?: Partial<DeliverySettings>;
   /** Where dead letters may be written, beside webhooks. */
   readonly deadLetterPlaces?: Places;
-  /** How connections are made. Default: as the system does, certificates verified. */
-  readonly connector?: Connector;
+  /** How endpoints are connected to, and which may be. */
+  readonly egress: Pick<Egress, 'connector'>;
 }
 
 export interface Delivery {
@@ -93,7 +94,7 @@ class Service implements Delivery {
     const settings = settingsOf(options.settings);
     this.#options = options;
     this.#settings = settings;
-    const connector = options.connector ?? plainConnector(settings.connectTimeoutMs);
+    const connector = options.egress.connector(settings.connectTimeoutMs);
     this.#connections = new Connections({ connectionsPerOrigin: settings.connectionsPerOrigin, connector });
     this.#pipeline = new Pipeline({
       clock,

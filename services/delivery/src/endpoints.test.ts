@@ -3,8 +3,9 @@ import { createServer, type AddressInfo, type LookupFunction, type Server, Socke
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DeliveryState } from '@gridpost/store';
+import { type Connector, plainConnector } from '@gridpost/egress';
 import { buildConnector } from 'undici';
-import { Origin, plainConnector, sharedLookup } from './connections.js';
+import { Origin } from './connections.js';
 import { elsewhere, expired, good, key } from './testing/certificates.js';
 import { answer, Endpoint } from '@gridpost/model/testing';
 import { Rig } from './testing/rig.js';
@@ -78,13 +79,13 @@ async function tls(options: TlsOptions): Promise<string> {
 /** Delivers one event to the url, runs past the deadline of an attempt if told so, and returns what was noted. */
 async function attempt(
   url: string,
-  { expires = false, ...options }: { expires?: boolean } & Partial<Parameters<Rig['work']>[1]> = {},
+  { expires = false, connector = plainConnector(1_000) }: { expires?: boolean; connector?: Connector } = {},
 ): Promise<{ state: DeliveryState }> {
   const subscription = await rig.subscribe('hook', url, {
     timeoutSeconds: 2,
     retryPolicy: { maxDeliveryAttempts: 1, eventTimeToLiveInMinutes: 60 },
   });
-  await rig.work({}, options);
+  await rig.work({}, { egress: { connector: () => connector } });
   await rig.publish(['a']);
   if (expires) {
     await rig.watched.until(async () => (await rig.logEntries()) === 0);
@@ -283,25 +284,6 @@ describe('a name', () => {
     const { state } = await attempt('http://endpoint.test/', { expires: true, connector });
     expect(state).toMatchObject({ lastOutcome: 'TimedOut' });
   });
-
-  test('is looked up once for all who wait for it, and again afterwards', () => {
-    const asked: Parameters<LookupFunction>[2][] = [];
-    const lookup = sharedLookup((_, __, callback) => void asked.push(callback));
-    const answers: unknown[] = [];
-    const note: Parameters<LookupFunction>[2] = (...given) => void answers.push(given);
-    lookup('a.test', { all: true }, note);
-    lookup('a.test', { all: true }, note);
-    lookup('b.test', { all: true }, note);
-    lookup('a.test', { all: false }, note);
-    expect(asked).toHaveLength(3);
-    asked[0]!(null, '127.0.0.1', 4);
-    expect(answers).toEqual([
-      [null, '127.0.0.1', 4],
-      [null, '127.0.0.1', 4],
-    ]);
-    lookup('a.test', { all: true }, note);
-    expect(asked).toHaveLength(4);
-  });
 });
 
 describe('TLS', () => {
@@ -317,8 +299,7 @@ describe('TLS', () => {
     ['is for another host', elsewhere, [elsewhere], /^ERR_TLS_CERT_ALTNAME_INVALID/],
     ['has expired', expired, [expired], /^CERT_HAS_EXPIRED/],
   ])('with a certificate that %s fails before anything is sent', async (_, cert, ca, message) => {
-    const connector = ca.length > 0 ? trusting(...ca) : plainConnector(1_000);
-    const { state } = await attempt(await tls({ cert }), { connector });
+    const { state } = await attempt(await tls({ cert }), ca.length > 0 ? { connector: trusting(...ca) } : {});
     expect(state).toMatchObject({ lastOutcome: 'TlsError' });
     expect(state.lastError).toMatch(message);
   });

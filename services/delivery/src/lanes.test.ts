@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { plainConnector } from '@gridpost/egress';
 import { type Subscription, subscriptionPath, type Topic, topicPath } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
 import { Metrics } from '@gridpost/metrics';
 import { Registry } from '@gridpost/registry';
 import { MemoryStore } from '@gridpost/store';
 import type { Batch } from './batch.js';
-import { Connections, plainConnector } from './connections.js';
+import { Connections } from './connections.js';
 import type { Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { type Conclusion, type Holder, OpenDelivery } from './open-delivery.js';

@@ -63,6 +63,7 @@ describe('an error', () => {
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'TlsError'],
     ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'TlsError'],
     ['EPROTO', 'TlsError'],
+    ['ERR_EGRESS_PROXY', 'SocketError'],
     [undefined, 'SocketError'],
   ])('with code %s is %s', (code, expected) => {
     expect(outcomeOfError(Object.assign(new Error('x'), code === undefined ? {} : { code }))).toBe(expected);
@@ -72,6 +73,7 @@ describe('an error', () => {
 test.each([
   ['Delivered', false, 'success'],
   ['TimedOut', false, 'timeout'],
+  ['AddressNotAllowed', false, 'blocked'],
   ['ServerError', false, 'retryable'],
   ['Aborted', false, 'retryable'],
   ['BadRequest', true, 'permanent'],

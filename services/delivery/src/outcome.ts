@@ -1,4 +1,5 @@
 /** What an attempt met, in the words of the catalogue: pure functions from a status or an error. */
+import { AddressNotAllowed } from '@gridpost/egress';
 import type { AttemptClass, AttemptOutcome } from '@gridpost/model';
 import type { TargetKind } from './target.js';
 
@@ -48,6 +49,7 @@ const tls =
 export function outcomeOfError(error: Error, kind: TargetKind = 'webhook'): AttemptOutcome {
   // Nothing was called: there is nowhere to call.
   if (kind === 'unknownFunction') return 'InvalidAzureFunctionDestination';
+  if (error instanceof AddressNotAllowed) return 'AddressNotAllowed';
   const code = (error as { code?: unknown }).code;
   if (typeof code !== 'string') return 'SocketError';
   if (timeouts.has(code)) return 'TimedOut';
@@ -60,5 +62,6 @@ export function outcomeOfError(error: Error, kind: TargetKind = 'webhook'): Atte
 export function classOf(outcome: AttemptOutcome, final: boolean): AttemptClass {
   if (outcome === 'Delivered') return 'success';
   if (outcome === 'TimedOut') return 'timeout';
+  if (outcome === 'AddressNotAllowed') return 'blocked';
   return final ? 'permanent' : 'retryable';
 }

@@ -2,18 +2,20 @@
  * The composition root: opens the store, wires the rooms together for the roles this process has, and takes them down
  * in order. Nothing else names an adapter.
  */
+
 import { createDelivery, type Delivery, type S3Account } from '@gridpost/delivery';
+import { plainConnector } from '@gridpost/egress';
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
 import { type FunctionApps, type Log, newIncarnation, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
+import { CertificateFiles } from './certificate-files.js';
 import type { Configuration } from './config/configuration.js';
 import { measuredStore } from './measured-store.js';
 import { openStore } from './open-store.js';
 import { rootKeyOf } from './root-key.js';
-import { CertificateFiles } from './certificate-files.js';
 
 /** How often a process looks for changes that others made, beside what its appends and reads tell it. */
 const refreshEveryMs = 1_000;
@@ -78,6 +80,7 @@ export async function startServer(configuration: Configuration, version: string,
         random: Math.random,
         log,
         worker: newIncarnation(),
+        egress: { connector: plainConnector },
         settings: {
           concurrency: configuration.deliveryConcurrency,
           finalStatuses: configuration.deliveryFinalStatuses,

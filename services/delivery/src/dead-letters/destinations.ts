@@ -1,7 +1,8 @@
 /** Takes batches to where a subscription wants its dead letters, if the deployment has set up such a place. */
 import { createHash } from 'node:crypto';
+import { type Connector, plainConnector } from '@gridpost/egress';
 import { type Clock, isPath, type Subscription } from '@gridpost/model';
-import { Connections, type Connector, plainConnector } from '../connections.js';
+import { Connections } from '../connections.js';
 import type { DeliverySettings } from '../settings.js';
 import type { Batch } from './batch.js';
 import { writeFile } from './directory.js';

@@ -1,4 +1,5 @@
 /** A delivery worker, or several, on a watched reference store, with topics and subscriptions made as tests need them. */
+import { plainConnector } from '@gridpost/egress';
 import {
   type Event,
   frameEvent,
@@ -170,6 +171,7 @@ export class Rig {
       random: seededRandom(1),
       log: logInto(lines),
       worker: name,
+      egress: { connector: plainConnector },
       settings: { ...quick, ...settings },
       ...others,
     });

@@ -1,0 +1,5 @@
+/** Where requests to endpoints may go, and the connections that go there. */
+export { isRange } from './address.js';
+export { AddressNotAllowed } from './address-not-allowed.js';
+export { type Connector, plainConnector } from './connector.js';
+export { Egress, type EgressOptions } from './egress.js';
