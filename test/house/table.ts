@@ -17,7 +17,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'store-redis': ['store', 'model'],
   registry: ['model', 'routing', 'store'],
   ingest: ['model', 'routing', 'store'],
-  egress: [],
+  egress: ['model'],
   // Never each other, and never an adapter: what they need of the store is in the port.
   gateway: ports,
   delivery: ports,

@@ -1,5 +1,6 @@
 /** Where requests to endpoints may go: decided by address, when a subscription is written and at every connection. */
 import { isIP, type LookupFunction } from 'node:net';
+import { hostIn } from '@gridpost/model';
 import { contains, parseAddress, parseRange, type Range } from './address.js';
 import { AddressNotAllowed } from './address-not-allowed.js';
 import { type Connector, connectorWith, systemLookup } from './connector.js';
@@ -55,7 +56,7 @@ export class Egress {
    * Takes as long as the resolver does.
    */
   async allows(url: string): Promise<boolean> {
-    const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
+    const host = hostIn(new URL(url));
     const address = this.#addressIn(host);
     if (address !== undefined) return this.#allows(host, address);
     // Also where all of its addresses are allowed, or a proxy looks: nothing has to be known of them.

@@ -4,6 +4,7 @@
  */
 import { isIP, type LookupFunction } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { hostIn } from '@gridpost/model';
 import { AddressNotAllowed } from './address-not-allowed.js';
 import { Egress } from './egress.js';
 
@@ -107,8 +108,7 @@ const nothing: LookupFunction = () => {
 const egress = new Egress({ lookup: nothing });
 const connect = egress.connector(1_000);
 
-const hostOf = (written: string): string =>
-  new URL(`http://${written}/`).hostname.replace(/^\[(.*)\]$/, '$1');
+const hostOf = (written: string): string => hostIn(new URL(`http://${written}/`));
 
 /** What a connection to it meets, as far as that can be told without making one. */
 function met(hostname: string): Promise<Error | null> {

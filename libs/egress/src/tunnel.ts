@@ -1,6 +1,7 @@
 /** Connections through a proxy: it is asked for a tunnel (RFC 9110 §9.3.6), also for plain HTTP, and sees no request. */
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
+import { hostIn } from '@gridpost/model';
 import type { buildConnector } from 'undici';
 import type { Connector } from './connector.js';
 
@@ -13,7 +14,7 @@ export function tunnelConnector(proxy: URL, timeoutMs: number, secure: Connector
   return (options, callback) => {
     const authority = authorityOf(options);
     const asking = request({
-      host: proxy.hostname.replace(/^\[(.*)\]$/, '$1'),
+      host: hostIn(proxy),
       port: proxy.port || 80,
       method: 'CONNECT',
       path: authority,

@@ -103,6 +103,11 @@ export class Registry {
     return this.#topics.values();
   }
 
+  /** All of them, in no particular order. */
+  subscriptions(): Iterable<RegisteredSubscription> {
+    return this.#subscriptions.values();
+  }
+
   /** Calls after each refresh that changed something; returns how to stop. */
   onChange(call: () => void): () => void {
     this.#watchers.add(call);

@@ -6,7 +6,7 @@
  * In a transaction, runs are changed in memory and written when the transaction ends, or before something is looked for
  * on disk (`write`). A run in hand must not be used any more after that.
  */
-import { type DeliveryState, packState } from '@gridpost/store';
+import { type DeliveryState, isSameState, packState } from '@gridpost/store';
 import type { Mirror } from './commits.js';
 import { dueKey, lineRange, openKey, readOpenKey, type Tables } from './layout.js';
 import type { Line } from './lines.js';
@@ -266,19 +266,7 @@ function alike({ newest }: Group, line: Line, terms: Terms): Run | undefined {
     before.dueAt === terms.dueAt &&
     before.leased === terms.leased &&
     before.token === terms.token &&
-    sameState(before.state, terms.state)
+    isSameState(before.state, terms.state)
     ? run
     : undefined;
-}
-
-function sameState(a: DeliveryState, b: DeliveryState): boolean {
-  return (
-    a === b ||
-    (a.attempts === b.attempts &&
-      a.liveFrom === b.liveFrom &&
-      a.lastAttemptAt === b.lastAttemptAt &&
-      a.lastOutcome === b.lastOutcome &&
-      a.lastStatus === b.lastStatus &&
-      a.lastError === b.lastError)
-  );
 }

@@ -3,7 +3,7 @@
  * written and read as one.
  */
 import type { EntryId, Incarnation } from '@gridpost/model';
-import type { DeliveryState, LeaseOutcome } from '@gridpost/store';
+import { isSameState, type LeaseOutcome } from '@gridpost/store';
 import { isEntryId, isIndex } from './keys.js';
 
 type End = LeaseOutcome['disposition'];
@@ -97,16 +97,4 @@ function isAlike(a: End, b: End): boolean {
     case 'deadLettered':
       return b.kind === 'deadLettered' && a.reason === b.reason && isSameState(a.state, b.state);
   }
-}
-
-function isSameState(a: DeliveryState, b: DeliveryState): boolean {
-  return (
-    a === b ||
-    (a.attempts === b.attempts &&
-      a.liveFrom === b.liveFrom &&
-      a.lastAttemptAt === b.lastAttemptAt &&
-      a.lastOutcome === b.lastOutcome &&
-      a.lastStatus === b.lastStatus &&
-      a.lastError === b.lastError)
-  );
 }

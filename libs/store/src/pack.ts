@@ -78,3 +78,16 @@ export function packState(state: DeliveryState): string {
 export function unpackState(text: string): DeliveryState {
   return JSON.parse(text) as DeliveryState;
 }
+
+/** Whether two states would be packed alike: compared member by member, which costs less. */
+export function isSameState(a: DeliveryState, b: DeliveryState): boolean {
+  return (
+    a === b ||
+    (a.attempts === b.attempts &&
+      a.liveFrom === b.liveFrom &&
+      a.lastAttemptAt === b.lastAttemptAt &&
+      a.lastOutcome === b.lastOutcome &&
+      a.lastStatus === b.lastStatus &&
+      a.lastError === b.lastError)
+  );
+}

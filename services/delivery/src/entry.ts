@@ -1,6 +1,6 @@
 /** A log entry in hand: its deliveries, and what is to be written of them when it is settled. */
 import type { EntryId, InBag, Incarnation } from '@gridpost/model';
-import type { Deferral, LogEntry, PendingEvent, SettledEntry } from '@gridpost/store';
+import type { Deferral, LeaseOutcome, LogEntry, PendingEvent, SettledEntry } from '@gridpost/store';
 import { type Conclusion, type EntryInHand, finished, type OpenDelivery } from './open-delivery.js';
 
 const none: readonly never[] = [];
@@ -54,12 +54,7 @@ export class OpenEntry implements SettledEntry, EntryInHand, InBag {
 
   /** Makes what is to be deferred for the subscription due at once. */
   hasten(subscription: Incarnation): void {
-    if (this.deferrals === none) return;
-    this.deferrals = this.deferrals.map((deferral) =>
-      deferral.subscription === subscription && deferral.disposition.kind === 'deferred'
-        ? { ...deferral, disposition: { ...deferral.disposition, dueInMs: 0 } }
-        : deferral,
-    );
+    if (this.deferrals !== none) this.deferrals = hastened(this.deferrals, subscription);
   }
 
   conclude({ index, subscription }: OpenDelivery, conclusion: Conclusion): void {
@@ -75,4 +70,16 @@ export class OpenEntry implements SettledEntry, EntryInHand, InBag {
     this.onConclude?.(index);
     if (this.#open === 0) this.#onComplete(this);
   }
+}
+
+/** What is to be written, with whatever is deferred for the subscription due at once. */
+export function hastened<T extends Pick<LeaseOutcome, 'subscription' | 'disposition'>>(
+  ends: readonly T[],
+  subscription: Incarnation,
+): T[] {
+  return ends.map((end) =>
+    end.subscription === subscription && end.disposition.kind === 'deferred'
+      ? { ...end, disposition: { ...end.disposition, dueInMs: 0 } }
+      : end,
+  );
 }

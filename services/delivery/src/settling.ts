@@ -8,7 +8,7 @@
  */
 import type { Clock, EntryId, Incarnation, Log, Timer } from '@gridpost/model';
 import { Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
-import type { OpenEntry } from './entry.js';
+import { hastened, type OpenEntry } from './entry.js';
 import { Outage } from './outage.js';
 
 export interface SettlingOptions {
@@ -77,11 +77,7 @@ export class Settling {
   /** Makes what waits to be deferred for the subscription due at once. A call under way stays as it is. */
   hasten(subscription: Incarnation): void {
     for (const entry of this.#entries) entry.hasten(subscription);
-    this.#outcomes = this.#outcomes.map((outcome) =>
-      outcome.subscription === subscription && outcome.disposition.kind === 'deferred'
-        ? { ...outcome, disposition: { ...outcome.disposition, dueInMs: 0 } }
-        : outcome,
-    );
+    this.#outcomes = hastened(this.#outcomes, subscription);
   }
 
   /** Resolves when everything is written, or nothing will be any more. */

@@ -46,7 +46,7 @@ export class Expiry {
   /** Rejects as the store does; the next look goes on. */
   async runOnce(): Promise<void> {
     const { store, registry, clock, log, removed } = this.#options;
-    this.#expiring ??= expiringIn(registry);
+    this.#expiring ??= [...registry.subscriptions()].filter(({ expiresAt }) => expiresAt !== undefined);
     const now = clock.now();
     const due = this.#expiring.filter(({ expiresAt }) => expiresAt! <= now);
     for (const { subscription, etag } of due) {
@@ -66,12 +66,4 @@ export class Expiry {
     this.#stopWatching?.();
     await this.#looking;
   }
-}
-
-function expiringIn(registry: Registry): RegisteredSubscription[] {
-  const found: RegisteredSubscription[] = [];
-  for (const { subscriptions } of registry.topics())
-    for (const registered of subscriptions.values())
-      if (registered.expiresAt !== undefined) found.push(registered);
-  return found;
 }

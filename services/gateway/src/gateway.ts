@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Connector } from '@gridpost/egress';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
 import type { Clock, FunctionApps, Log } from '@gridpost/model';
@@ -17,7 +18,6 @@ import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import { DomainTopics } from './domain-topics.js';
 import { Endpoints } from './endpoints/endpoints.js';
-import type { Connector } from './endpoints/outgoing.js';
 import { assumedUrl } from './endpoints/public-url.js';
 import { Expiry } from './expiry.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';

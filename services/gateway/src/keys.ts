@@ -10,6 +10,11 @@ export function digestOf(secret: string | Buffer): Buffer {
   return hash('sha256', secret, 'buffer');
 }
 
+/** Whether two secrets are the same. Takes the same time wherever they differ. */
+export function isSameSecret(a: string, b: string): boolean {
+  return timingSafeEqual(digestOf(a), digestOf(b));
+}
+
 export class TopicKeys {
   readonly #rootKey: Buffer;
   /** Digests by the topic's document: a change of the topic is a new object, so nothing here can be stale. */

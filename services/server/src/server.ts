@@ -2,7 +2,6 @@
  * The composition root: opens the store, wires the rooms together for the roles this process has, and takes them down
  * in order. Nothing else names an adapter.
  */
-
 import { createDelivery, type Delivery, type S3Account } from '@gridpost/delivery';
 import { plainConnector } from '@gridpost/egress';
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';

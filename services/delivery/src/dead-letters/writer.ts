@@ -107,8 +107,7 @@ export class DeadLetterWriter {
 }
 
 function anyDestination(registry: Registry): boolean {
-  for (const { subscriptions } of registry.topics())
-    for (const { subscription } of subscriptions.values())
-      if (subscription.properties.deadLetterDestination) return true;
+  for (const { subscription } of registry.subscriptions())
+    if (subscription.properties.deadLetterDestination) return true;
   return false;
 }

@@ -1,4 +1,5 @@
 /** What the gateway has to do with endpoints, put together: who is asked, who is told, and by which requests. */
+import type { Connector } from '@gridpost/egress';
 import type { Clock, Log } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -6,7 +7,7 @@ import type { Store } from '@gridpost/store';
 import { DeletionNotices } from './deletion-notices.js';
 import { HandshakeSecrets } from './handshake-secrets.js';
 import { Handshakes } from './handshakes.js';
-import { type Connector, Outgoing } from './outgoing.js';
+import { Outgoing } from './outgoing.js';
 import type { EndpointPolicy } from './provisioning.js';
 
 export interface EndpointsOptions {

@@ -133,7 +133,9 @@ export class Handshakes {
 
   #look(): void {
     const { registry, clock } = this.#options;
-    this.#pending ??= pendingIn(registry);
+    this.#pending ??= Array.from(registry.subscriptions(), ({ subscription }) => subscription).filter(
+      pendingOf,
+    );
     const now = clock.now();
     for (const subscription of this.#pending)
       if (this.#isDue(pendingOf(subscription)!, now)) this.take(subscription);
@@ -244,12 +246,4 @@ export class Handshakes {
     await registry.refresh();
     if (state === 'Succeeded') await hasten(store, incarnation);
   }
-}
-
-function pendingIn(registry: Registry): Subscription[] {
-  const found: Subscription[] = [];
-  for (const { subscriptions } of registry.topics())
-    for (const { subscription } of subscriptions.values())
-      if (pendingOf(subscription)) found.push(subscription);
-  return found;
 }

@@ -3,11 +3,9 @@
  * everything, from connecting to the last byte; redirects are not followed, and no more of an answer is read than is of
  * use. Whether a host may be connected to is the connector's decision.
  */
+import { type Connector, plainConnector } from '@gridpost/egress';
 import { type Clock, limits } from '@gridpost/model';
-import { Agent, buildConnector, request } from 'undici';
-
-/** Makes a connection; undici's shape, so that a guard can be put around it. */
-export type Connector = buildConnector.connector;
+import { Agent, request } from 'undici';
 
 export interface OutgoingRequest {
   readonly method: 'POST' | 'OPTIONS';
@@ -35,7 +33,7 @@ export class Outgoing {
   constructor(clock: Clock, connector: Connector | undefined) {
     this.#clock = clock;
     this.#agent = new Agent({
-      connect: connector ?? buildConnector({ timeout: requestMs, allowH2: false }),
+      connect: connector ?? plainConnector(requestMs),
       // Neither ends an answer that drips; the deadline does.
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -5,10 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Destination,
-  type Endpoint,
   endpointOf,
   type Handshake,
   type HandshakeKind,
+  hostIn,
   isLoopback,
   type PendingProvisioning,
   pendingOf,
@@ -42,7 +42,7 @@ export function kindNeeded(
   if (!destination) return undefined;
   if (destination.properties.validation === 'none') return 'None';
   const endpoint = endpointOf(destination, functionApps);
-  if (loopbackTrusted && endpoint && isLoopback(hostOf(endpoint))) return 'None';
+  if (loopbackTrusted && endpoint && isLoopback(hostIn(new URL(endpoint.url)))) return 'None';
   // Endpoints of CloudEvents have CloudEvents' own handshake (Event Grid, "Webhook event delivery").
   return eventDeliverySchema === 'CloudEventSchemaV1_0' ? 'Options' : 'ValidationEvent';
 }
@@ -77,11 +77,6 @@ export function begun(kind: HandshakeKind, state: 'Creating' | 'Updating', now: 
     state,
     handshake: { id, kind, tries: 0, phase: 'waiting', until: now, endsAt: now + lifeMs },
   };
-}
-
-/** Without the brackets of an IPv6 address. */
-function hostOf({ url }: Endpoint): string {
-  return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** A try begins, which names this origin where its kind does. The gateway that got this written makes it, and no other. */

@@ -2,9 +2,8 @@
  * Event Grid's handshake: the endpoint is sent a code as an event and returns it, or somebody opens the address that came
  * with it (Event Grid, "Endpoint validation with Event Grid events").
  */
-import { timingSafeEqual } from 'node:crypto';
 import { isObject } from '@gridpost/model';
-import { digestOf } from '../keys.js';
+import { isSameSecret } from '../keys.js';
 import type { Answer, OutgoingRequest } from './outgoing.js';
 import { type SystemEvent, systemEvent } from './system-event.js';
 import { passing, type Verdict } from './verdict.js';
@@ -34,7 +33,7 @@ export function judgeCode(answer: Answer, code: string): Verdict {
   if (returned === undefined) {
     return { kind: 'unanswered', reason: 'the endpoint answered 200 without the validation code' };
   }
-  return timingSafeEqual(digestOf(returned), digestOf(code))
+  return isSameSecret(returned, code)
     ? { kind: 'agreed' }
     : { kind: 'refused', reason: 'the endpoint returned another validation code than it was sent' };
 }

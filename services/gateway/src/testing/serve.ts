@@ -3,13 +3,13 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { afterEach } from '@jest/globals';
+import type { Connector } from '@gridpost/egress';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
 import { type Clock, Event, isLoopback, type Log, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
 import { MemoryStore } from '@gridpost/store';
 import { buildConnector } from 'undici';
-import type { Connector } from '../endpoints/outgoing.js';
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway.js';
 
 export const adminKey = 'the-admin-key-0123456789';

@@ -4,7 +4,7 @@
  * handed parsed values. The schema is the single list: names, types, defaults and descriptions come from it.
  */
 import { readFileSync } from 'node:fs';
-import { type Durability, type FunctionApp, isLoopback } from '@gridpost/model';
+import { type Durability, type FunctionApp, hostIn, isLoopback } from '@gridpost/model';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Command, CommanderError } from 'commander';
 import { nearest } from './nearest.js';
@@ -144,7 +144,10 @@ function contradictions(configuration: Configuration): string[] {
   if ((oidcIssuer === undefined) !== (oidcAudience === undefined)) {
     problems.push('GRIDPOST_OIDC_ISSUER and GRIDPOST_OIDC_AUDIENCE must be set together');
   }
-  if (oidcIssuer?.startsWith('http:') && !isLoopback(hostOf(oidcIssuer))) {
+  if (
+    oidcIssuer?.startsWith('http:') &&
+    !(URL.canParse(oidcIssuer) && isLoopback(hostIn(new URL(oidcIssuer))))
+  ) {
     problems.push(
       'GRIDPOST_OIDC_ISSUER must be https: whoever can answer in the place of the issuer can publish everything',
     );
@@ -174,11 +177,6 @@ function contradictions(configuration: Configuration): string[] {
     }
   }
   return problems;
-}
-
-/** Without the brackets of an IPv6 address. */
-function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[(.*)\]$/, '$1') : '';
 }
 
 function fromEnvironment(

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { isLoopback } from './loopback.js';
+import { hostIn, isLoopback } from './host.js';
 
 test.each([
   ['127.0.0.1', true],
@@ -13,3 +13,9 @@ test.each([
   ['::ffff:127.0.0.1', false],
   ['example.org', false],
 ])('%s is loopback: %s', (host, expected) => expect(isLoopback(host)).toBe(expected));
+
+test.each([
+  ['http://[::1]:8080/', '::1'],
+  ['http://127.0.0.1/', '127.0.0.1'],
+  ['https://example.org/[x]', 'example.org'],
+])('the host in %s is %s', (url, host) => expect(hostIn(new URL(url))).toBe(host));
