@@ -15,23 +15,12 @@ import {
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { makeCertificate } from '@gridpost/model/testing';
 import { type Deployment, describeTopologies } from '../support/deployment.js';
-import { type Behaviour, type Receipt, type Sink, startSink } from '../support/sink.js';
+import { type Receipt, type Sink, startSink } from '../support/sink.js';
 import { temporaryDirectory } from '../support/teardown.js';
 
 const adminKey = 'an-admin-key-of-some-length';
 const group = 'any-group';
 const deserializer = new EventGridDeserializer();
-
-/** An endpoint that agrees to get events, as each handshake has it, and takes them. */
-function agreeing({ method, headers, body }: Receipt): Behaviour {
-  if (method === 'OPTIONS') {
-    const origin = String(headers['webhook-request-origin']);
-    return { status: 200, headers: { 'webhook-allowed-origin': origin, 'webhook-allowed-rate': '*' } };
-  }
-  if (headers['aeg-event-type'] !== 'SubscriptionValidation') return { status: 200 };
-  const [event] = JSON.parse(body.toString()) as [{ data: { validationCode: string } }];
-  return { status: 200, body: JSON.stringify({ validationResponse: event.data.validationCode }) };
-}
 
 const isNotification = ({ headers }: Receipt): boolean => headers['aeg-event-type'] === 'Notification';
 
@@ -52,7 +41,6 @@ describeTopologies('Azure’s clients', (topology) => {
       GRIDPOST_ADMIN_KEY: adminKey,
     });
     sink = await startSink();
-    sink.reply(agreeing);
     options = { tlsOptions: { ca: certificate.cert }, retryOptions: { maxRetries: 0 } };
     const credential = {
       getToken: async () => ({ token: adminKey, expiresOnTimestamp: Date.now() + 3_600_000 }),

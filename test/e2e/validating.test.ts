@@ -7,7 +7,7 @@ import { Api, eventOf, expectStatus, subscriptionBody, subscriptionPath } from '
 import { type Deployment, describeTopologies, embedded, redis } from '../support/deployment.js';
 import { call } from '../support/http.js';
 import { describeWithRedis } from '../support/redis.js';
-import { type Receipt, type Sink, startSink } from '../support/sink.js';
+import { agreement, type Receipt, type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
 const adminKey = 'an-admin-key-of-some-length';
@@ -57,13 +57,7 @@ async function put(
 }
 
 /** Agrees to what it is asked, and takes everything else. */
-const agree = ({ method, headers, body }: Receipt) => {
-  const origin = headers['webhook-request-origin'];
-  if (method === 'OPTIONS') return { status: 200, headers: { 'webhook-allowed-origin': String(origin) } };
-  if (headers['aeg-event-type'] !== 'SubscriptionValidation') return { status: 200 };
-  const [{ data }] = JSON.parse(body.toString()) as [{ data: { validationCode: string } }];
-  return { status: 200, body: JSON.stringify({ validationResponse: data.validationCode }) };
-};
+const agree = (receipt: Receipt) => agreement(receipt) ?? { status: 200 };
 
 describeTopologies('an endpoint', (topology) => {
   test.each(['CloudEventSchemaV1_0', 'EventGridSchema'])('of %s that agrees gets events', async (schema) => {

@@ -24,17 +24,16 @@ export interface Receipt {
   readonly cut: boolean;
 }
 
+interface Answering {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Waits before it answers. */
+  readonly afterMs?: number;
+}
+
 /** `silence`: never answers. `reset`: ends the connection with RST. */
-export type Behaviour =
-  | {
-      readonly status: number;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly body?: string;
-      /** Waits before it answers. */
-      readonly afterMs?: number;
-    }
-  | 'silence'
-  | 'reset';
+export type Behaviour = Answering | 'silence' | 'reset';
 
 export type Reply = (receipt: Receipt) => Behaviour | Promise<Behaviour>;
 
@@ -87,7 +86,12 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
   });
 
   async function take(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
-    if ((options.agrees ?? true) && agree(request, response, body)) return;
+    const yes =
+      (options.agrees ?? true) && agreement({ method: request.method, headers: request.headers, body });
+    if (yes) {
+      response.writeHead(yes.status, yes.headers).end(yes.body);
+      return;
+    }
     const receipt = record(request, response, body);
     receipts.push(receipt);
     for (const observe of [...observers]) observe(receipt);
@@ -182,17 +186,21 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
   };
 }
 
-/** Answers a request that asks whether events are wanted, with yes. */
-function agree({ method, headers }: IncomingMessage, response: ServerResponse, body: Buffer): boolean {
+/** Yes to a request that asks whether events are wanted; undefined for any other. */
+export function agreement({
+  method,
+  headers,
+  body,
+}: Pick<Receipt, 'headers' | 'body'> & { readonly method?: string | undefined }): Answering | undefined {
   const origin = headers['webhook-request-origin'];
-  if (method === 'OPTIONS' && origin !== undefined) {
-    response.writeHead(200, { 'webhook-allowed-origin': origin, 'webhook-allowed-rate': '*' }).end();
-    return true;
-  }
-  if (headers['aeg-event-type'] !== 'SubscriptionValidation') return false;
+  if (method === 'OPTIONS' && origin !== undefined)
+    return {
+      status: 200,
+      headers: { 'webhook-allowed-origin': String(origin), 'webhook-allowed-rate': '*' },
+    };
+  if (headers['aeg-event-type'] !== 'SubscriptionValidation') return undefined;
   const [{ data }] = JSON.parse(body.toString()) as [{ data: { validationCode: string } }];
-  response.end(JSON.stringify({ validationResponse: data.validationCode }));
-  return true;
+  return { status: 200, body: JSON.stringify({ validationResponse: data.validationCode }) };
 }
 
 /** The identity that all attempts of a delivery share. */

@@ -1,26 +1,21 @@
 /** Several events in one request: what goes together, and what becomes of them. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { decodeEventGrid } from '@gridpost/codec';
 import type { ServerResponse } from 'node:http';
 import type { Subscription } from '@gridpost/model';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { calm, Rig, structured } from './testing/rig.js';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig, structured } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
 /** Responses that are owed. */
 let owed: ServerResponse[];
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
+// Before the fixture ends, which waits for its attempts.
+afterEach(() => pay());
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
   owed = [];
-});
-afterEach(async () => {
-  pay();
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
 });
 
 const hold = (): void => endpoint.reply((_, response) => void owed.push(response));

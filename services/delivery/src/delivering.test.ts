@@ -1,19 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { subscriptionPath } from '@gridpost/model';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { calm, Rig } from './testing/rig.js';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 const deferred = (count: number) => async (): Promise<boolean> => {

@@ -1,21 +1,15 @@
 /** Endpoints that take nothing: how often they are tried, and what becomes of what waits for them. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { Subscription } from '@gridpost/model';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { calm, Rig } from './testing/rig.js';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig } from './testing/rig.js';
 
 const count = 300;
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 /** Lets time pass in steps, so that answers arrive on the way. */

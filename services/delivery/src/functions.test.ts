@@ -1,20 +1,15 @@
 /** Functions of Azure Functions as endpoints: how they are called, and what their host's answers mean. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { FunctionApp, FunctionDestination, Subscription } from '@gridpost/model';
-import { answer, Endpoint } from '@gridpost/model/testing';
+import { answer, type Endpoint } from '@gridpost/model/testing';
 import type { Disposition, SettleBatch } from '@gridpost/store';
-import { calm, Rig } from './testing/rig.js';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 const pushed = { contentMode: 'structured', attemptTimeoutInSeconds: 30, maxEventsPerBatch: 1 } as const;

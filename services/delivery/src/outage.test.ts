@@ -1,20 +1,14 @@
 /** A store that cannot be reached for a while, in whole or in part: nothing is lost, nothing hangs, all recovers by itself. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { calm, Rig } from './testing/rig.js';
+import { describe, expect, test } from '@jest/globals';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig } from './testing/rig.js';
 import type { Failure } from './testing/watched-store.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 const ownCalls = ['announce', 'claim', 'renew', 'read', 'settle', 'due', 'usage', 'histories', 'changes'];

@@ -1,8 +1,9 @@
 /** What becomes of events while their endpoint has not agreed to get any. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { Handshake, Provisioning, Subscription } from '@gridpost/model';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { calm, Rig } from './testing/rig.js';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig } from './testing/rig.js';
 
 const handshake: Handshake = {
   ...{ id: 'h', kind: 'Options', tries: 1 },
@@ -18,14 +19,8 @@ const unproven: [Provisioning['state'], Provisioning][] = [
 
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 const provisioned = async (provisioning: Provisioning, minutes = 1440): Promise<Subscription> => {

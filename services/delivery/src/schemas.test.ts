@@ -1,21 +1,15 @@
 /** What a request says: the event in its subscription's schema, and the headers. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { decodeCustom, decodeEventGrid, decodeRequest } from '@gridpost/codec';
 import type { DeliveryAttributeMapping, DeliverySchema, Event } from '@gridpost/model';
-import { answer, Endpoint, type Received } from '@gridpost/model/testing';
-import { calm, Rig } from './testing/rig.js';
+import { answer, type Endpoint, type Received } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import { calm, type Rig } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 const published = {

@@ -1,20 +1,14 @@
 /** What follows an unclean end: suspects one at a time, and the poisonous one found. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { EntryId } from '@gridpost/model';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { Rig, type Running } from './testing/rig.js';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import type { Rig, Running } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
 });
 
 /** The worker is gone without a trace, and its ownership has run out. */

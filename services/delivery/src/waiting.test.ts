@@ -1,28 +1,22 @@
 /** Endpoints that take long or never answer: what becomes of their deliveries, and of everybody else's. */
 import type { ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { SettleBatch } from '@gridpost/store';
-import { answer, Endpoint } from '@gridpost/model/testing';
-import { Rig } from './testing/rig.js';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { eachTest } from './testing/fixture.js';
+import type { Rig } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
 /** Answers that the endpoint still owes. */
 let owed: ServerResponse[];
-beforeEach(async () => {
-  rig = await new Rig().prepare();
-  endpoint = await new Endpoint().listen();
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
   owed = [];
   endpoint.reply((request, response) => {
     if (request.path.startsWith('/slow')) owed.push(response);
     else answer(200)(request, response);
   });
-});
-afterEach(async () => {
-  const left = await rig.close();
-  await endpoint.until(() => endpoint.connections === 0);
-  await endpoint.close();
-  expect(left).toBe(0);
 });
 
 function pay(status = 200): void {
