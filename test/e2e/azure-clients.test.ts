@@ -39,6 +39,7 @@ describeTopologies('Azure’s clients', (topology) => {
       GRIDPOST_TLS_CERT: paths.cert,
       GRIDPOST_TLS_KEY: paths.key,
       GRIDPOST_ADMIN_KEY: adminKey,
+      GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8',
     });
     sink = await startSink();
     options = { tlsOptions: { ca: certificate.cert }, retryOptions: { maxRetries: 0 } };

@@ -52,6 +52,7 @@ describeTopologies('a function', (topology) => {
     const host = await startFunctionHost(key);
     const deployment = await topology.start(undefined, {
       GRIDPOST_ADMIN_KEY: adminKey,
+      GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8',
       GRIDPOST_FUNCTION_APPS: JSON.stringify({ shop: { url: host.url, key } }),
       GRIDPOST_LOG_LEVEL: 'debug',
     });
@@ -89,7 +90,10 @@ describeTopologies('a function', (topology) => {
 describe('a function that cannot be called', () => {
   async function serve() {
     const host = await startFunctionHost(key);
-    const deployment = await embedded.start(undefined, { GRIDPOST_ADMIN_KEY: adminKey });
+    const deployment = await embedded.start(undefined, {
+      GRIDPOST_ADMIN_KEY: adminKey,
+      GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8',
+    });
     const api = new Api(deployment.gateways[0]!.url, adminKey);
     expectStatus(await api.send('PUT', `/topics/${topic}`, { inputSchema: 'EventGridSchema' }), 201);
     return { host, api, deployment };
@@ -119,7 +123,7 @@ describe('a function that cannot be called', () => {
     const host = await startFunctionHost(key);
     const ground = await embedded.prepare();
     const apps = { GRIDPOST_FUNCTION_APPS: JSON.stringify({ shop: { url: host.url, key } }) };
-    const closed = { GRIDPOST_ADMIN_KEY: adminKey };
+    const closed = { GRIDPOST_ADMIN_KEY: adminKey, GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8' };
     const first = await embedded.start(ground, { ...closed, ...apps });
     const api = new Api(first.gateways[0]!.url, adminKey);
     expectStatus(await api.send('PUT', `/topics/${topic}`, { inputSchema: 'EventGridSchema' }), 201);

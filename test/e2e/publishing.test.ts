@@ -23,6 +23,7 @@ async function serve(settings: Record<string, string> = {}) {
   const server = await startServer({
     GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`,
     GRIDPOST_ADMIN_KEY: adminKey,
+    GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8',
     ...settings,
   });
   const api = new Api(server.url, adminKey);

@@ -20,6 +20,7 @@ beforeAll(async () => {
   const server = await startServer({
     GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`,
     GRIDPOST_ADMIN_KEY: adminKey,
+    GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8',
   });
   api = new Api(server.url, adminKey);
   sink = await startSink();

@@ -11,7 +11,11 @@ import { agreement, type Receipt, type Sink, startSink } from '../support/sink.j
 import { until } from '../support/waiting.js';
 
 const adminKey = 'an-admin-key-of-some-length';
-const closed = { GRIDPOST_ADMIN_KEY: adminKey, GRIDPOST_PUBLIC_URL: 'https://events.example.com' };
+const closed = {
+  GRIDPOST_ADMIN_KEY: adminKey,
+  GRIDPOST_EGRESS_ALLOW: '127.0.0.0/8',
+  GRIDPOST_PUBLIC_URL: 'https://events.example.com',
+};
 const topic = 'asked';
 
 interface View {

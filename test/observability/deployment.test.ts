@@ -5,7 +5,7 @@ import { text, yaml } from './artefacts.js';
 
 interface Service {
   readonly image: string;
-  readonly environment?: Readonly<Record<string, string | number>>;
+  readonly environment?: Readonly<Record<string, string | number | null>>;
   readonly ports?: readonly string[];
   readonly read_only?: boolean;
   readonly restart?: string;
@@ -36,9 +36,12 @@ function interpolated(value: string | number): string {
   );
 }
 
+/** What has no value is Compose's own, if it is set there. */
 function environmentOf({ environment = {} }: Service): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(environment).map(([name, value]) => [name, interpolated(value)] as const),
+    Object.entries(environment).flatMap(([name, value]) =>
+      value === null ? [] : [[name, interpolated(value)]],
+    ),
   );
 }
 

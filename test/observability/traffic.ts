@@ -67,7 +67,7 @@ export async function startTraffic(): Promise<Traffic> {
       // An endpoint that is not written as one on loopback is asked.
       await api.putTopic('asked');
       await api.putSubscription('asked', 'hook', {
-        url: sink.url('/asked').replace('127.0.0.1', '0.0.0.0'),
+        url: sink.url('/asked').replace('127.0.0.1', '[::ffff:127.0.0.1]'),
       });
     },
     async run() {

@@ -97,6 +97,9 @@ test('it is told the user name and the password of its URL', async () => {
   const proxied = new Egress({ proxy: url.replace('//', '//us%3Aer:p%40ss@') });
   await got('http://name.test/', proxied.connector(5_000));
   expect(asked).toEqual([['name.test:80', `Basic ${Buffer.from('us:er:p@ss').toString('base64')}`]]);
+  // An escape that is none is taken as it is written.
+  await got('http://name.test/', new Egress({ proxy: url.replace('//', '//a%zz@') }).connector(5_000));
+  expect(asked[1]![1]).toBe(`Basic ${Buffer.from('a%zz:').toString('base64')}`);
 });
 
 test.each([403, 407, 502, 103, 304])('its answer %i is an error that does not name it', async (status) => {

@@ -1,6 +1,7 @@
 /** Connections through a proxy: it is asked for a tunnel (RFC 9110 §9.3.6), also for plain HTTP, and sees no request. */
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
+import { unescape as unescaped } from 'node:querystring';
 import { hostIn } from '@gridpost/model';
 import type { buildConnector } from 'undici';
 import type { Connector } from './connector.js';
@@ -67,6 +68,6 @@ function authorityOf({ hostname, port, protocol }: buildConnector.Options): stri
 /** RFC 7617. */
 function authorizationOf({ username, password }: URL): { readonly 'proxy-authorization'?: string } {
   if (username === '' && password === '') return {};
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const pair = `${unescaped(username)}:${unescaped(password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }

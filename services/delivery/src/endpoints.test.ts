@@ -1,6 +1,7 @@
 /** Endpoints that misbehave in every way that a socket allows (faults F19 to F26 of the fault table). */
 import { createServer, type AddressInfo, type LookupFunction, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DeliveryState } from '@gridpost/store';
 import { type Connector, plainConnector } from '@gridpost/egress';
@@ -160,6 +161,20 @@ describe('an endpoint', () => {
       expect(sent).toBeLessThan(8 * 1024 * 1024);
     },
   );
+
+  test('whose answer is compressed is not asked for that, and the answer is not decompressed', async () => {
+    // 30 MB, of which 30 KB are sent.
+    const bomb = gzipSync(Buffer.alloc(30_000_000, 'y'));
+    const endpoint = await new Endpoint().listen();
+    endpoint.reply((_, response) =>
+      response.writeHead(500, { 'content-encoding': 'gzip', 'content-length': bomb.length }).end(bomb),
+    );
+    const { state } = await attempt(endpoint.url);
+    expect(state.lastOutcome).toBe('ServerError');
+    expect(state.lastError).not.toContain('yyy');
+    expect(endpoint.received[0]!.headers).not.toHaveProperty('accept-encoding');
+    await endpoint.close();
+  });
 
   test.each([
     ['301 Moved', 'Redirected'],

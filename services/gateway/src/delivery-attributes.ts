@@ -25,7 +25,8 @@ const reserved: readonly (readonly [name: RegExp, reason: string])[] = [
   [/^ce-/i, 'names that begin with "ce-" are attributes of CloudEvents'],
   [/^webhook-/i, 'names that begin with "webhook-" are those of Standard Webhooks'],
   [/^origin$/i, 'it names the origin that the endpoint has allowed'],
-  [/^(host|user-agent|content-(type|length|encoding))$/i, 'it says what Gridpost sends'],
+  [/^(host|user-agent|content-.*)$/i, 'it says what Gridpost sends'],
+  [/^accept-encoding$/i, 'answers are read as they come, never decompressed'],
   [
     /^(connection|expect|keep-alive|proxy-(authenticate|authorization|connection)|te|trailer|transfer-encoding|upgrade)$/i,
     'it is about the connection (RFC 9110 §7.6.1)',

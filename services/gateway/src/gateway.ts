@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Connector } from '@gridpost/egress';
+import type { Egress } from '@gridpost/egress';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
 import type { Clock, FunctionApps, Log } from '@gridpost/model';
@@ -62,8 +62,8 @@ export interface GatewayOptions {
   readonly allowUnvalidatedEndpoints?: boolean;
   /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
   readonly functionApps?: FunctionApps;
-  /** How the gateway's own requests are connected. Default: as the system does, certificates verified. */
-  readonly connector?: Connector;
+  /** Which addresses subscriptions may name, and how the gateway's own requests are connected. */
+  readonly egress: Egress;
   /** Undefined: plain HTTP. */
   readonly tls?: TlsPair;
   /** False serves only `/metrics`, `/livez`, `/readyz` and `/healthz`. */
@@ -117,7 +117,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const lockTokens = new LockTokens(rootKey);
   const endpoints = new Endpoints({
     ...{ store, registry, clock, log, metrics, rootKey },
-    connector: options.connector,
+    egress: options.egress,
     policy: {
       noneAllowed: options.allowUnvalidatedEndpoints ?? false,
       functionApps: options.functionApps ?? new Map(),

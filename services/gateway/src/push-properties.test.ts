@@ -73,7 +73,7 @@ test.each<[properties: object, pointer: string, message: string | RegExp]>([
     `${at}/0/name`,
     /which is reserved: names that begin with/,
   ]),
-  ...['Host', 'content-type', 'Content-Length', 'content-encoding', 'user-agent'].map(
+  ...['Host', 'content-type', 'Content-Length', 'content-encoding', 'Content-Language', 'user-agent'].map(
     (name): [object, string, RegExp] => [
       mapped(header(name)),
       `${at}/0/name`,
@@ -83,6 +83,7 @@ test.each<[properties: object, pointer: string, message: string | RegExp]>([
   ...['connection', 'Keep-Alive', 'TE', 'trailer', 'transfer-encoding', 'upgrade', 'expect'].map(
     (name): [object, string, RegExp] => [mapped(header(name)), `${at}/0/name`, /it is about the connection/],
   ),
+  [mapped(header('Accept-Encoding')), `${at}/0/name`, /answers are read as they come, never decompressed$/],
   [
     mapped(header('X-Key'), header('x-other'), header('x-key')),
     `${at}/2/name`,

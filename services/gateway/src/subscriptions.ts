@@ -53,7 +53,7 @@ export function subscriptionRoutes(context: Context): Route[] {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
-    const checked = checkedProperties(context, req.body);
+    const checked = await checkedProperties(context, req.body);
     const { before, after } = await changing(() => write(req, scope, name, checked));
     await catchUp(context);
     endpoints.handshakes.take(after.value);
@@ -192,16 +192,17 @@ export function subscriptionRoutes(context: Context): Route[] {
 }
 
 /**
- * What a body says of a subscription, if all of it is right that can be told without looking at what is stored. Throws
- * `InvalidResource`.
+ * What a body says of a subscription, if all of it is right that can be told without looking at what is stored. Names are
+ * looked up, for 2 s at most. Rejects with `InvalidResource`.
  */
-export function checkedProperties(
+export async function checkedProperties(
   { clock, filterLimits, endpoints, deadLetterPlaces }: Context,
   body: unknown,
-): WrittenProperties {
+): Promise<WrittenProperties> {
   const allowed = { destinations: endpoints.policy, deadLetters: deadLetterPlaces };
   const written = propertiesOf(body, clock.now(), allowed);
   checkedFilter(written.properties, written.at, filterLimits);
+  await endpoints.check(written);
   return written;
 }
 

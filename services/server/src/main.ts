@@ -1,9 +1,13 @@
 /** The process: settings in, a server up, signals to its end. Exit codes: 0 stopped, 1 failed, 2 wrong settings. */
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
-import { isLoopback } from '@gridpost/model';
 import { destination, pino } from 'pino';
-import { ConfigurationError, type ParsedConfiguration, parseConfiguration } from './config/configuration.js';
+import {
+  ConfigurationError,
+  isOpen,
+  type ParsedConfiguration,
+  parseConfiguration,
+} from './config/configuration.js';
 import { type Server, startServer } from './server.js';
 import { createDemoTopic, urlOf, welcome } from './welcome.js';
 
@@ -57,7 +61,7 @@ try {
   const server = await startServer(configuration, version, log);
   // Before anybody is told that it is up: who starts it may stop it at that very line.
   stopOnSignals(server);
-  const open = configuration.adminKey === undefined && isLoopback(configuration.host);
+  const open = isOpen(configuration);
   if (open && server.store.supports.sharing === false && server.topicCount() === 0) {
     await createDemoTopic(server.store, Date.now());
   }

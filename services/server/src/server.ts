@@ -3,7 +3,7 @@
  * in order. Nothing else names an adapter.
  */
 import { createDelivery, type Delivery, type S3Account } from '@gridpost/delivery';
-import { plainConnector } from '@gridpost/egress';
+import { Egress } from '@gridpost/egress';
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
@@ -11,7 +11,7 @@ import { type FunctionApps, type Log, newIncarnation, systemClock } from '@gridp
 import { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import { CertificateFiles } from './certificate-files.js';
-import type { Configuration } from './config/configuration.js';
+import { type Configuration, isOpen } from './config/configuration.js';
 import { measuredStore } from './measured-store.js';
 import { openStore } from './open-store.js';
 import { rootKeyOf } from './root-key.js';
@@ -69,6 +69,7 @@ export async function startServer(configuration: Configuration, version: string,
     });
 
     const functionApps = functionAppsOf(configuration);
+    const egress = egressOf(configuration);
     let delivery: Delivery | undefined;
     if (has('delivery')) {
       delivery = createDelivery({
@@ -79,7 +80,7 @@ export async function startServer(configuration: Configuration, version: string,
         random: Math.random,
         log,
         worker: newIncarnation(),
-        egress: { connector: plainConnector },
+        egress,
         settings: {
           concurrency: configuration.deliveryConcurrency,
           finalStatuses: configuration.deliveryFinalStatuses,
@@ -115,6 +116,7 @@ export async function startServer(configuration: Configuration, version: string,
       clock,
       log,
       rootKey,
+      egress,
       adminKey: configuration.adminKey,
       oidc: oidcOf(configuration),
       filterLimits: {
@@ -172,6 +174,13 @@ export async function startServer(configuration: Configuration, version: string,
       stop: () => (stopping ??= stop()),
     };
   }
+}
+
+/** In open mode only this machine reaches the API, and whoever uses it could connect to loopback himself. */
+function egressOf(configuration: Configuration): Egress {
+  const { egressAllow = [], egressAllowHosts, egressProxy } = configuration;
+  const allow = isOpen(configuration) ? [...egressAllow, '127.0.0.0/8', '::1'] : egressAllow;
+  return new Egress({ allow, allowHosts: egressAllowHosts, proxy: egressProxy });
 }
 
 function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {

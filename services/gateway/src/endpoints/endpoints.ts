@@ -1,13 +1,15 @@
 /** What the gateway has to do with endpoints, put together: who is asked, who is told, and by which requests. */
-import type { Connector } from '@gridpost/egress';
+import type { Egress } from '@gridpost/egress';
 import type { Clock, Log } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
+import type { WrittenProperties } from '../subscription-resource.js';
+import { checkAddresses } from './address-check.js';
 import { DeletionNotices } from './deletion-notices.js';
 import { HandshakeSecrets } from './handshake-secrets.js';
 import { Handshakes } from './handshakes.js';
-import { Outgoing } from './outgoing.js';
+import { Outgoing, requestMs } from './outgoing.js';
 import type { EndpointPolicy } from './provisioning.js';
 
 export interface EndpointsOptions {
@@ -18,7 +20,7 @@ export interface EndpointsOptions {
   readonly metrics: Metrics;
   readonly rootKey: Buffer;
   readonly policy: EndpointPolicy;
-  readonly connector: Connector | undefined;
+  readonly egress: Egress;
 }
 
 export class Endpoints {
@@ -27,16 +29,26 @@ export class Endpoints {
   readonly handshakes: Handshakes;
   readonly deletionNotices: DeletionNotices;
   readonly #outgoing: Outgoing;
+  readonly #egress: Egress;
+  readonly #clock: Clock;
 
-  constructor({ rootKey, policy, connector, ...options }: EndpointsOptions) {
+  constructor({ rootKey, policy, egress, ...options }: EndpointsOptions) {
     const { clock, log } = options;
     this.policy = policy;
     this.secrets = new HandshakeSecrets(rootKey);
-    this.#outgoing = new Outgoing(clock, connector);
+    this.#egress = egress;
+    this.#clock = clock;
+    this.#outgoing = new Outgoing(clock, egress.connector(requestMs));
     const { functionApps } = policy;
     const outgoing = this.#outgoing;
     this.handshakes = new Handshakes({ ...options, functionApps, outgoing, secrets: this.secrets });
     this.deletionNotices = new DeletionNotices({ clock, log, functionApps, outgoing });
+  }
+
+  /** Throws `InvalidResource` where a subscription's requests would go to what may not be connected to. */
+  check(written: WrittenProperties): Promise<void> {
+    const { functionApps } = this.policy;
+    return checkAddresses(written, { egress: this.#egress, functionApps, clock: this.#clock });
   }
 
   /** `publicUrl`: where endpoints reach the gateways; its host is the origin that they are asked to allow. */

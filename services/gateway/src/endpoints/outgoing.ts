@@ -3,7 +3,7 @@
  * everything, from connecting to the last byte; redirects are not followed, and no more of an answer is read than is of
  * use. Whether a host may be connected to is the connector's decision.
  */
-import { type Connector, plainConnector } from '@gridpost/egress';
+import { AddressNotAllowed, type Connector } from '@gridpost/egress';
 import { type Clock, limits } from '@gridpost/model';
 import { Agent, request } from 'undici';
 
@@ -30,10 +30,10 @@ export class Outgoing {
   readonly #agent: Agent;
   readonly #closing = new AbortController();
 
-  constructor(clock: Clock, connector: Connector | undefined) {
+  constructor(clock: Clock, connector: Connector) {
     this.#clock = clock;
     this.#agent = new Agent({
-      connect: connector ?? plainConnector(requestMs),
+      connect: connector,
       // Neither ends an answer that drips; the deadline does.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -91,7 +91,7 @@ export class NoAnswer extends Error {
 
 /** A few words about a request that was not answered, without the address: it may hold a secret. */
 export function describeFailure(error: Error): string {
-  if (error instanceof NoAnswer) return error.message;
+  if (error instanceof NoAnswer || error instanceof AddressNotAllowed) return error.message;
   const { code } = error as { code?: unknown };
   return `no connection${typeof code === 'string' ? ` (${code})` : ''}`;
 }

@@ -1,4 +1,5 @@
 /** Event Grid's handshake ("Endpoint validation with Event Grid events"), with a real endpoint. */
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { agree } from '@gridpost/model/testing';
 import { type Asked, path, serveAsking } from '../testing/asked.js';
@@ -117,6 +118,19 @@ describe('an answer', () => {
     const { pathname, search } = new URL(validationUrl);
     expect((await call('GET', pathname.replace('/grid', '') + search)).status).toBe(200);
     expect(await reached('Succeeded')).not.toHaveProperty('origin');
+  });
+
+  test('that is compressed is not decompressed: none was asked for', async () => {
+    const { subscribe, endpoint, reached, asked } = await serveAsking();
+    endpoint.reply(({ body }, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' });
+      response.end(gzipSync(right(JSON.parse(body)[0].data.validationCode)));
+    });
+    await subscribe({ schema });
+    expect(await reached('AwaitingManualAction', 'Failed', 'Succeeded')).toMatchObject({
+      state: 'AwaitingManualAction',
+    });
+    expect((await asked(1)).headers).not.toHaveProperty('accept-encoding');
   });
 
   test('may come after the endpoint itself has opened the address', async () => {

@@ -1,15 +1,14 @@
 /** A gateway on a free port over the reference store, and plain HTTP to speak to it, for this room's tests. */
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
-import { connect, type Socket } from 'node:net';
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import { afterEach } from '@jest/globals';
-import type { Connector } from '@gridpost/egress';
+import { Egress } from '@gridpost/egress';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
-import { type Clock, Event, isLoopback, type Log, systemClock } from '@gridpost/model';
+import { type Clock, Event, type Log, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
 import { MemoryStore } from '@gridpost/store';
-import { buildConnector } from 'undici';
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway.js';
 
 export const adminKey = 'the-admin-key-0123456789';
@@ -87,7 +86,7 @@ export async function serve(
     adminKey: options.open ? undefined : adminKey,
     serveApi: true,
     allowUnvalidatedEndpoints: true,
-    connector: nearby,
+    egress: new Egress({ allow: ['127.0.0.0/8', '::1'], lookup: nearby }),
     checks: async () => ({ store: await store.health() }),
     version: '1.2.3',
     ...options,
@@ -128,12 +127,10 @@ export async function serve(
   };
 }
 
-const connected = buildConnector({});
-
-/** Tests reach nothing outside this machine. */
-const nearby: Connector = (options, callback) => {
-  if (isLoopback(options.hostname)) connected(options, callback);
-  else callback(Object.assign(new Error('not in a test'), { code: 'ENETUNREACH' }), null);
+/** Tests reach nothing outside this machine: no name resolves but its own. */
+export const nearby: LookupFunction = (hostname, _, callback) => {
+  if (hostname === 'localhost') callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  else callback(Object.assign(new Error('not in a test'), { code: 'ENOTFOUND' }), '');
 };
 
 function send(

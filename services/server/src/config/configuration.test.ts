@@ -149,6 +149,32 @@ test.each([
       expect.stringContaining('GRIDPOST_DEAD_LETTER_S3_ENDPOINT must match pattern'),
     ],
   ),
+  ...['10.0.0.0/33', 'a.test', '10.0.0.0-10.0.0.9', '::ffff:10.0.0.0/104'].map(
+    (range): [string, object, unknown] => [
+      `${range} as a range that is allowed`,
+      { GRIDPOST_EGRESS_ALLOW: `10.0.0.0/8,${range}` },
+      `GRIDPOST_EGRESS_ALLOW must be ranges of addresses such as 10.1.0.0/16 or fd00::/8, got "${range}"`,
+    ],
+  ),
+  ...['a.test:80', 'http://a.test', '*', '*.', 'a.*.test', '[::1]', 'a b'].map(
+    (host): [string, object, unknown] => [
+      `${host} as a host that is allowed`,
+      { GRIDPOST_EGRESS_ALLOW_HOSTS: host },
+      expect.stringContaining('GRIDPOST_EGRESS_ALLOW_HOSTS must match pattern'),
+    ],
+  ),
+  ...['https://proxy:3128', 'proxy:3128', 'http://proxy/path', 'http://proxy?x', 'socks5://proxy'].map(
+    (proxy): [string, object, unknown] => [
+      `the proxy ${proxy}`,
+      { GRIDPOST_EGRESS_PROXY: proxy },
+      expect.stringMatching(/^GRIDPOST_EGRESS_PROXY must match pattern "[^"]*"$/),
+    ],
+  ),
+  [
+    'a proxy with a port that is none',
+    { GRIDPOST_EGRESS_PROXY: 'http://us:er@proxy:99999' },
+    'GRIDPOST_EGRESS_PROXY must be the URL of a proxy, such as http://proxy.internal:3128',
+  ],
   [
     'a delay of more than a day',
     { GRIDPOST_DEAD_LETTER_DELAY_SECONDS: '86401' },
@@ -169,6 +195,19 @@ test.each([
   expect(parse([], environment).configuration).toMatchObject({
     oidcIssuer: issuer,
     oidcAudience: 'gridpost',
+  });
+});
+
+test('what is allowed of addresses is read as lists', () => {
+  const environment = {
+    GRIDPOST_EGRESS_ALLOW: '10.0.0.0/8, fd00::/8,192.168.1.1',
+    GRIDPOST_EGRESS_ALLOW_HOSTS: 'db.internal,*.Shop.internal',
+    GRIDPOST_EGRESS_PROXY: 'http://us:er@proxy.internal:3128/',
+  };
+  expect(parse([], environment).configuration).toMatchObject({
+    egressAllow: ['10.0.0.0/8', 'fd00::/8', '192.168.1.1'],
+    egressAllowHosts: ['db.internal', '*.Shop.internal'],
+    egressProxy: 'http://us:er@proxy.internal:3128/',
   });
 });
 

@@ -4,6 +4,7 @@
  * handed parsed values. The schema is the single list: names, types, defaults and descriptions come from it.
  */
 import { readFileSync } from 'node:fs';
+import { isRange } from '@gridpost/egress';
 import { type Durability, type FunctionApp, hostIn, isLoopback } from '@gridpost/model';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Command, CommanderError } from 'commander';
@@ -26,6 +27,9 @@ export interface Configuration {
   readonly publicUrl?: string;
   readonly allowUnvalidatedEndpoints: boolean;
   readonly functionApps?: Readonly<Record<string, FunctionApp>>;
+  readonly egressAllow?: readonly string[];
+  readonly egressAllowHosts?: readonly string[];
+  readonly egressProxy?: string;
   readonly roles: readonly Role[];
   readonly partitions?: number;
   readonly storeBytesMax: number;
@@ -132,6 +136,11 @@ export function parseConfiguration(
   };
 }
 
+/** Without an admin key, which is possible on loopback only (docs/architecture.md). */
+export function isOpen({ host, adminKey }: Pick<Configuration, 'host' | 'adminKey'>): boolean {
+  return adminKey === undefined && isLoopback(host);
+}
+
 /** What no schema of single values can say. */
 function contradictions(configuration: Configuration): string[] {
   const problems: string[] = [];
@@ -155,6 +164,16 @@ function contradictions(configuration: Configuration): string[] {
   if ((configuration.tlsCert === undefined) !== (configuration.tlsKey === undefined)) {
     const [set, missing] = configuration.tlsCert === undefined ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
     problems.push(`GRIDPOST_TLS_${missing} must be set as well, since GRIDPOST_TLS_${set} is`);
+  }
+  for (const range of configuration.egressAllow ?? []) {
+    if (!isRange(range)) {
+      problems.push(
+        `GRIDPOST_EGRESS_ALLOW must be ranges of addresses such as 10.1.0.0/16 or fd00::/8, got ${JSON.stringify(range)}`,
+      );
+    }
+  }
+  if (configuration.egressProxy !== undefined && !URL.canParse(configuration.egressProxy)) {
+    problems.push('GRIDPOST_EGRESS_PROXY must be the URL of a proxy, such as http://proxy.internal:3128');
   }
   const { deadLetterS3AccessKeyId: keyId, deadLetterS3SecretAccessKey: secret } = configuration;
   if ((keyId === undefined) !== (secret === undefined)) {

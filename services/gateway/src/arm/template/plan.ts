@@ -70,7 +70,7 @@ export async function planOf(context: Context, all: readonly Wanted[]): Promise<
     }
     checkSubscriptionName(subscription);
     const native = subscriptionBody(body, holder.properties.inputSchema);
-    const { properties, at } = checkedProperties(context, native);
+    const { properties, at } = await checkedProperties(context, native);
     checkDeliverySchema(properties, at, holder.properties.inputSchema);
     return native;
   }
