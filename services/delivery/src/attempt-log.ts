@@ -46,6 +46,13 @@ export class AttemptLog {
     this.#log.warn(subscriptionOf(lane), 'endpoint fails: its retries are slowed down');
   }
 
+  endpointWaits(lane: Passage, holdMs: number): void {
+    this.#log.info(
+      { ...subscriptionOf(lane), holdMs },
+      'endpoint wants to be left alone: its deliveries wait',
+    );
+  }
+
   endpointWorks(lane: Passage): void {
     this.#log.info(subscriptionOf(lane), 'endpoint works again: its retries are not slowed down');
   }

@@ -105,6 +105,7 @@ class Service implements Delivery {
       onGone: (lane) => this.#disable(lane),
     });
     const lanes = new Lanes({
+      worker: options.worker,
       settings,
       clock,
       registry,
@@ -130,8 +131,8 @@ class Service implements Delivery {
         new Partition({ ...options, settings, lanes, matching, partition, claim, ownedUntil, onLost }),
       onOwned: (count) => {
         partitionsOwned.set(count);
-        lanes.setOwned(count, store.info.partitions);
       },
+      onWorkers: (workers) => lanes.setWorkers(workers),
     });
     this.#upkeep = new Upkeep({
       store,

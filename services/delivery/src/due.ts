@@ -39,6 +39,8 @@ export interface DueSite extends Site {
 const dueMax = 256;
 const dueMin = 8;
 const dueBytesMax = 16 * 1024 * 1024;
+/** Deliveries of one ask for a subscription that nothing is known of: its limits are not known either. */
+const unknownRoom = 8;
 /** Asks follow each other no faster than this: room comes back piece by piece. */
 const gatherMs = 5;
 /**
@@ -110,7 +112,7 @@ export class Due implements Backlog {
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
     const { rooms, parked } = this.#rooms(max);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
-    const ask = { max, room: lanes.share, rooms, parked, parkMs: parkedMs, leaseMs };
+    const ask = { max, room: unknownRoom, rooms, parked, parkMs: parkedMs, leaseMs };
     let result: DueResult;
     try {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
@@ -141,11 +143,13 @@ export class Due implements Backlog {
     for (const lane of lanes.all()) {
       if (lane.parked) {
         parked.add(lane.id);
-      } else if (!lane.idle || lane.failing || lane.target.batches) {
-        const { leaseRoom } = lane;
-        rooms.set(lane.id, leaseRoom);
-        if (leaseRoom > 0 && lane.hasBacklog(this)) waiting++;
+        continue;
       }
+      const { leaseRoom } = lane;
+      const backlog = lane.hasBacklog(this);
+      if (backlog || !lane.idle || lane.target.batches || leaseRoom < unknownRoom)
+        rooms.set(lane.id, leaseRoom);
+      if (backlog && leaseRoom > 0) waiting++;
     }
     // The earliest are given first, and a lane with batches has room for all that an ask brings, time after time.
     const part = Math.max(lanes.share, Math.ceil(max / Math.max(1, waiting)));
@@ -177,7 +181,7 @@ export class Due implements Backlog {
       }
       const lane = lanes.of(registered);
       // As many as there was room for: there may be more.
-      const asked = rooms.get(leased.subscription) ?? lanes.share;
+      const asked = rooms.get(leased.subscription) ?? unknownRoom;
       lane.setBacklog(this, counts.get(leased.subscription)! >= asked || deliveries.length >= max);
       const { token, state, place, acceptedAt, frame } = leased;
       const { entry, index } = place;
@@ -193,7 +197,7 @@ export class Due implements Backlog {
     for (const [subscription, room] of rooms)
       if (room > 0 && !counts.has(subscription)) lanes.find(subscription)?.setBacklog(this, false);
     for (const [subscription, count] of counts) {
-      const asked = rooms.get(subscription) ?? lanes.share;
+      const asked = rooms.get(subscription) ?? unknownRoom;
       if (count >= asked && (lanes.find(subscription)?.leaseRoom ?? 0) > 0) return true;
     }
     return false;

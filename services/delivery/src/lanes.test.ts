@@ -97,6 +97,7 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
   await registry.refresh();
   const connections = new Connections({ connectionsPerOrigin: 256, connector: plainConnector(1_000) });
   lanes = new Lanes({
+    worker: 'w1',
     settings: { ...defaultSettings, concurrency: 4, lineEventsMax: 8, ...settings },
     clock,
     registry,
@@ -115,7 +116,7 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
     onResumed: () => {},
   });
   lanes.whenRoom(() => rooms++);
-  lanes.setOwned(1, 1);
+  lanes.setWorkers(['w1']);
   return [...names].map((name) => lanes.of(registry.subscription(`${name}-1`)!));
 }
 
@@ -178,15 +179,15 @@ describe('a lane', () => {
     expect(offer(a, 20)).toBe(4 + 2);
   });
 
-  test('has a share of the concurrency that follows the partitions owned, at least one', async () => {
+  test('has a part of the concurrency that follows the number of workers', async () => {
     const [a] = (await setup('a')) as [Lane];
-    lanes.setOwned(2, 8);
-    offer(a, 3);
+    lanes.setWorkers(['w1', 'w2', 'w3', 'w4']);
+    offer(a, 4);
     expect(runningOf(a)).toHaveLength(1);
-    lanes.setOwned(3, 8);
+    lanes.setWorkers(['w1', 'w2']);
     expect(runningOf(a)).toHaveLength(2);
-    lanes.setOwned(8, 8);
-    expect(runningOf(a)).toHaveLength(3);
+    lanes.setWorkers(['w1']);
+    expect(runningOf(a)).toHaveLength(4);
   });
 
   test('lets what was withdrawn go by', async () => {

@@ -12,9 +12,17 @@
  *   sent would make a saturated worker slower for everybody.
  * - Otherwise nobody would gain: reading waits.
  *
- * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
+ * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends. Nor does one that its rate or
+ * its endpoint's wish keeps from starting any: its line is filled, and the rest deferred.
  */
-import { type Clock, type Incarnation, isProven, limits } from '@gridpost/model';
+import {
+  type Clock,
+  type Incarnation,
+  isProven,
+  limits,
+  type Subscription,
+  type Timer,
+} from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Batch } from './batch.js';
@@ -23,8 +31,10 @@ import { defer } from './endings.js';
 import { Lane, type Surroundings } from './lane.js';
 import type { OpenDelivery, Stop } from './open-delivery.js';
 import { DeliverySeries } from './series.js';
+import { boundsOf, partOf, rateOf } from './shares.js';
 import type { DeliverySettings } from './settings.js';
 import { Target } from './target.js';
+import type { Part } from './throttle.js';
 
 /** A lane that moves on within this is waited for. */
 const patienceMs = 50;
@@ -36,6 +46,8 @@ const idleMs = 60_000;
 const usualTimeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
 
 export interface LanesOptions {
+  /** This worker, by the name that it announces itself with. */
+  readonly worker: string;
   readonly settings: DeliverySettings;
   readonly clock: Clock;
   readonly registry: Registry;
@@ -61,7 +73,7 @@ export class Lanes implements Surroundings {
   readonly #stopWatching: () => void;
   #active = 0;
   #subscriptions: number | undefined;
-  #share = 1;
+  #workers: readonly string[] = [];
   #shut = false;
 
   constructor(options: LanesOptions) {
@@ -81,7 +93,7 @@ export class Lanes implements Surroundings {
       registered,
       new Target(subscription, connections, this.settings),
       new DeliverySeries(metrics, subscription.topic, subscription.name),
-      this.share,
+      this.#partOf(subscription),
     );
     this.#stop(lane);
     lane.usedAt = this.elapsed();
@@ -97,9 +109,9 @@ export class Lanes implements Surroundings {
     return this.#lanes.values();
   }
 
-  /** This worker's part of a subscription's concurrency. */
+  /** This worker's part of the concurrency of a subscription that says nothing else. */
   get share(): number {
-    return Math.max(1, Math.ceil(this.settings.concurrency * this.#share));
+    return Math.max(1, Math.ceil(this.settings.concurrency / Math.max(1, this.#workers.length)));
   }
 
   /** The longest attempt timeout among the lanes; the usual one where there is none. */
@@ -109,10 +121,10 @@ export class Lanes implements Surroundings {
     return longest;
   }
 
-  /** A worker's part of a subscription's concurrency is that of the partitions it owns. */
-  setOwned(owned: number, partitions: number): void {
-    this.#share = owned / partitions;
-    for (const lane of this.#lanes.values()) lane.limit = this.share;
+  /** Says which workers are to own partitions: each has its part of a subscription's limits. */
+  setWorkers(workers: readonly string[]): void {
+    this.#workers = workers;
+    for (const lane of this.#lanes.values()) lane.part = this.#partOf(lane.registered.subscription);
   }
 
   /**
@@ -125,9 +137,10 @@ export class Lanes implements Surroundings {
     lane.usedAt = now;
     if (!lane.active) this.#setActive(lane, true);
     if (lane.stop !== undefined) lane.refuse(delivery);
+    else if (lane.held(now)) lane.putOff(delivery, now);
     else if (lane.stalled || (delivery.holder.shedding && lane.sluggish)) defer(delivery, 'busy', 0);
     else if (!lane.full(now)) lane.accept(delivery, now);
-    else if (force || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
+    else if (force || lane.shut(now) || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
     else {
       lane.blocks = true;
       return false;
@@ -140,6 +153,7 @@ export class Lanes implements Surroundings {
     const lane = delivery.lane as Lane;
     lane.usedAt = now;
     if (lane.stop !== undefined) lane.refuse(delivery);
+    else if (lane.held(now)) lane.putOff(delivery, now);
     else lane.accept(delivery, now);
   }
 
@@ -166,7 +180,7 @@ export class Lanes implements Surroundings {
       lane.checkStall(now);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
       // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
-      if (!lane.parked && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+      if (!lane.parked && lane.atRest(now) && now - lane.usedAt > idleMs) this.#forget(lane);
     }
     this.reopen(now);
   }
@@ -192,6 +206,10 @@ export class Lanes implements Surroundings {
     return this.#options.clock.elapsed();
   }
 
+  after(ms: number, call: () => void): Timer {
+    return this.#options.clock.after(ms, call);
+  }
+
   mayStart(now: number): boolean {
     if (this.open(now)) return true;
     this.#shut = true;
@@ -208,6 +226,18 @@ export class Lanes implements Surroundings {
 
   roomAgain(): void {
     for (const call of this.#readers) call();
+  }
+
+  /** What this worker may use of a subscription's limits. */
+  #partOf(subscription: Subscription): Part {
+    const { concurrency, rate } = boundsOf(subscription, this.settings);
+    const { worker } = this.#options;
+    const attempts = partOf(concurrency, subscription.incarnation, this.#workers, worker);
+    return {
+      attempts: attempts ?? 1,
+      ceiling: attempts ?? concurrency,
+      rate: rate === undefined ? undefined : rateOf(rate, this.#workers),
+    };
   }
 
   #overflows(lane: Lane, now: number, lagMs: number): boolean {
@@ -242,6 +272,7 @@ export class Lanes implements Surroundings {
       lane.target.leave();
       lane.registered = registered;
       lane.target = new Target(subscription, this.#options.connections, this.settings);
+      lane.part = this.#partOf(subscription);
     }
     this.#stop(lane);
   }
@@ -269,6 +300,7 @@ export class Lanes implements Surroundings {
     this.queues.delete(lane.id);
     if (lane.active) this.#setActive(lane, false);
     lane.target.leave();
+    lane.close();
     this.#lanes.delete(lane.id);
   }
 }

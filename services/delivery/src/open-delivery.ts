@@ -5,6 +5,7 @@
 import { type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
+import type { Sample } from './adaptive-concurrency.js';
 import type { DeliverySeries } from './series.js';
 import type { Target } from './target.js';
 
@@ -60,6 +61,10 @@ export interface Passage {
   worked(): boolean;
   /** An attempt failed in a way that another may not. Whether the endpoint is taken for broken from now on. */
   failed(): boolean;
+  /** What an attempt that ends tells of how much the endpoint bears. */
+  told(sample: Sample): void;
+  /** The endpoint wants to be left alone for so long. Whether it is not already. */
+  hold(ms: number, now: number): boolean;
   /** An attempt has ended, and its room is free. */
   ended(attempt: PassedAttempt, now: number): void;
 }
