@@ -8,7 +8,7 @@
  * - A decrease is answered for by all attempts that run at that moment. What those that had started before it tell is
  *   not held against the endpoint again.
  * - Latency is rising where a second's mean is more than twice what is usual by more than 50 ms. What is usual follows
- *   the means, quickly down and slowly up. An endpoint that has become slower for good is therefore soon usual, and
+ *   the means, quickly down and slowly up. To have become slower for good is therefore usual after a minute or two, and
  *   latency alone takes nobody below the square root of the ceiling: fewer attempts at once do not help one that is slow
  *   for reasons of its own.
  * - After an outage it begins at one, and doubles each round up to half of the ceiling.
@@ -34,7 +34,7 @@ const risingTimes = 2;
 const risingByMs = 50;
 /** How far the usual latency goes towards a mean that is lower, and one that is higher. */
 const followDown = 0.5;
-const followUp = 0.05;
+const followUp = 0.01;
 
 export class AdaptiveConcurrency {
   #ceiling: number;
@@ -91,7 +91,7 @@ export class AdaptiveConcurrency {
   }
 
   #decrease(factor: number, least: number, startedAt: number, now: number): void {
-    if (startedAt <= this.#decreasedAt || this.#limit <= least) return;
+    if (startedAt < this.#decreasedAt || this.#limit <= least) return;
     this.#limit = Math.max(least, this.#limit * factor);
     this.#threshold = 0;
     this.#decreasedAt = now;

@@ -3,7 +3,7 @@
  * moment is lost. So no more start in any time than rate × time + capacity.
  */
 
-/** Tokens that may be left over: a tenth of a second's worth, which a busy event loop needs to keep to the rate, or one. */
+/** Tokens that may be left over: one, and what comes in while a busy event loop does not ask. */
 const heldSeconds = 0.1;
 
 export class TokenBucket {
@@ -51,7 +51,7 @@ export class TokenBucket {
   }
 
   get #capacity(): number {
-    return Math.max(1, this.#rate * heldSeconds);
+    return 1 + this.#rate * heldSeconds;
   }
 
   #fill(now: number): void {
