@@ -18,6 +18,9 @@ import {
   type LeaseOutcome,
   type PartitionUsage,
   type PendingEvent,
+  type Permit,
+  type PermitAsk,
+  Permits,
   quotaOf,
   type ReadLimits,
   type ReadResult,
@@ -77,6 +80,7 @@ export class LmdbStore implements Store {
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
   readonly #workers: Announcements;
+  readonly #permits: Permits;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
@@ -84,6 +88,7 @@ export class LmdbStore implements Store {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
     this.#workers = new Announcements(() => clock.elapsed());
+    this.#permits = new Permits(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
@@ -146,6 +151,10 @@ export class LmdbStore implements Store {
 
   async withdraw(worker: string): Promise<void> {
     this.#workers.withdraw(worker);
+  }
+
+  async permits(worker: string, asks: readonly PermitAsk[], ttlMs: number): Promise<Permit[]> {
+    return this.#permits.ask(worker, asks, ttlMs);
   }
 
   async claim(

@@ -5,6 +5,7 @@
 import { type Clock, GridpostError, type Timer } from '@gridpost/model';
 import {
   type AppendOptions,
+  type Permit,
   quotaOf,
   type Store,
   type StoreHealth,
@@ -17,13 +18,14 @@ import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
 import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
-import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
+import { checkIncarnation, configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
 import { Partitions } from './partitions.js';
 import { Queues } from './queues.js';
 import { RedisResources } from './resources.js';
 import { announce } from './scripts/founding.js';
+import { permits } from './scripts/permits.js';
 import type { Writer } from './writer.js';
 
 const lookMs = 1_000;
@@ -115,6 +117,17 @@ export class RedisStore implements Store {
 
   async withdraw(worker: string): Promise<void> {
     await this.#link.command(Call.keyed('zrem', `${this.#config}:workers`, worker));
+  }
+
+  async permits(...[worker, asks, ttlMs]: Parameters<Store['permits']>): Promise<Permit[]> {
+    const words = asks.flatMap(({ subscription, limit, wanted }) => [
+      checkIncarnation(subscription),
+      String(limit),
+      String(wanted),
+    ]);
+    const args = [worker, String(Math.ceil(ttlMs)), ...words];
+    const reply = (await this.#link.run(permits, this.#config, args)) as number[];
+    return asks.map((_, i) => ({ held: reply[2 * i]!, waiting: reply[2 * i + 1]! }));
   }
 
   claim(...args: Parameters<Store['claim']>) {

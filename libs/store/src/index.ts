@@ -4,4 +4,5 @@ export { Announcements } from './announcements.js';
 export * from './bounds.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory/store.js';
 export * from './pack.js';
+export { Permits } from './permits.js';
 export * from './port.js';

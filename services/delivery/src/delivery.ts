@@ -106,6 +106,8 @@ class Service implements Delivery {
     });
     const lanes = new Lanes({
       worker: options.worker,
+      store,
+      log,
       settings,
       clock,
       registry,
@@ -195,7 +197,7 @@ class Service implements Delivery {
     this.#worker.close();
     await this.#draining;
     this.#pipeline.abort();
-    this.#lanes.close();
+    await this.#lanes.close();
     this.#connections.close();
     await this.#writer.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();

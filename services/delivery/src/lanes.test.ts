@@ -49,6 +49,8 @@ function subscriptionNamed(name: string, port: number): Subscription {
   };
 }
 
+const ignore = (): void => {};
+const quiet = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 const event = structured('e');
 let clock: FakeClock;
 let store: MemoryStore;
@@ -98,6 +100,8 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
   const connections = new Connections({ connectionsPerOrigin: 256, connector: plainConnector(1_000) });
   lanes = new Lanes({
     worker: 'w1',
+    store,
+    log: quiet,
     settings: { ...defaultSettings, concurrency: 4, lineEventsMax: 8, ...settings },
     clock,
     registry,

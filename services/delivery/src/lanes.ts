@@ -20,16 +20,19 @@ import {
   type Incarnation,
   isProven,
   limits,
+  type Log,
   type Subscription,
   type Timer,
 } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
 import type { Batch } from './batch.js';
 import type { Connections } from './connections.js';
 import { defer } from './endings.js';
 import { Lane, type Surroundings } from './lane.js';
 import type { OpenDelivery, Stop } from './open-delivery.js';
+import { Permits, type PermitUser } from './permits.js';
 import { DeliverySeries } from './series.js';
 import { boundsOf, partOf, rateOf } from './shares.js';
 import type { DeliverySettings } from './settings.js';
@@ -45,11 +48,16 @@ const idleMs = 60_000;
 /** Attempt timeout of a subscription that says nothing else. */
 const usualTimeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
 
+/** Before a lane's part is known. */
+const closed: Part = { attempts: 0, ceiling: 1, rate: undefined };
+
 export interface LanesOptions {
   /** This worker, by the name that it announces itself with. */
   readonly worker: string;
   readonly settings: DeliverySettings;
+  readonly store: Pick<Store, 'permits'>;
   readonly clock: Clock;
+  readonly log: Log;
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly connections: Connections;
@@ -73,12 +81,20 @@ export class Lanes implements Surroundings {
   readonly #stopWatching: () => void;
   #active = 0;
   #subscriptions: number | undefined;
+  readonly #permits: Permits;
   #workers: readonly string[] = [];
   #shut = false;
 
   constructor(options: LanesOptions) {
     this.#options = options;
     this.settings = options.settings;
+    this.#permits = new Permits({
+      ...options,
+      onChange: (subscription) => {
+        const lane = this.#lanes.get(subscription);
+        if (lane) this.#divide(lane);
+      },
+    });
     this.#stopWatching = options.registry.onChange(() => this.#refresh());
   }
 
@@ -93,8 +109,9 @@ export class Lanes implements Surroundings {
       registered,
       new Target(subscription, connections, this.settings),
       new DeliverySeries(metrics, subscription.topic, subscription.name),
-      this.#partOf(subscription),
+      closed,
     );
+    this.#divide(lane);
     this.#stop(lane);
     lane.usedAt = this.elapsed();
     this.#lanes.set(subscription.incarnation, lane);
@@ -124,7 +141,7 @@ export class Lanes implements Surroundings {
   /** Says which workers are to own partitions: each has its part of a subscription's limits. */
   setWorkers(workers: readonly string[]): void {
     this.#workers = workers;
-    for (const lane of this.#lanes.values()) lane.part = this.#partOf(lane.registered.subscription);
+    for (const lane of this.#lanes.values()) this.#divide(lane);
   }
 
   /**
@@ -182,6 +199,7 @@ export class Lanes implements Surroundings {
       // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
       if (!lane.parked && lane.atRest(now) && now - lane.usedAt > idleMs) this.#forget(lane);
     }
+    this.#permits.look(now);
     this.reopen(now);
   }
 
@@ -197,9 +215,11 @@ export class Lanes implements Surroundings {
     for (const lane of this.#lanes.values()) lane.pump(now);
   }
 
-  close(): void {
+  /** Resolves when no call is under way. */
+  async close(): Promise<void> {
     this.#stopWatching();
     for (const lane of [...this.#lanes.values()]) this.#forget(lane);
+    await this.#permits.ended();
   }
 
   elapsed(): number {
@@ -228,14 +248,19 @@ export class Lanes implements Surroundings {
     for (const call of this.#readers) call();
   }
 
+  #divide(lane: Lane): void {
+    lane.part = this.#partOf(lane.registered.subscription, lane);
+  }
+
   /** What this worker may use of a subscription's limits. */
-  #partOf(subscription: Subscription): Part {
+  #partOf(subscription: Subscription, user: PermitUser): Part {
     const { concurrency, rate } = boundsOf(subscription, this.settings);
-    const { worker } = this.#options;
-    const attempts = partOf(concurrency, subscription.incarnation, this.#workers, worker);
+    const { incarnation } = subscription;
+    const own = partOf(concurrency, incarnation, this.#workers, this.#options.worker);
+    if (own !== undefined) this.#permits.forget(incarnation);
     return {
-      attempts: attempts ?? 1,
-      ceiling: attempts ?? concurrency,
+      attempts: own ?? this.#permits.of(incarnation, concurrency, user),
+      ceiling: own ?? concurrency,
       rate: rate === undefined ? undefined : rateOf(rate, this.#workers),
     };
   }
@@ -272,7 +297,7 @@ export class Lanes implements Surroundings {
       lane.target.leave();
       lane.registered = registered;
       lane.target = new Target(subscription, this.#options.connections, this.settings);
-      lane.part = this.#partOf(subscription);
+      this.#divide(lane);
     }
     this.#stop(lane);
   }
@@ -301,6 +326,7 @@ export class Lanes implements Surroundings {
     if (lane.active) this.#setActive(lane, false);
     lane.target.leave();
     lane.close();
+    this.#permits.forget(lane.id);
     this.#lanes.delete(lane.id);
   }
 }

@@ -7,6 +7,7 @@ import { type Clock, GridpostError, type Incarnation, type Place, systemClock } 
 import { Announcements } from '../announcements.js';
 import { appendBytesMax } from '../bounds.js';
 import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
+import { Permits } from '../permits.js';
 import type {
   AppendOptions,
   AppendResult,
@@ -22,6 +23,8 @@ import type {
   LeaseOutcome,
   PartitionUsage,
   PendingEvent,
+  Permit,
+  PermitAsk,
   ReadLimits,
   ReadResult,
   ReceiveAsk,
@@ -54,6 +57,7 @@ export class MemoryStore implements Store {
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
   readonly #workers: Announcements;
+  readonly #permits: Permits;
   readonly #wakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
@@ -63,6 +67,7 @@ export class MemoryStore implements Store {
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
     this.#workers = new Announcements(() => this.#clock.now());
+    this.#permits = new Permits(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
       { length: partitions },
@@ -108,6 +113,10 @@ export class MemoryStore implements Store {
 
   async withdraw(worker: string): Promise<void> {
     this.#workers.withdraw(worker);
+  }
+
+  async permits(worker: string, asks: readonly PermitAsk[], ttlMs: number): Promise<Permit[]> {
+    return this.#permits.ask(worker, asks, ttlMs);
   }
 
   async claim(

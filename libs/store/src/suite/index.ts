@@ -10,6 +10,7 @@ import { describeHistory } from './history.js';
 import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
 import { describeOwnership } from './ownership.js';
+import { describePermits } from './permits.js';
 import { describeRandom, type RandomOptions } from './random.js';
 import { describeReceiving } from './receiving.js';
 import { describeResources } from './resources.js';
@@ -39,6 +40,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeHistory(open);
     describeResources(open, lacks);
     describeOperation(open, lacks);
+    describePermits(open, lacks);
     describeRandom(open, lacks, options.random);
   });
 }

@@ -19,6 +19,7 @@ import {
   type ReceiveAsk,
   type SettleBatch,
 } from '../port.js';
+import { Permits } from '../permits.js';
 import { Ledger } from './ledger.js';
 import { hour, type Lacks, life, type OpenStore, roomy, type Scene, withScene } from './scene.js';
 
@@ -81,6 +82,7 @@ class Driver {
   readonly #batches: SettleBatch[] = [];
   #owner: { worker: string; epoch: number; leaseMs: number; released: boolean } | undefined;
   #now = 0;
+  readonly #permits = new Permits(() => this.#now);
   #moment = 0;
   #numbers = 0;
 
@@ -109,6 +111,7 @@ class Driver {
       [1, 'redrive', () => this.#redrive()],
       [1, 'letGo', () => this.#letGo()],
       [0.4, 'purge', () => this.#purge()],
+      [1, 'permits', () => this.#askPermits()],
       [1, 'crash', () => this.#crash()],
       [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
       [2, 'check', () => this.#check()],
@@ -332,6 +335,19 @@ class Driver {
       expect(count).toBeLessThanOrEqual(max);
     }
     expect(total).toBe(this.#ledger.purge(subscription));
+  }
+
+  async #askPermits(): Promise<void> {
+    await this.#pass(passingMs);
+    const worker = this.#pick(workers)!;
+    const asks = this.#times(1, 3, () => ({
+      subscription: this.#pick(subscriptions)!,
+      limit: this.#count(1, 3),
+      wanted: this.#count(0, 3),
+    }));
+    const ttlMs = this.#duration();
+    const { store } = this.#scene;
+    expect(await store.permits(worker, asks, ttlMs)).toEqual(this.#permits.ask(worker, asks, ttlMs));
   }
 
   async #crash(): Promise<void> {
