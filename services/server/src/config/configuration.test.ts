@@ -25,6 +25,7 @@ afterEach(() => {
 test('without flags and variables everything has its default', () => {
   expect(parse().configuration).toEqual({
     allowUnvalidatedEndpoints: false,
+    duplicateIdentitiesMax: 1_000_000,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,
