@@ -42,6 +42,16 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly duplicateIdentities = this.#gauge(
+    'gridpost_duplicate_identities',
+    'Events remembered for duplicate detection, in the partitions this process owns',
+    ['topic'],
+  );
+  readonly identitiesForgotten = this.#counter(
+    'gridpost_duplicate_identities_forgotten_total',
+    'Events forgotten within the window of duplicate detection, since there were too many to remember',
+    ['topic'],
+  );
 
   readonly handshakes = this.#counter(
     'gridpost_handshakes_total',

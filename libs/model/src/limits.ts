@@ -62,6 +62,15 @@ export const responseBytesMax = 65_536;
 /** Retention of a topic's history, in days: 0 keeps none. Event Grid namespaces allow up to 7. */
 export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 
+/**
+ * Window of a topic's duplicate detection in minutes. Service Bus, from which the idea and the default are, has 20 seconds
+ * to 7 days ("Duplicate detection"); a day outlives every publisher's retries, and every minute costs memory.
+ */
+export const duplicateWindowMinutes = { min: 1, max: 1_440, default: 10 } as const;
+
+/** Events that a topic with duplicate detection remembers at once; at least two requests of the largest kind. */
+export const duplicateIdentities = { min: 10_000, max: 100_000_000, default: 1_000_000 } as const;
+
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
 export const subscriptionsPerTopicMax = 100_000;
 

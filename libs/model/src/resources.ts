@@ -31,6 +31,8 @@ export interface TopicProperties {
   readonly disableLocalAuth: boolean;
   /** Days for which settled events are kept in the topic's history, 0 for none. */
   readonly eventRetentionInDays: number;
+  /** Present: within the window the same `source` and `id` is stored once, and the topic has one partition. */
+  readonly duplicateDetection?: { readonly windowInMinutes: number };
 }
 
 /** What a domain adds to a topic. */

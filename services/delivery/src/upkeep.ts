@@ -1,7 +1,7 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, and gives up what waits too long where nothing attempts it. `runOnce` is one pass; a loop only
- * repeats it.
+ * left, trims histories and what is remembered for duplicate detection, and gives up what waits too long where nothing
+ * attempts it. `runOnce` is one pass; a loop only repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
@@ -69,6 +69,7 @@ export class Upkeep {
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
+  #remembering: ReadonlySet<string> = new Set();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -79,6 +80,7 @@ export class Upkeep {
     const { store, registry, metrics, clock } = this.#options;
     const held = new Map<Incarnation, Held>();
     const leftovers: { partition: number; subscription: Incarnation }[] = [];
+    const remembered = new Map<Incarnation, number>();
     let logEntries = 0;
     const of = (subscription: Incarnation): Held => {
       let known = held.get(subscription);
@@ -99,6 +101,7 @@ export class Upkeep {
         leftovers.push({ partition, subscription: each.subscription });
       }
       await this.#trimHistories(partition);
+      await this.#forgetIdentities(partition, remembered);
       await this.#expireWaiting(partition, usage);
     }
     for (const partition of partitions) {
@@ -113,6 +116,7 @@ export class Upkeep {
     const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
     this.#show(held, storeNow);
     this.#showTopics();
+    this.#showIdentities(remembered);
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
   }
@@ -156,6 +160,19 @@ export class Upkeep {
       this.#namedTopics.delete(name);
       metrics.scannedSubscriptions.forget(name);
     }
+  }
+
+  #showIdentities(remembered: ReadonlyMap<Incarnation, number>): void {
+    const { registry, metrics } = this.#options;
+    const shown = new Set<string>();
+    for (const [incarnation, count] of remembered) {
+      const name = registry.topicById(incarnation)?.topic.name;
+      if (name === undefined || count === 0) continue;
+      shown.add(name);
+      metrics.duplicateIdentities.with(name).set(count);
+    }
+    for (const name of this.#remembering) if (!shown.has(name)) metrics.duplicateIdentities.forget(name);
+    this.#remembering = shown;
   }
 
   /** Frees the places that a deleted subscription's name holds under the cap on labels. */
@@ -232,6 +249,25 @@ export class Upkeep {
       const days = registry.topicById(topic)?.topic.properties.eventRetentionInDays ?? 0;
       for (let step = 0; step < stepsMax; step++)
         if ((await store.trimHistory(partition, topic, days * dayMs, stepMax)) < stepMax) break;
+    }
+  }
+
+  /** Appends forget what is outlived as long as there are any. Where detection is off, nothing needs to be remembered. */
+  async #forgetIdentities(partition: number, remembered: Map<Incarnation, number>): Promise<void> {
+    const { store, registry } = this.#options;
+    const topics = await store.identities(partition);
+    if (topics.length === 0) return;
+    await registry.refresh();
+    for (const { topic, count } of topics) {
+      const { duplicateDetection } = registry.topicById(topic)?.topic.properties ?? {};
+      const windowMs = (duplicateDetection?.windowInMinutes ?? 0) * 60_000;
+      let left = count;
+      for (let step = 0; step < stepsMax; step++) {
+        const forgotten = await store.forgetIdentities(partition, topic, windowMs, stepMax);
+        left -= forgotten;
+        if (forgotten < stepMax) break;
+      }
+      remembered.set(topic, (remembered.get(topic) ?? 0) + Math.max(0, left));
     }
   }
 }

@@ -28,6 +28,7 @@ test('without flags and variables everything has its default', () => {
     auditDays: 90,
     auditReads: false,
     auditRecordsMax: 10_000,
+    duplicateIdentitiesMax: 1_000_000,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,

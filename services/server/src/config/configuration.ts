@@ -43,6 +43,7 @@ export interface Configuration {
   readonly partitions?: number;
   readonly storeBytesMax: number;
   readonly subscriptionShare: number;
+  readonly duplicateIdentitiesMax: number;
   readonly drainSeconds: number;
   readonly deliveryConcurrency: number;
   readonly deliveryFinalStatuses: readonly number[];
