@@ -5,6 +5,7 @@
 import { type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
+import type { AttemptResult } from './attempt-result.js';
 import type { DeliverySeries } from './series.js';
 import type { Target } from './target.js';
 
@@ -35,10 +36,10 @@ export interface EntryInHand {
 }
 
 /**
- * Why a lane starts nothing: its subscription is deleted or expired, wants nothing for now, has an endpoint that has not
- * agreed to get events, or has its events received.
+ * Why a lane starts nothing: its subscription is deleted or expired, is disabled or paused, has an endpoint that has not
+ * agreed to get events or is held back, or has its events received.
  */
-export type Stop = 'gone' | 'disabled' | 'unproven' | 'queue';
+export type Stop = 'gone' | 'disabled' | 'paused' | 'unproven' | 'probation' | 'queue';
 
 /** As much of an attempt as its lane keeps count of. */
 export interface PassedAttempt {
@@ -56,10 +57,10 @@ export interface Passage {
   readonly stop: Stop | undefined;
   /** Takes a waiting delivery out of line. */
   withdraw(delivery: OpenDelivery): void;
-  /** The endpoint took an event, or answered that it does not want this one. Whether it was taken for broken. */
-  worked(): boolean;
-  /** An attempt failed in a way that another may not. Whether the endpoint is taken for broken from now on. */
-  failed(): boolean;
+  /** The endpoint took an event, or answered that it does not want this one. */
+  worked(attempt: PassedAttempt, now: number): void;
+  /** An attempt failed in a way that another may not. */
+  failed(attempt: PassedAttempt, result: AttemptResult): void;
   /** An attempt has ended, and its room is free. */
   ended(attempt: PassedAttempt, now: number): void;
 }
