@@ -382,10 +382,14 @@ describe('the queue of a subscription with batches', () => {
   /** As many deferred deliveries, due when the clock has run on. */
   async function deferred(subscription: Subscription, count: number): Promise<void> {
     endpoint.reply(answer(500));
-    const { delivery } = await rig.work({ ...calm, unsettledEventsMax: 10_000 }, { name: 'before' });
+    const { delivery } = await rig.work(
+      { ...calm, failuresMax: 0, unsettledEventsMax: 10_000 },
+      { name: 'before' },
+    );
     for (let left = count; left > 0; left -= 100) await rig.publish(rig.ids(Math.min(100, left)));
     await rig.watched.until(async () => (await rig.usage(subscription)).deferred === count);
     await delivery.drain();
+    await delivery.close();
     await rig.clock.skip(12_000);
     endpoint.received.length = 0;
   }
@@ -433,13 +437,17 @@ describe('the queue of a subscription with batches', () => {
       properties: { ...many.properties, filter: { includedEventTypes: ['order.created'] } },
     });
     endpoint.reply(answer(500));
-    const { delivery } = await rig.work({ ...calm, unsettledEventsMax: 10_000 }, { name: 'before' });
+    const { delivery } = await rig.work(
+      { ...calm, failuresMax: 0, unsettledEventsMax: 10_000 },
+      { name: 'before' },
+    );
     for (let i = 0; i < 20; i++) await rig.publish(rig.ids(100));
     await rig.publish(rig.ids(20), { type: 'order.few' });
     await rig.watched.until(
       async () => (await rig.usage(many)).deferred === 2_000 && (await rig.usage(few)).deferred === 20,
     );
     await delivery.drain();
+    await delivery.close();
     await rig.clock.skip(12_000);
     endpoint.received.length = 0;
     endpoint.reply(answer(200));

@@ -15,12 +15,11 @@
  */
 import type { Incarnation } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
-import type { AttemptResult } from './attempt-result.js';
 import { Batch } from './batch.js';
 import { defer, drop } from './endings.js';
 import type { Ward } from './health/ward.js';
 import { Line } from './line.js';
-import type { OpenDelivery, Passage, PassedAttempt, Stop } from './open-delivery.js';
+import type { AttemptFailure, OpenDelivery, Passage, PassedAttempt, Stop } from './open-delivery.js';
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
 import type { Target } from './target.js';
@@ -238,8 +237,8 @@ export class Lane implements Passage {
     this.ward.worked(attempt, now);
   }
 
-  failed(attempt: PassedAttempt, result: AttemptResult): void {
-    this.ward.failed(attempt, result);
+  failed(attempt: PassedAttempt, failure: AttemptFailure): void {
+    this.ward.failed(attempt, failure);
   }
 
   /** Looks whether attempts still end. */

@@ -2,10 +2,9 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import { type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
+import { type AttemptOutcome, type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
-import type { AttemptResult } from './attempt-result.js';
 import type { DeliverySeries } from './series.js';
 import type { Target } from './target.js';
 
@@ -49,6 +48,15 @@ export interface PassedAttempt {
   readonly startedAt: number;
 }
 
+/** As much of a failed attempt as is noted of its endpoint. */
+export interface AttemptFailure {
+  readonly outcome: AttemptOutcome;
+  /** If there was a response. */
+  readonly status: number | undefined;
+  /** One printable line; empty where there is nothing to say. */
+  readonly lastError: string;
+}
+
 /** The subscription side. */
 export interface Passage {
   readonly registered: RegisteredSubscription;
@@ -60,7 +68,7 @@ export interface Passage {
   /** The endpoint took an event, or answered that it does not want this one. */
   worked(attempt: PassedAttempt, now: number): void;
   /** An attempt failed in a way that another may not. */
-  failed(attempt: PassedAttempt, result: AttemptResult): void;
+  failed(attempt: PassedAttempt, failure: AttemptFailure): void;
   /** An attempt has ended, and its room is free. */
   ended(attempt: PassedAttempt, now: number): void;
 }

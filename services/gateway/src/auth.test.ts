@@ -58,6 +58,9 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
     ['POST', `${one}/deadletters:redrive`, {}, 200],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
+    ['POST', `${one}:pause`, undefined, 200],
+    ['POST', `${one}:resume`, undefined, 200],
+    ['POST', `${one}:reset`, undefined, 200],
     ['POST', `${one}:revalidate`, undefined, 202],
     ['DELETE', one, undefined, 204],
   ];

@@ -20,8 +20,7 @@ import {
   type Random,
 } from '@gridpost/model';
 import type { RegisteredHealth } from '@gridpost/registry';
-import type { AttemptResult } from '../attempt-result.js';
-import type { PassedAttempt } from '../open-delivery.js';
+import type { AttemptFailure, PassedAttempt } from '../open-delivery.js';
 import {
   all,
   type HealthEvent,
@@ -167,7 +166,7 @@ export class Ward {
   }
 
   /** An attempt failed in a way that another may not. */
-  failed(attempt: PassedAttempt, { outcome, status, lastError }: AttemptResult): void {
+  failed(attempt: PassedAttempt, { outcome, status, lastError }: AttemptFailure): void {
     const lastFailure: FailureSeen = {
       ...{ at: this.#options.clock.now(), outcome },
       ...(status === undefined ? {} : { status }),
@@ -266,7 +265,8 @@ export class Ward {
   }
 
   #isProbe({ startedAt }: PassedAttempt): boolean {
-    return this.#grant !== undefined && this.#grant.used && startedAt >= this.#grant.from;
+    const grant = this.#grant;
+    return grant?.used === true && startedAt >= grant.from;
   }
 
   #refresh(tell = false): void {
