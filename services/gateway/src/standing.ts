@@ -85,6 +85,7 @@ export function standingRoutes(context: Context): Route[] {
     Object.entries({ pause, resume, reset }).map(([name, handle]) => ({
       method: 'POST',
       path: `${scope}/eventsubscriptions/{name}:${name}`,
+      role: 'operator',
       handle,
     })),
   );
