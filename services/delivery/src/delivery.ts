@@ -213,6 +213,7 @@ class Service implements Delivery {
 
   async #drain(): Promise<{ cut: number }> {
     await this.#worker.drain();
+    await this.#keeper.leave(this.#lanes.wards());
     for (const timer of this.#cutTimers.splice(0)) timer.cancel();
     if (this.#cut > 0)
       this.#options.log.warn({ cut: this.#cut }, 'attempts were cut, their endpoints may see them again');

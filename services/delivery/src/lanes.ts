@@ -110,6 +110,14 @@ export class Lanes implements Surroundings {
     return this.#lanes.values();
   }
 
+  /** Those that are not simply healthy. */
+  wards(): Map<Ward, Subscription> {
+    const wards = new Map<Ward, Subscription>();
+    for (const { ward, registered, stop } of this.#lanes.values())
+      if (!ward.free && stop !== 'gone') wards.set(ward, registered.subscription);
+    return wards;
+  }
+
   /** This worker's part of a subscription's concurrency. */
   get share(): number {
     return Math.max(1, Math.ceil(this.settings.concurrency * this.#share));
@@ -178,10 +186,11 @@ export class Lanes implements Surroundings {
   sweep(now: number): void {
     for (const lane of this.#lanes.values()) {
       lane.checkStall(now);
-      this.#options.keeper.tend(lane.ward, lane.registered.subscription);
+      if (lane.stop !== 'gone') this.#options.keeper.tend(lane.ward, lane.registered.subscription);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
       // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
-      if (!lane.parked && lane.ward.free && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+      if (!lane.parked && (lane.ward.free || lane.stop === 'gone') && lane.idle && now - lane.usedAt > idleMs)
+        this.#forget(lane);
     }
     this.reopen(now);
   }

@@ -157,6 +157,25 @@ test('a worker that starts anew holds back what was held back', async () => {
   expect(await rig.health(subscription)).toMatchObject({ since: before.since, probes: 3 });
 });
 
+test('a worker that stops gives back the right to a probe, and writes what became of the last', async () => {
+  endpoint.reply(answer(500));
+  const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
+  const { delivery } = await rig.work(paced);
+  const failed = await failUntilHeld(subscription);
+  let drained: Promise<unknown> | undefined;
+  endpoint.reply((request, response) => {
+    drained = delivery.drain();
+    answer(500)(request, response);
+  });
+  await passUntil(() => endpoint.received.length === failed + 1);
+  const probedAt = rig.clock.now();
+  await drained;
+  const health = (await rig.health(subscription))!;
+  expect(health).toMatchObject({ probes: 1, failures: { ServerError: failed + 1 } });
+  // Not the time that the probe might have taken as well.
+  expect(health.nextProbeAt! - probedAt).toBeLessThanOrEqual(16_000);
+});
+
 test('a subscription whose health is forgotten gets at once what has waited', async () => {
   endpoint.reply(answer(500));
   const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);

@@ -45,6 +45,22 @@ export class HealthKeeper {
     this.#writing.add(writing);
   }
 
+  /**
+   * Writes what is left to be written of these wards, whose worker stops. Resolves when it is, or the store cannot be
+   * reached.
+   */
+  async leave(wards: ReadonlyMap<Ward, Subscription>): Promise<void> {
+    for (const ward of wards.keys()) ward.leave();
+    for (let left = Number.POSITIVE_INFINITY; ; ) {
+      for (const [ward, subscription] of wards) this.tend(ward, subscription);
+      await Promise.all(this.#writing);
+      const unsaved = [...wards.keys()].filter((ward) => ward.unsaved).length;
+      // Few are written at a time; where no more are, the store does not take them.
+      if (unsaved === 0 || unsaved >= left) return;
+      left = unsaved;
+    }
+  }
+
   /** Writes nothing any more. Resolves when nothing is being written. */
   async close(): Promise<void> {
     this.#closed = true;

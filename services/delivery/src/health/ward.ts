@@ -94,6 +94,7 @@ export class Ward {
   #asked = false;
   #grant: Grant | undefined;
   #writing = false;
+  #leaving = false;
 
   constructor(options: WardOptions, terms: WardTerms, found: RegisteredHealth | undefined) {
     this.#options = options;
@@ -114,6 +115,11 @@ export class Ward {
   /** Nothing holds it back, and nothing is left to be written. */
   get free(): boolean {
     return this.#permit.kind === 'all' && this.#health.state === 'Healthy' && !this.#unsaved;
+  }
+
+  /** This worker has found out something that is not written yet. */
+  get unsaved(): boolean {
+    return this.#unsaved;
   }
 
   get held(): boolean {
@@ -186,6 +192,10 @@ export class Ward {
    */
   tick(writes: boolean): Draft | undefined {
     if (this.free) return undefined;
+    const grant = this.#grant;
+    // Nothing was there to make it with. The next is then no further away than after one that fails.
+    if (grant && !grant.used && this.#options.clock.elapsed() >= grant.until)
+      this.#advance({ kind: 'probeFailed' });
     this.#refresh();
     return writes && !this.#writing ? this.#draft() : undefined;
   }
@@ -206,8 +216,15 @@ export class Ward {
       const from = clock.elapsed();
       const until = from + health.nextProbeAt! - clock.now() - this.#terms.timeoutMs;
       this.#grant = { from, until, used: false };
+      if (this.#leaving) this.#advance({ kind: 'probeFailed' });
     }
     this.#refresh(true);
+  }
+
+  /** This worker makes no probe any more, and gives back a right to one: nobody would hear of what became of it. */
+  leave(): void {
+    this.#leaving = true;
+    if (this.#grant) this.#advance({ kind: 'probeFailed' });
   }
 
   notWritten({ seen }: Draft): void {
@@ -247,7 +264,7 @@ export class Ward {
     const { clock, random } = this.#options;
     const { policy, timeoutMs } = this.#terms;
     const before = this.#health;
-    const claims = this.probing && this.#asked && !this.#grant;
+    const claims = this.probing && this.#asked && !this.#grant && !this.#leaving;
     const recovered = this.#permit.kind === 'all' && before.state !== 'Healthy';
     if (!claims && !recovered && !this.#unsaved) return undefined;
     const now = clock.now();
