@@ -6,6 +6,7 @@ export * from './endpoint.js';
 export * from './errors.js';
 export * from './event.js';
 export * from './filters.js';
+export * from './health.js';
 export * from './host.js';
 export * from './input-schema.js';
 export * from './json-pointer.js';

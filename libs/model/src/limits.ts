@@ -45,6 +45,10 @@ export const backoff = {
 /** Total deadline of one attempt, in seconds (30 in Event Grid, same page). */
 export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
 
+/** Failures in a row that lead into probation (0: none do), and seconds between two probes at most. */
+export const probationFailures = { min: 0, max: 1_000, default: 10 } as const;
+export const probeSeconds = { min: 5, max: 3_600, default: 300 } as const;
+
 /** Events of one delivery, and its size aimed at in units of 1,024 bytes (same page, "Output batching"). */
 export const batchEvents = { min: 1, max: 5_000, default: 1 } as const;
 export const batchKilobytes = { min: 1, max: 1_024, default: 64 } as const;

@@ -167,6 +167,14 @@ export interface RetryPolicy {
   readonly exponentialBackoff?: ExponentialBackoff;
 }
 
+/** When an endpoint is held back; what is absent is as the deployment has it. */
+export interface ProbationPolicy {
+  /** So many failures in a row lead into probation; 0: never. */
+  readonly maxFailures?: number;
+  /** Longest time between two probes. */
+  readonly maxProbeIntervalInSeconds?: number;
+}
+
 /** Exactly one of `destination` and `queue`. */
 export type SubscriptionProperties = CommonProperties &
   (
@@ -181,6 +189,8 @@ interface CommonProperties {
   readonly filters?: readonly FilterEntry[];
   /** Of pushing. */
   readonly retryPolicy: RetryPolicy;
+  /** Of pushing. */
+  readonly probation?: ProbationPolicy;
   readonly eventDeliverySchema: DeliverySchema;
   readonly labels: readonly string[];
   /** ISO 8601 instant after which the subscription removes itself. */
@@ -192,11 +202,13 @@ interface CommonProperties {
 }
 
 /**
- * `Active`, or `Disabled` with its reason: an endpoint that answered 410 wants no more. Matching events of a disabled
- * subscription are deferred, not attempted and not lost; writing the subscription again makes it active.
+ * `Active`; `Paused`, until it is resumed; or `Disabled` with its reason: an endpoint that answered 410 wants no more.
+ * Matching events of a paused or disabled subscription are deferred, not attempted and not lost; writing a disabled
+ * subscription again makes it active, and leaves a paused one as it is.
  */
 export type SubscriptionState =
   | { readonly state: 'Active' }
+  | { readonly state: 'Paused'; readonly at: number }
   | { readonly state: 'Disabled'; readonly reason: string; readonly at: number };
 
 export interface Subscription {

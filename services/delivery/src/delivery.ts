@@ -10,6 +10,7 @@ import { Destinations, type Places } from './dead-letters/destinations.js';
 import { DeadLetterWriter } from './dead-letters/writer.js';
 import { Connections } from './connections.js';
 import { disable } from './disabling.js';
+import { HealthKeeper } from './health/keeper.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
 import type { Passage } from './open-delivery.js';
@@ -71,6 +72,7 @@ class Service implements Delivery {
   readonly #connections: Connections;
   readonly #pipeline: Pipeline;
   readonly #lanes: Lanes;
+  readonly #keeper: HealthKeeper;
   readonly #worker: Worker;
   readonly #upkeep: Upkeep;
   readonly #timers: Timer[] = [];
@@ -104,12 +106,15 @@ class Service implements Delivery {
       finalStatuses: settings.finalStatuses,
       onGone: (lane) => this.#disable(lane),
     });
+    this.#keeper = new HealthKeeper({ store, registry, clock, log, metrics });
     const lanes = new Lanes({
       settings,
       clock,
       registry,
       metrics,
       connections: this.#connections,
+      random,
+      keeper: this.#keeper,
       load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
       start: (batch, now) => this.#pipeline.start(batch, now),
       saturated: () => this.#saturated,
@@ -197,6 +202,7 @@ class Service implements Delivery {
     this.#lanes.close();
     this.#connections.close();
     await this.#writer.close();
+    await this.#keeper.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();
     await Promise.all(this.#disabling);
   }
@@ -207,6 +213,7 @@ class Service implements Delivery {
 
   async #drain(): Promise<{ cut: number }> {
     await this.#worker.drain();
+    await this.#keeper.leave(this.#lanes.wards());
     for (const timer of this.#cutTimers.splice(0)) timer.cancel();
     if (this.#cut > 0)
       this.#options.log.warn({ cut: this.#cut }, 'attempts were cut, their endpoints may see them again');

@@ -89,6 +89,8 @@ export async function startServer(configuration: Configuration, version: string,
         settings: {
           concurrency: configuration.deliveryConcurrency,
           finalStatuses: configuration.deliveryFinalStatuses,
+          failuresMax: configuration.healthFailuresMax,
+          probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,

@@ -42,6 +42,8 @@ test('without flags and variables everything has its default', () => {
     drainSeconds: 35,
     deliveryConcurrency: 64,
     deliveryFinalStatuses: [400, 401, 403, 413],
+    healthFailuresMax: 10,
+    healthProbeSecondsMax: 300,
     settleWindowMs: 1000,
     unsettledEventsMax: 1024,
     deadLetterDelaySeconds: 300,

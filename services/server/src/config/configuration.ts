@@ -47,6 +47,8 @@ export interface Configuration {
   readonly drainSeconds: number;
   readonly deliveryConcurrency: number;
   readonly deliveryFinalStatuses: readonly number[];
+  readonly healthFailuresMax: number;
+  readonly healthProbeSecondsMax: number;
   readonly settleWindowMs: number;
   readonly unsettledEventsMax: number;
   readonly filterClausesMax: number;
