@@ -3,3 +3,5 @@ export { isRange } from './address.js';
 export { AddressNotAllowed } from './address-not-allowed.js';
 export { type Connector, plainConnector } from './connector.js';
 export { Egress, type EgressOptions } from './egress.js';
+export { Signer } from './signer.js';
+export { newSigningSecret, signingPublicKey, signingSecretFault } from './signing-secret.js';

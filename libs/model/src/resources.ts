@@ -8,6 +8,7 @@ import type { InputSchemaMapping } from './input-schema.js';
 import * as limits from './limits.js';
 import type { Incarnation } from './names.js';
 import type { Provisioning } from './provisioning.js';
+import type { Signing } from './signing.js';
 
 /** What publishers send. */
 export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEventSchema';
@@ -174,6 +175,8 @@ interface CommonProperties {
   readonly deadLettering: boolean;
   /** Where dead letters are written, after which they are not kept here any longer. Absent: they are kept. */
   readonly deadLetterDestination?: DeadLetterDestination;
+  /** How pushed events are signed. Absent: they are not. */
+  readonly signing?: Signing;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Where and how the deliveries of one subscription are sent: everything about their requests that stays the same. */
 import { type EncodedDelivery, encodeBatch, encodeDelivery, encodeOne } from '@gridpost/codec';
+import { Signer } from '@gridpost/egress';
 import {
   type DeliverySchema,
   type Destination,
@@ -32,6 +33,8 @@ export class Target {
   /** Deadline of one attempt. */
   readonly timeoutMs: number;
   readonly headers: RequestHeaders;
+  /** Where requests are signed. */
+  readonly signer: Signer | undefined;
   /** Events of one request at most. */
   readonly eventsMax: number;
   readonly #contentMode: 'structured' | 'binary';
@@ -42,7 +45,7 @@ export class Target {
     connections: Connections,
     { userAgent, functionApps }: Pick<DeliverySettings, 'userAgent' | 'functionApps'>,
   ) {
-    const { destination, eventDeliverySchema } = subscription.properties;
+    const { destination, eventDeliverySchema, signing } = subscription.properties;
     const endpoint = destination && endpointOf(destination, functionApps);
     this.kind = kindOf(destination, endpoint);
     this.secrets = Object.values(endpoint?.headers ?? {});
@@ -60,6 +63,7 @@ export class Target {
     this.schema = eventDeliverySchema;
     this.timeoutMs = properties.attemptTimeoutInSeconds * 1_000;
     this.headers = new RequestHeaders(subscription, userAgent, endpoint?.headers ?? {});
+    this.signer = signing && new Signer(signing);
     this.eventsMax = eventsPerBatch(properties);
     this.#contentMode = properties.contentMode;
     this.#bytesMax = preferredBatchSizeInKilobytes * 1_024;

@@ -110,7 +110,7 @@ test('every example is valid', () => {
 test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
-    ...['filters-test.json', 'lock-tokens.json', 'deployment.json'],
+    ...['filters-test.json', 'lock-tokens.json', 'deployment.json', 'rotate-secret.json'],
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
   for (const file of files) ajvOfFiles.addSchema(readSchema(file));
@@ -179,6 +179,10 @@ test('what is answered is what the document says', async () => {
         },
       },
     ],
+    ['PUT', subscription, { ...hook, signing: { scheme: 'v1' } }],
+    ['POST', `${subscription}:rotateSecret`, {}],
+    ['PUT', subscription, { ...hook, signing: { scheme: 'v1a' } }],
+    ['POST', `${subscription}:rotateSecret`, { overlapInSeconds: 60 }],
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],

@@ -8,6 +8,7 @@ import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
 import { pullRoutes } from './pull/routes.js';
 import type { Route } from './route.js';
+import { signingRoutes } from './signing-routes.js';
 import { subscriptionRoutes } from './subscriptions.js';
 import { topicRoutes } from './topics.js';
 
@@ -20,6 +21,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
+    ...signingRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
     ...filterRoutes(context),

@@ -22,6 +22,7 @@ import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
+import { completed } from './stored-secrets.js';
 import {
   checkExists,
   checkSubscriptionName,
@@ -36,6 +37,8 @@ import { propertiesOf, subscriptionView, type WrittenProperties } from './subscr
 const listStep = 100;
 
 interface Change {
+  /** Secrets that are shown in this answer and never again. */
+  readonly made: object;
   readonly before: Subscription | undefined;
   readonly after: Stored<Subscription>;
 }
@@ -54,24 +57,24 @@ export function subscriptionRoutes(context: Context): Route[] {
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
     const checked = await checkedProperties(context, req.body);
-    const { before, after } = await changing(() => write(req, scope, name, checked));
+    const { before, after, made } = await changing(() => write(req, scope, name, checked));
     await catchUp(context);
     endpoints.handshakes.take(after.value);
     if (before && isProven(after.value) && mendsDelivery(before, after.value))
       await hasten(store, before.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
-    res.json(subscriptionView(after));
+    res.json(subscriptionView(after, clock.now(), made));
   }
 
   async function write(
     req: Request,
     scope: Scope,
     name: string,
-    { properties, at }: WrittenProperties,
+    { properties: written, at }: WrittenProperties,
   ): Promise<Change | undefined> {
     const { holder, domainTopic } = holderOf(scope);
     const topic = await getTopic(resources, holder);
-    checkDeliverySchema(properties, at, topic.value.properties.inputSchema);
+    checkDeliverySchema(written, at, topic.value.properties.inputSchema);
     const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
     if (!before) await checkRoom(holder);
@@ -81,6 +84,7 @@ export function subscriptionRoutes(context: Context): Route[] {
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
     const now = clock.now();
+    const { properties, made } = completed(written, before?.value.properties, now);
     const provisioning = provisionedBy(properties, endpoints.policy, before?.value, now);
     const value: Subscription = {
       topic: scope,
@@ -98,7 +102,8 @@ export function subscriptionRoutes(context: Context): Route[] {
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
       requires,
     });
-    return 'etag' in result ? { before: before?.value, after: { etag: result.etag, value } } : undefined;
+    if (!('etag' in result)) return undefined;
+    return { made, before: before?.value, after: { etag: result.etag, value } };
   }
 
   /** Gateways that create at the same moment may pass the bound by one subscription each. */
@@ -115,7 +120,7 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   async function get(req: Request, res: Response): Promise<void> {
     const stored = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
-    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
+    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, clock.now()));
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
@@ -153,7 +158,7 @@ export function subscriptionRoutes(context: Context): Route[] {
           return;
         }
         const subscription = stored as Subscription;
-        const view = subscriptionView({ etag, value: subscription });
+        const view = subscriptionView({ etag, value: subscription }, clock.now());
         value.push(view);
         bytes += JSON.stringify(view).length;
         last = subscription.name;

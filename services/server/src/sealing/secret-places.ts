@@ -23,6 +23,7 @@ export const secretPlaces: readonly SecretKind[] = [
       [...destination, 'key'],
       // Also of headers that are shown: they may become secret with the next write.
       [...destination, 'deliveryAttributeMappings', '*', 'properties', 'value'],
+      ['properties', 'signing', 'keys', '*', 'secret'],
       ['properties', 'deadLetterDestination', 'properties', 'endpointUrl'],
     ],
   },
