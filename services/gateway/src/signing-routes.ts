@@ -56,5 +56,6 @@ export function signingRoutes(context: Context): Route[] {
     method: 'POST',
     path: `${scope}/eventsubscriptions/{name}:rotateSecret`,
     handle: rotate,
+    role: 'admin',
   }));
 }
