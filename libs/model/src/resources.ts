@@ -2,6 +2,7 @@
  * Topics and subscriptions as they are stored: the properties users wrote, in the shapes of Event Grid's resources, and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
+import type { Credentials, TlsTrust } from './credentials.js';
 import type { DeadLetterDestination } from './dead-letter-destination.js';
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { InputSchemaMapping } from './input-schema.js';
@@ -99,6 +100,9 @@ export interface PushProperties {
   readonly deliveryAttributeMappings?: readonly DeliveryAttributeMapping[];
   /** `none`: the endpoint is not asked whether it wants events, if the deployment allows that. */
   readonly validation?: 'none';
+  readonly credentials?: Credentials;
+  /** Absent: the system's authorities are trusted. */
+  readonly tls?: TlsTrust;
 }
 
 /**

@@ -71,10 +71,10 @@ export class Batch {
     const { target, deliveries } = this;
     const { headers, body } = this.#alone ?? encodeBatch(this.#elements, target.schema);
     this.#elements = [];
-    const { origin, path, signer } = target;
+    const { origin, path, signer, tokens } = target;
     const all = target.headers.of(headers, deliveries, this.#found);
     if (signer) this.#sign(signer, all, body, now);
-    return { origin, path, headers: all, body };
+    return { origin, path, headers: all, body, tokens };
   }
 
   /** A batch gets an id here: that of these deliveries in this order, whichever worker puts them together again. */

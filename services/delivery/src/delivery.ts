@@ -1,6 +1,6 @@
 /** Puts the delivery worker together: who knows whom, and what is done at which beat. The rules stand elsewhere. */
 import { performance } from 'node:perf_hooks';
-import type { Egress } from '@gridpost/egress';
+import { type Egress, OAuthTokens } from '@gridpost/egress';
 import type { Clock, Log, Random, Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -69,6 +69,7 @@ class Service implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #settings: DeliverySettings;
   readonly #connections: Connections;
+  readonly #tokens: OAuthTokens;
   readonly #pipeline: Pipeline;
   readonly #lanes: Lanes;
   readonly #worker: Worker;
@@ -95,7 +96,11 @@ class Service implements Delivery {
     this.#options = options;
     this.#settings = settings;
     const connector = options.egress.connector(settings.connectTimeoutMs);
-    this.#connections = new Connections({ connectionsPerOrigin: settings.connectionsPerOrigin, connector });
+    this.#tokens = new OAuthTokens(clock, connector);
+    this.#connections = new Connections({
+      connectionsPerOrigin: settings.connectionsPerOrigin,
+      connector: (tls) => (tls ? options.egress.connector(settings.connectTimeoutMs, tls) : connector),
+    });
     this.#pipeline = new Pipeline({
       clock,
       random,
@@ -110,6 +115,7 @@ class Service implements Delivery {
       registry,
       metrics,
       connections: this.#connections,
+      tokens: this.#tokens,
       load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
       start: (batch, now) => this.#pipeline.start(batch, now),
       saturated: () => this.#saturated,
@@ -196,6 +202,7 @@ class Service implements Delivery {
     this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
+    await this.#tokens.close();
     await this.#writer.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();
     await Promise.all(this.#disabling);

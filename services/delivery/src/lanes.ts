@@ -14,6 +14,7 @@
  *
  * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
  */
+import type { OAuthTokens } from '@gridpost/egress';
 import { type Clock, type Incarnation, isProven, limits } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
@@ -41,6 +42,7 @@ export interface LanesOptions {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly connections: Connections;
+  readonly tokens: OAuthTokens;
   /** As `Surroundings`. */
   readonly load: Surroundings['load'];
   readonly start: Surroundings['start'];
@@ -75,11 +77,11 @@ export class Lanes implements Surroundings {
     const { subscription } = registered;
     const known = this.#lanes.get(subscription.incarnation);
     if (known) return known;
-    const { metrics, connections } = this.#options;
+    const { metrics, connections, tokens } = this.#options;
     const lane = new Lane(
       this,
       registered,
-      new Target(subscription, connections, this.settings),
+      new Target(subscription, connections, tokens, this.settings),
       new DeliverySeries(metrics, subscription.topic, subscription.name),
       this.share,
     );
@@ -241,7 +243,8 @@ export class Lanes implements Surroundings {
       const { subscription } = registered;
       lane.target.leave();
       lane.registered = registered;
-      lane.target = new Target(subscription, this.#options.connections, this.settings);
+      const { connections, tokens } = this.#options;
+      lane.target = new Target(subscription, connections, tokens, this.settings);
     }
     this.#stop(lane);
   }

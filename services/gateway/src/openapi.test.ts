@@ -144,6 +144,7 @@ test('what is answered is what the document says', async () => {
       properties: {
         endpointUrl: 'https://example.com/?x',
         validation: 'none',
+        credentials: { type: 'bearer', token: 'hidden' },
         maxEventsPerBatch: 10,
         preferredBatchSizeInKilobytes: 64,
         deliveryAttributeMappings: [

@@ -2,8 +2,10 @@
  * Secrets are not shown, so what was read lacks them; written again it keeps those that are stored, where that gives
  * nobody what he could not have otherwise.
  */
-import type { SubscriptionProperties } from '@gridpost/model';
+import type { FunctionApps, SubscriptionProperties } from '@gridpost/model';
+import { withStoredSecret } from './credentials-resource.js';
 import { keyed, secretMade } from './signing-resource.js';
+import type { WrittenProperties } from './subscription-resource.js';
 
 export interface Completed {
   readonly properties: SubscriptionProperties;
@@ -11,14 +13,17 @@ export interface Completed {
   readonly made: object;
 }
 
-/** What is written, with the secrets that it leaves out. */
+/** What is written, with the secrets that it leaves out. Throws `InvalidResource` if one is neither written nor kept. */
 export function completed(
-  written: SubscriptionProperties,
+  { properties: written, at }: WrittenProperties,
   before: SubscriptionProperties | undefined,
+  apps: FunctionApps,
   now: number,
 ): Completed {
-  if (!written.signing) return { properties: written, made: {} };
+  if (!written.destination) return { properties: written, made: {} };
+  const destination = withStoredSecret(written.destination, before?.destination, `${at}/destination`, apps);
+  if (!written.signing) return { properties: { ...written, destination }, made: {} };
   const signing = keyed(written.signing, before?.signing, now);
   const made = secretMade(signing, before?.signing, written.signing.keys[0]?.secret);
-  return { properties: { ...written, signing }, made };
+  return { properties: { ...written, destination, signing }, made };
 }

@@ -70,21 +70,22 @@ export function subscriptionRoutes(context: Context): Route[] {
     req: Request,
     scope: Scope,
     name: string,
-    { properties: written, at }: WrittenProperties,
+    written: WrittenProperties,
   ): Promise<Change | undefined> {
     const { holder, domainTopic } = holderOf(scope);
     const topic = await getTopic(resources, holder);
-    checkDeliverySchema(written, at, topic.value.properties.inputSchema);
+    checkDeliverySchema(written.properties, written.at, topic.value.properties.inputSchema);
     const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
+    const now = clock.now();
+    const { functionApps } = endpoints.policy;
+    const { properties, made } = completed(written, before?.value.properties, functionApps, now);
     if (!before) await checkRoom(holder);
     const requires =
       domainTopic === undefined
         ? { path: topicPath(holder), etag: topic.etag }
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
-    const now = clock.now();
-    const { properties, made } = completed(written, before?.value.properties, now);
     const provisioning = provisionedBy(properties, endpoints.policy, before?.value, now);
     const value: Subscription = {
       topic: scope,

@@ -29,9 +29,8 @@ export function systemEvent(event: SystemEvent): OutgoingRequest {
   ]);
   return {
     method: 'POST',
-    url: endpoint.url,
+    endpoint,
     headers: {
-      ...endpoint.headers,
       'content-type': 'application/json; charset=utf-8',
       'aeg-event-type': type,
       'aeg-subscription-name': subscription,
