@@ -99,3 +99,10 @@ export const receiveLockSeconds = { min: 60, max: 300, default: 60 } as const;
 export const receptions = { min: 1, max: 10, default: 10 } as const;
 /** Event Grid keeps events for as long as the topic's retention, at most 7 days. */
 export const queueTimeToLiveMs = { min: 60_000, max: 7 * 86_400_000, default: 7 * 86_400_000 } as const;
+
+/** Bytes of a secret that signs (Standard Webhooks, "Signature scheme": 24 to 64), and those of one that is made here. */
+export const signingSecretBytes = { min: 24, max: 64, default: 32 } as const;
+/** How long a secret that was rotated goes on signing, in seconds: a day by default, at most a week; 0 ends it. */
+export const signingOverlapSeconds = { min: 0, max: 604_800, default: 86_400 } as const;
+/** Secrets that sign a request at once: each costs time and space in its header. */
+export const signingKeysMax = 4;

@@ -78,7 +78,7 @@ export class Pipeline implements AttemptOwner<Batch> {
       delivery.holder.began();
     }
     this.#inFlight.add();
-    this.#dispatch.send(batch, batch.request(), startedAt, deadline);
+    this.#dispatch.send(batch, batch.request(this.#options.clock.now()), startedAt, deadline);
   }
 
   ended(attempt: Attempt<Batch>): void {

@@ -38,6 +38,7 @@ const ofSubscriptions: Readonly<Record<string, Row>> = {
   'POST {s}/eventsubscriptions/{name}:pause': ['mend', 200],
   'POST {s}/eventsubscriptions/{name}:resume': ['mend', 200],
   'POST {s}/eventsubscriptions/{name}:reset': ['mend', 200],
+  'POST {s}/eventsubscriptions/{name}:rotateSecret': ['configure', 409],
   'POST {s}/eventsubscriptions/{name}:explain': ['read', 200, { event: eventOf() }],
   'GET {s}/eventsubscriptions/{name}/deadletters': ['read', 200],
   'GET {s}/eventsubscriptions/{name}/deadletters/{id}': ['read', 404],
