@@ -3,6 +3,7 @@
  * `describeStore` with a way to open an empty store, and adds only what no other adapter has.
  */
 import { describe } from '@jest/globals';
+import { describeAttempts } from './attempts.js';
 import { describeBounds } from './bounds.js';
 import { describeDeadLetters } from './dead-letters.js';
 import { describeDue } from './due.js';
@@ -37,6 +38,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeDeadLetters(open, lacks);
     describeBounds(open);
     describeHistory(open);
+    describeAttempts(open, lacks);
     describeResources(open, lacks);
     describeOperation(open, lacks);
     describeRandom(open, lacks, options.random);
