@@ -122,9 +122,9 @@ export function deadLetterRoutes({ store, clock, paging }: Context): Route[] {
   return scopePaths.flatMap((scope): Route[] => {
     const path = `${scope}/eventsubscriptions/{name}/deadletters`;
     return [
-      { method: 'GET', path, handle: list },
-      { method: 'GET', path: `${path}/{id}`, handle: read },
-      { method: 'POST', path: `${path}:redrive`, handle: redrive },
+      { method: 'GET', path, role: 'reader', handle: list },
+      { method: 'GET', path: `${path}/{id}`, role: 'reader', handle: read },
+      { method: 'POST', path: `${path}:redrive`, role: 'operator', handle: redrive },
     ];
   });
 }
