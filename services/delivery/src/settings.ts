@@ -44,6 +44,8 @@ export interface DeliverySettings {
    * seconds. Default 300,000 (Event Grid, "Message delivery and retry": five minutes).
    */
   readonly deadLetterDelayMs: number;
+  /** What the attempt log is told of: attempts that failed and what was given up, the rest as well, or nothing. Default `all`. */
+  readonly attemptLog: 'all' | 'failures' | 'off';
   /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
   readonly functionApps: FunctionApps;
   /** `user-agent` of deliveries. Default `gridpost`. */
@@ -66,6 +68,7 @@ export const defaultSettings: DeliverySettings = {
   connectionsPerOrigin: 256,
   connectTimeoutMs: 10_000,
   deadLetterDelayMs: 300_000,
+  attemptLog: 'all',
   functionApps: new Map(),
   userAgent: 'gridpost',
 };

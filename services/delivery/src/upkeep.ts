@@ -20,9 +20,12 @@ import {
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { LeaseOutcome, PartitionUsage, Store, Usage } from '@gridpost/store';
+import { AttemptUsageSeries } from './attempt-usage.js';
+import { expiredRecords } from './attempt-records.js';
 import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
+import type { DeliverySettings } from './settings.js';
 
 /** What upkeep sees of an owned partition. */
 export interface KeptPartition {
@@ -41,6 +44,7 @@ export interface UpkeepOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly lanes: Lanes;
+  readonly attemptLog: DeliverySettings['attemptLog'];
   /** Those owned at the moment. */
   readonly partitions: () => readonly KeptPartition[];
 }
@@ -69,15 +73,18 @@ export class Upkeep {
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
+  readonly #attempts: AttemptUsageSeries;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#attempts = new AttemptUsageSeries(options.metrics);
   }
 
   /** Gauges, leftovers and histories of all owned partitions. Rejects as the store does; the next pass goes on. */
   async runOnce(): Promise<void> {
     const { store, registry, metrics, clock } = this.#options;
     const held = new Map<Incarnation, Held>();
+    const attempts = new Map<number, Awaited<ReturnType<Store['attemptUsage']>>>();
     const leftovers: { partition: number; subscription: Incarnation }[] = [];
     let logEntries = 0;
     const of = (subscription: Incarnation): Held => {
@@ -94,6 +101,7 @@ export class Upkeep {
       await owned.verify();
       const usage = await store.usage(partition);
       logEntries += usage.logEntries;
+      attempts.set(partition, await store.attemptUsage(partition));
       for (const each of usage.subscriptions) {
         add(of(each.subscription), each);
         leftovers.push({ partition, subscription: each.subscription });
@@ -112,6 +120,7 @@ export class Upkeep {
     await registry.refresh();
     const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
     this.#show(held, storeNow);
+    this.#attempts.show(attempts, storeNow);
     this.#showTopics();
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
@@ -212,7 +221,9 @@ export class Upkeep {
         : { ...outcome, disposition: { kind: 'finished' } };
     });
     if (outcomes.length === 0) return 0;
-    const { applied } = await store.conclude(partition, outcomes);
+    const attempts =
+      this.#options.attemptLog === 'off' ? [] : expiredRecords(subscription, deliveries, outcomes, now);
+    const { applied } = await store.conclude(partition, outcomes, attempts);
     let count = 0;
     for (const [at, { disposition }] of outcomes.entries()) {
       if (!applied[at] || disposition.kind === 'deferred') continue;

@@ -86,6 +86,7 @@ export async function startServer(configuration: Configuration, version: string,
           finalStatuses: configuration.deliveryFinalStatuses,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           functionApps,
           userAgent: `gridpost/${version}`,
@@ -187,6 +188,14 @@ function egressOf(configuration: Configuration): Egress {
 
 function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
+}
+
+function attemptLogOf({
+  attemptLogBytesMax,
+  attemptLogSuccesses,
+}: Configuration): 'all' | 'failures' | 'off' {
+  if (attemptLogBytesMax === 0) return 'off';
+  return attemptLogSuccesses ? 'all' : 'failures';
 }
 
 /** The two settings are there together or not at all. */

@@ -40,6 +40,8 @@ export interface Configuration {
   readonly deliveryFinalStatuses: readonly number[];
   readonly settleWindowMs: number;
   readonly unsettledEventsMax: number;
+  readonly attemptLogBytesMax: number;
+  readonly attemptLogSuccesses: boolean;
   readonly filterClausesMax: number;
   readonly filterValuesMax: number;
   readonly filterStringBytesMax: number;
