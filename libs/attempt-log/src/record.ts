@@ -8,6 +8,9 @@ import type {
   Scope,
 } from '@gridpost/model';
 
+/** What a deployment records: attempts that failed and what was given up, the rest as well, or nothing. */
+export type AttemptLogLevel = 'all' | 'failures' | 'off';
+
 /** What one attempt met; of an event that was received, what its consumer said. */
 export type RecordedOutcome = AttemptOutcome | 'Acknowledged' | 'Released' | 'Rejected';
 

@@ -3,13 +3,12 @@
  * them. So a record is in the log no later than what it tells is in the store; what a crash loses was not settled either,
  * and is done and recorded again.
  */
-import { BlockWriter, type Ending, type RecordedAttempt } from '@gridpost/attempt-log';
+import { type AttemptLogLevel, BlockWriter, type Ending, type RecordedAttempt } from '@gridpost/attempt-log';
 import { type DeadLetterReason, type DropReason, Event, type Subscription } from '@gridpost/model';
 import type { Counter, Metrics } from '@gridpost/metrics';
 import type { AttemptBlock, AttemptKind, LeasedDelivery, LeaseOutcome } from '@gridpost/store';
 import type { Conclusion, OpenDelivery } from './open-delivery.js';
 import type { DeferReason } from './series.js';
-import type { DeliverySettings } from './settings.js';
 
 /** What one settle takes along: a store's step must stay short. */
 const blocksPerSettle = 4;
@@ -17,7 +16,7 @@ const blocksPerSettle = 4;
 const blocksWaitingMax = 64;
 
 export class AttemptRecords {
-  readonly #level: DeliverySettings['attemptLog'];
+  readonly #level: AttemptLogLevel;
   readonly #writers: Readonly<Record<AttemptKind, BlockWriter>> = {
     failures: new BlockWriter(),
     successes: new BlockWriter(),
@@ -25,7 +24,7 @@ export class AttemptRecords {
   readonly #lost: Counter;
   #closed: AttemptBlock[] = [];
 
-  constructor(level: DeliverySettings['attemptLog'], metrics: Metrics) {
+  constructor(level: AttemptLogLevel, metrics: Metrics) {
     this.#level = level;
     this.#lost = metrics.attemptBlocksLost.with();
   }

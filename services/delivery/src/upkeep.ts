@@ -6,6 +6,7 @@
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import {
   type Clock,
   deadLetterReasons,
@@ -25,7 +26,6 @@ import { expiredRecords } from './attempt-records.js';
 import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
-import type { DeliverySettings } from './settings.js';
 
 /** What upkeep sees of an owned partition. */
 export interface KeptPartition {
@@ -44,7 +44,7 @@ export interface UpkeepOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly lanes: Lanes;
-  readonly attemptLog: DeliverySettings['attemptLog'];
+  readonly attemptLog: AttemptLogLevel;
   /** Those owned at the moment. */
   readonly partitions: () => readonly KeptPartition[];
 }

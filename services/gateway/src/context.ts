@@ -1,4 +1,5 @@
 /** What the management routes work with. */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
@@ -17,6 +18,7 @@ export interface Context {
   readonly log: Log;
   readonly keys: TopicKeys;
   readonly paging: Paging;
+  readonly attemptLog: AttemptLogLevel;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;
   readonly endpoints: Endpoints;

@@ -105,7 +105,8 @@ export function checkedFilter(
   }
 }
 
-function resultOf(filter: CompiledFilter, event: Event): object {
+/** Whether an event passes, and why, clause by clause. */
+export function resultOf(filter: CompiledFilter, event: Event): object {
   const clauses = filter.explain(event);
   return { matches: clauses.every(({ matched }) => matched), clauses };
 }
@@ -142,7 +143,7 @@ function fromEventGrid(written: object): object {
 }
 
 /** Why an event that matches would not be delivered now, or not kept when it cannot be. */
-function obstaclesOf(subscription: Subscription, now: number): object[] {
+export function obstaclesOf(subscription: Subscription, now: number): object[] {
   const { status, properties, provisioning } = subscription;
   const obstacles: object[] = [];
   if (provisioning && !isProven(subscription)) {

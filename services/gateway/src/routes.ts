@@ -1,4 +1,6 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
+import { deliveryRoutes } from './attempts/deliveries.js';
+import { eventRoutes } from './attempts/event-life.js';
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
@@ -22,6 +24,8 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...subscriptionRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
+    ...eventRoutes(context),
+    ...deliveryRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',
