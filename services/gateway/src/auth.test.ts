@@ -57,6 +57,7 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['GET', `${one}/deadletters`, undefined, 200],
     ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
     ['POST', `${one}/deadletters:redrive`, {}, 200],
+    ['GET', `${one}/deliveries`, undefined, 200],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
     ['POST', `${one}:revalidate`, undefined, 202],
     ['DELETE', one, undefined, 204],
@@ -67,6 +68,7 @@ const topicCalls = (list: string, one: string): RouteCall[] => [
   ['PUT', one, { autoDeleteTopicWithLastSubscription: false }, 200],
   ['GET', one, undefined, 200],
   ['GET', `${one}/keys`, undefined, 200],
+  ['GET', `${one}/events/MC4xLjA`, undefined, 200],
 ];
 
 /** Every route, in an order in which none takes away what a later one needs. */
