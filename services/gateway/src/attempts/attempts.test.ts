@@ -467,7 +467,9 @@ test('from the history an event is shown whole, also one that nobody wanted, and
   await publish('orders', eventOf({ id: 'y' }));
   const plain = await admin('GET', '/topics/orders/events/x');
   expect(plain.text).toContain('"subject":"open/1", "data":1.0 }');
-  expect(plain.json.value).toMatchObject([{ id: 'x', deliveries: [], event: { id: 'x' } }]);
+  expect(plain.json.value).toMatchObject([
+    { id: 'x', deliveries: [{ subscription: 'mail', state: 'Pending' }], event: { id: 'x' } },
+  ]);
   expect(plain.json.value[0].explanation).toBeUndefined();
   const { json } = await admin('GET', '/topics/orders/events/x?explain=true');
   expect(json.value[0].explanation).toEqual({
@@ -486,6 +488,31 @@ test('from the history an event is shown whole, also one that nobody wanted, and
   const named = await admin('GET', '/topics/orders/events/x?explain=true&subscription=mail');
   expect(named.json.value[0].explanation.subscriptions).toMatchObject([{ subscription: 'mail' }]);
   expect((await admin('GET', '/topics/orders/events/x?source=/other')).json.value).toEqual([]);
+});
+
+test('what a subscription that was there before is still to get is pending, and no more than that', async () => {
+  const bench = await setup({ eventRetentionInDays: 1, attemptLogBytesMax: 1_000 });
+  const { admin, publish, clock, write, store, epochs } = bench;
+  const billing = await bench.subscription('/topics/orders/eventsubscriptions/billing');
+  await bench.subscription('/topics/orders/eventsubscriptions/other', {
+    ...hook,
+    filter: { includedEventTypes: ['other'] },
+  });
+  await publish('orders', eventOf({ id: 'x', source: '/s' }));
+  await clock.advance(1_000);
+  await bench.subscription('/topics/orders/eventsubscriptions/later');
+  const shown = async () => (await admin('GET', '/topics/orders/events/x')).json.value[0].deliveries;
+  expect(await shown()).toEqual([
+    { subscription: 'billing', since: '2026-01-31T12:00:00.000Z', state: 'Pending', attempts: 0, steps: [] },
+  ]);
+  const { entries } = await store.read(0, epochs[0]!, undefined, { entriesMax: 9, bytesMax: 2 ** 20 });
+  const event = structured('x');
+  await write(0, 'successes', { event, subscription: billing, entry: entries[0]!.id, attempt: fine });
+  expect(await shown()).toMatchObject([{ subscription: 'billing', state: 'Delivered' }]);
+  // Its record has been let go of: whether it is pending cannot be said any more.
+  for (let count = 0; count < 5; count++)
+    await write(0, 'failures', { event: structured('filler'), subscription: billing, attempt: busy });
+  expect(await shown()).toEqual([]);
 });
 
 test('more records than fit a page are paged through, none lost and none twice', async () => {

@@ -7,7 +7,8 @@ import { invalidParameter } from '../query.js';
 import { parameter, type Route, scopeOf, scopePaths } from '../route.js';
 import { getSubscription } from '../stored.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
-import { attemptOf, deliveryStates, heldFrom, instant, placeId, stateOf, stepOf } from './view.js';
+import { heldFrom, heldView } from './held.js';
+import { attemptOf, deliveryStates, instant, placeId, stateOf, stepOf } from './view.js';
 
 /** What one request reads. Which deliveries it has seen is in memory, so it is less than a search for one event reads. */
 const limits: ScanLimits = { bytesMax: 16 * 1024 * 1024, ms: 2_000 };
@@ -57,7 +58,7 @@ export function deliveryRoutes({ store, clock, paging, attemptLog }: Context): R
       value: page.items,
       ...(next ? { searchedFrom: instant(next.at) } : {}),
       recorded: attemptLog,
-      heldFrom: await heldFrom(store),
+      heldFrom: heldView(await heldFrom(store)),
       ...(nextLink ? { nextLink } : {}),
     });
   }

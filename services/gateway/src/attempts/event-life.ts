@@ -4,17 +4,18 @@
  */
 import { asRecorded, hasPlacesOnly, mayName, type RecordedEvent, readBlock } from '@gridpost/attempt-log';
 import { encodeDelivery } from '@gridpost/codec';
-import type { Incarnation } from '@gridpost/model';
+import type { Incarnation, Scope } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import type { Context } from '../context.js';
 import { invalidParameter } from '../query.js';
 import { parameter, type Route, scopeOf } from '../route.js';
 import { getTopic } from '../stored.js';
 import { explainNow } from './explanation.js';
+import { coversFrom, heldFrom, heldView } from './held.js';
 import { type Life, Lives, deliveriesOf } from './lives.js';
 import { type Retained, readRetained, retainedText, searchRetained } from './retained-search.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
-import { heldFrom, instant, placeId } from './view.js';
+import { instant, named, placeId } from './view.js';
 
 const limits: ScanLimits = { bytesMax: 64 * 1024 * 1024, ms: 2_000 };
 /** Records on one page: an event may have thirty attempts for each of very many subscriptions. */
@@ -52,17 +53,21 @@ export function eventRoutes(context: Context): Route[] {
     for (const { place, acceptedAt, event } of retained.found)
       lives.of(place, acceptedAt, { id: event.id, source: event.source });
     if (explain) await registry.refresh();
+    const held = await heldFrom(store);
     const items: Buffer[] = [];
     for (const life of [...lives.all()].toSorted((a, b) => b.acceptedAt - a.acceptedAt)) {
       const found = events.get(placeId(life.place.partition, life.place));
       const explanation =
         explain && found ? explainNow(context, scope, found.event, subscription) : undefined;
-      items.push(await itemOf(life, found, explanation));
+      const complete = next === undefined || next.at < life.acceptedAt;
+      const pending =
+        found && complete && coversFrom(held, life.acceptedAt) ? pendingOf(scope, life, found) : [];
+      items.push(await itemOf(life, pending, found, explanation));
     }
     const rest: object = {
       ...(next ? { searchedFrom: instant(next.at) } : {}),
       recorded: attemptLog,
-      heldFrom: await heldFrom(store),
+      heldFrom: heldView(held),
       ...(next || retained.next
         ? {
             nextLink:
@@ -111,10 +116,29 @@ export function eventRoutes(context: Context): Route[] {
     return scan.stoppedAt;
   }
 
+  /**
+   * What subscriptions are still to get: they want the event, were not changed since it was accepted, and everything that
+   * was recorded is held, but nothing was recorded for them.
+   */
+  function pendingOf(scope: Scope, { acceptedAt, deliveries }: Life, { event }: Retained): object[] {
+    const topic = attemptLog === 'all' ? registry.topic(scope) : undefined;
+    return (topic?.index.match(event) ?? []).flatMap(({ subscription }) => {
+      const { incarnation, updatedAt, topic: own, name } = subscription;
+      if (updatedAt > acceptedAt || deliveries.has(incarnation)) return [];
+      const since = instant(acceptedAt);
+      return [{ ...named(own, name), since, state: 'Pending', attempts: 0, steps: [] }];
+    });
+  }
+
   /** Put together from bytes: an event that was published as JSON stands in it byte for byte. */
-  async function itemOf(life: Life, found: Retained | undefined, explanation?: object): Promise<Buffer> {
+  async function itemOf(
+    life: Life,
+    pending: readonly object[],
+    found: Retained | undefined,
+    explanation?: object,
+  ): Promise<Buffer> {
     const { place, acceptedAt, event } = life;
-    const deliveries = await deliveriesOf(store, life);
+    const deliveries = [...(await deliveriesOf(store, life)), ...pending];
     const about = JSON.stringify({
       ...{ id: event.id, source: event.source, place: placeId(place.partition, place) },
       ...{ acceptedAt: instant(acceptedAt), deliveries },

@@ -1,7 +1,6 @@
 /** What the attempt log says, as it is shown. */
 import type { AttemptRecord, Ending } from '@gridpost/attempt-log';
 import { holderOf, type Scope } from '@gridpost/model';
-import type { Store } from '@gridpost/store';
 import { deadLetterId } from '../dead-letter-view.js';
 
 export const deliveryStates = ['Delivered', 'Deferred', 'Running', 'DeadLettered', 'Dropped'] as const;
@@ -53,17 +52,4 @@ export function subscriptionOf({ subscription }: AttemptRecord): object {
 export function named(scope: Scope, name: string): object {
   const { domainTopic } = holderOf(scope);
   return { subscription: name, ...(domainTopic === undefined ? {} : { domainTopic }) };
-}
-
-/** From when on everything that was recorded is held, in all partitions; null where nothing was let go of yet. */
-export async function heldFrom(store: Store): Promise<object> {
-  const held = { failures: null as string | null, successes: null as string | null };
-  const usages = await Promise.all(
-    Array.from({ length: store.info.partitions }, (_, partition) => store.attemptUsage(partition)),
-  );
-  for (const kind of ['failures', 'successes'] as const) {
-    const instants = usages.flatMap((usage) => usage[kind].heldFrom ?? []);
-    if (instants.length > 0) held[kind] = instant(Math.max(...instants));
-  }
-  return held;
 }
