@@ -42,6 +42,16 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly duplicateIdentities = this.#gauge(
+    'gridpost_duplicate_identities',
+    'Events remembered for duplicate detection, in the partitions this process owns',
+    ['topic'],
+  );
+  readonly identitiesForgotten = this.#counter(
+    'gridpost_duplicate_identities_forgotten_total',
+    'Events forgotten within the window of duplicate detection, since there were too many to remember',
+    ['topic'],
+  );
 
   readonly handshakes = this.#counter(
     'gridpost_handshakes_total',
@@ -73,7 +83,7 @@ export class Metrics {
   );
   readonly deliveriesDeferred = this.#counter(
     'gridpost_deliveries_deferred_total',
-    'Deliveries written to their queue, by why: busy, failed, running, held, disabled, unproven, drain, queue',
+    'Deliveries written to their queue, by why: busy, failed, running, held, probation, paused, disabled, unproven, drain, queue',
     ['topic', 'subscription', 'reason'],
   );
   readonly redeliveries = this.#counter(
@@ -95,6 +105,16 @@ export class Metrics {
     'gridpost_subscription_backlog_events',
     'Deliveries deferred or running, in the partitions this process owns',
     ['topic', 'subscription'],
+  );
+  readonly subscriptionState = this.#gauge(
+    'gridpost_subscription_state',
+    'Whether the subscription is in the state: Disabled, Paused, Unvalidated, Probation, Recovering; the same from every worker',
+    ['topic', 'subscription', 'state'],
+  );
+  readonly healthTransitions = this.#counter(
+    'gridpost_health_transitions_total',
+    'Changes of endpoints to the state, by the worker that wrote them: Probation, Recovering, Healthy',
+    ['topic', 'subscription', 'state'],
   );
   readonly deadLetters = this.#gauge(
     'gridpost_subscription_deadletters',
@@ -150,6 +170,27 @@ export class Metrics {
   readonly logEntries = this.#gauge(
     'gridpost_log_entries',
     'Log entries not yet settled, in the partitions this process owns',
+    [],
+  );
+
+  readonly attemptLogBytes = this.#gauge(
+    'gridpost_attempt_log_bytes',
+    'Bytes of the attempt log, in the partitions this process owns, by kind: failures, successes',
+    ['kind'],
+  );
+  readonly attemptLogReach = this.#gauge(
+    'gridpost_attempt_log_reach_seconds',
+    'For how long back the attempt log is complete in all partitions this process owns, by kind; absent while nothing was let go of',
+    ['kind'],
+  );
+  readonly attemptBlocksShed = this.#counter(
+    'gridpost_attempt_log_shed_blocks_total',
+    'Blocks of the attempt log that were let go of for newer ones, by kind',
+    ['kind'],
+  );
+  readonly attemptBlocksLost = this.#counter(
+    'gridpost_attempt_log_lost_blocks_total',
+    'Blocks of the attempt log that were never written, because too many waited for the store',
     [],
   );
 

@@ -1,9 +1,8 @@
 /** What is logged of attempts: one line for each, and where decisions differ within a batch, one for each decision. */
 import type { Log } from '@gridpost/model';
-import type { AttemptResult } from './attempt-result.js';
 import type { Batch } from './batch.js';
 import type { Decision } from './decision.js';
-import type { OpenDelivery, Passage } from './open-delivery.js';
+import type { AttemptResult, OpenDelivery, Passage } from './open-delivery.js';
 
 export class AttemptLog {
   readonly #log: Log;
@@ -42,19 +41,11 @@ export class AttemptLog {
     this.#log.error({ ...namesOf(delivery), error: String(error) }, 'event cannot be encoded');
   }
 
-  endpointFails(lane: Passage): void {
-    this.#log.warn(subscriptionOf(lane), 'endpoint fails: its retries are slowed down');
-  }
-
   endpointWaits(lane: Passage, holdMs: number): void {
     this.#log.info(
       { ...subscriptionOf(lane), holdMs },
       'endpoint wants to be left alone: its deliveries wait',
     );
-  }
-
-  endpointWorks(lane: Passage): void {
-    this.#log.info(subscriptionOf(lane), 'endpoint works again: its retries are not slowed down');
   }
 }
 

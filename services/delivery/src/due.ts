@@ -39,8 +39,6 @@ export interface DueSite extends Site {
 const dueMax = 256;
 const dueMin = 8;
 const dueBytesMax = 16 * 1024 * 1024;
-/** Deliveries of one ask for a subscription that nothing is known of: its limits are not known either. */
-const unknownRoom = 8;
 /** Asks follow each other no faster than this: room comes back piece by piece. */
 const gatherMs = 5;
 /**
@@ -110,9 +108,9 @@ export class Due implements Backlog {
     const began = clock.elapsed();
     if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
-    const { rooms, parked } = this.#rooms(max);
+    const { rooms, parked, parkMs } = this.#rooms(max);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
-    const ask = { max, room: unknownRoom, rooms, parked, parkMs: parkedMs, leaseMs };
+    const ask = { max, room: lanes.share, rooms, parked, parkMs, leaseMs };
     let result: DueResult;
     try {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
@@ -134,27 +132,36 @@ export class Due implements Backlog {
     return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
   }
 
-  /** The lanes' room for what one ask brings at most, and those that are not to be given anything. */
-  #rooms(max: number): { readonly rooms: Map<string, number>; readonly parked: Set<string> } {
+  /**
+   * The lanes' room for what one ask brings at most, and those that are not to be given anything, until the first of them
+   * may be probed.
+   */
+  #rooms(max: number): {
+    readonly rooms: Map<string, number>;
+    readonly parked: Set<string>;
+    readonly parkMs: number;
+  } {
     const { lanes } = this.#options;
+    let parkMs = parkedMs;
     const rooms = new Map<string, number>();
     const parked = new Set<string>();
     let waiting = 0;
     for (const lane of lanes.all()) {
       if (lane.parked) {
         parked.add(lane.id);
+        if (lane.ward.held) parkMs = Math.min(parkMs, Math.max(blockedBeatMs, lane.ward.heldMs));
         continue;
       }
       const { leaseRoom } = lane;
       const backlog = lane.hasBacklog(this);
-      if (backlog || !lane.idle || lane.target.batches || leaseRoom < unknownRoom)
+      if (backlog || !lane.idle || lane.target.batches || leaseRoom < lanes.share)
         rooms.set(lane.id, leaseRoom);
       if (backlog && leaseRoom > 0) waiting++;
     }
     // The earliest are given first, and a lane with batches has room for all that an ask brings, time after time.
     const part = Math.max(lanes.share, Math.ceil(max / Math.max(1, waiting)));
     for (const [subscription, room] of rooms) if (room > part) rooms.set(subscription, part);
-    return { rooms, parked };
+    return { rooms, parked, parkMs };
   }
 
   /** Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt. */
@@ -181,7 +188,7 @@ export class Due implements Backlog {
       }
       const lane = lanes.of(registered);
       // As many as there was room for: there may be more.
-      const asked = rooms.get(leased.subscription) ?? unknownRoom;
+      const asked = rooms.get(leased.subscription) ?? lanes.share;
       lane.setBacklog(this, counts.get(leased.subscription)! >= asked || deliveries.length >= max);
       const { token, state, place, acceptedAt, frame } = leased;
       const { entry, index } = place;
@@ -197,7 +204,7 @@ export class Due implements Backlog {
     for (const [subscription, room] of rooms)
       if (room > 0 && !counts.has(subscription)) lanes.find(subscription)?.setBacklog(this, false);
     for (const [subscription, count] of counts) {
-      const asked = rooms.get(subscription) ?? unknownRoom;
+      const asked = rooms.get(subscription) ?? lanes.share;
       if (count >= asked && (lanes.find(subscription)?.leaseRoom ?? 0) > 0) return true;
     }
     return false;

@@ -2,11 +2,18 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import { type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
+import {
+  type AttemptOutcome,
+  type DropReason,
+  type Event,
+  type Incarnation,
+  type InBag,
+  messageId,
+} from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
 import type { Sample } from './adaptive-concurrency.js';
-import type { DeliverySeries } from './series.js';
+import type { DeferReason, DeliverySeries } from './series.js';
 import type { Target } from './target.js';
 
 /** Delivered, or dropped: nothing of the delivery is kept. */
@@ -22,8 +29,11 @@ export interface Holder {
   readonly shedding: boolean;
   /** The store's clock at `clock.elapsed()`. */
   storeNow(elapsed: number): number;
-  /** Takes note of what became of a delivery. Ignored where that is settled already, or the partition is lost. */
-  conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
+  /**
+   * Takes note of what became of a delivery, with the reason of a deferral or a drop. Ignored where that is settled already,
+   * or the partition is lost.
+   */
+  conclude(delivery: OpenDelivery, conclusion: Conclusion, reason?: DeferReason | DropReason): void;
   /** An attempt begins, an attempt has ended: a partition is handed over when none runs. */
   began(): void;
   ended(): void;
@@ -36,10 +46,10 @@ export interface EntryInHand {
 }
 
 /**
- * Why a lane starts nothing: its subscription is deleted or expired, wants nothing for now, has an endpoint that has not
- * agreed to get events, or has its events received.
+ * Why a lane starts nothing: its subscription is deleted or expired, is disabled or paused, has an endpoint that has not
+ * agreed to get events or is held back, or has its events received.
  */
-export type Stop = 'gone' | 'disabled' | 'unproven' | 'queue';
+export type Stop = 'gone' | 'disabled' | 'paused' | 'unproven' | 'probation' | 'queue';
 
 /** As much of an attempt as its lane keeps count of. */
 export interface PassedAttempt {
@@ -49,6 +59,9 @@ export interface PassedAttempt {
   readonly startedAt: number;
 }
 
+/** As much of a failed attempt as is noted of its endpoint. */
+export type AttemptFailure = Pick<AttemptResult, 'outcome' | 'status' | 'lastError'>;
+
 /** The subscription side. */
 export interface Passage {
   readonly registered: RegisteredSubscription;
@@ -57,10 +70,10 @@ export interface Passage {
   readonly stop: Stop | undefined;
   /** Takes a waiting delivery out of line. */
   withdraw(delivery: OpenDelivery): void;
-  /** The endpoint took an event, or answered that it does not want this one. Whether it was taken for broken. */
-  worked(): boolean;
-  /** An attempt failed in a way that another may not. Whether the endpoint is taken for broken from now on. */
-  failed(): boolean;
+  /** The endpoint took an event, or answered that it does not want this one. */
+  worked(attempt: PassedAttempt, now: number): void;
+  /** An attempt failed in a way that another may not. */
+  failed(attempt: PassedAttempt, failure: AttemptFailure): void;
   /** What an attempt that ends tells of how much the endpoint bears. */
   told(sample: Sample): void;
   /** The endpoint wants to be left alone for so long. Whether it is not already. */
@@ -84,6 +97,20 @@ export interface LeaseFacts {
   readonly state: DeliveryState;
   /** `clock.elapsed()` when the lease ends. */
   readonly until: number;
+}
+
+/** How an attempt ended, the same for all that it carried. */
+export interface AttemptResult {
+  readonly outcome: AttemptOutcome;
+  /** If there was a response. */
+  readonly status: number | undefined;
+  /** What the endpoint asked for, as it was sent. */
+  readonly retryAfter: string | undefined;
+  /** One printable line; empty where there is nothing to say. */
+  readonly lastError: string;
+  /** `clock.elapsed()`. */
+  readonly startedAt: number;
+  readonly endedAt: number;
 }
 
 export class OpenDelivery implements InBag {
@@ -113,6 +140,8 @@ export class OpenDelivery implements InBag {
   since = 0;
   /** `clock.elapsed()` when the attempt under way will be over. */
   deadline = 0;
+  /** What its attempt has met, once it has ended. */
+  met: AttemptResult | undefined = undefined;
 
   constructor(lane: Passage, origin: Origination, lease?: LeaseFacts) {
     this.lane = lane;

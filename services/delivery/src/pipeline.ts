@@ -8,14 +8,14 @@
  */
 import type { Clock, Log, Random } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
-import { type AttemptResult, resultOf, stateAfter } from './attempt-result.js';
+import { resultOf, stateAfter, successOf } from './attempt-result.js';
 import { AttemptLog } from './attempt-log.js';
 import type { Batch } from './batch.js';
 import { decide } from './decision.js';
 import { type Attempt, type AttemptOwner, Dispatch } from './dispatch.js';
 import { defer, drop, giveUp } from './endings.js';
 import { parkedMs } from './lane.js';
-import { finished, type OpenDelivery, type Passage } from './open-delivery.js';
+import { type AttemptResult, finished, type OpenDelivery, type Passage } from './open-delivery.js';
 import { classOf, isSuccess } from './outcome.js';
 import { parseRetryAfter } from './schedule.js';
 import type { TargetKind } from './target.js';
@@ -79,7 +79,7 @@ export class Pipeline implements AttemptOwner<Batch> {
       delivery.holder.began();
     }
     this.#inFlight.add();
-    this.#dispatch.send(batch, batch.request(), startedAt, deadline);
+    this.#dispatch.send(batch, batch.request(this.#options.clock.now()), startedAt, deadline);
   }
 
   ended(attempt: Attempt<Batch>): void {
@@ -125,15 +125,19 @@ export class Pipeline implements AttemptOwner<Batch> {
     return true;
   }
 
-  #delivered({ lane, deliveries }: Batch, { startedAt, status }: Attempt<Batch>, now: number): void {
+  #delivered(batch: Batch, attempt: Attempt<Batch>, now: number): void {
+    const { lane, deliveries } = batch;
+    const { startedAt, status } = attempt;
     const { series } = lane;
-    this.#worked(lane);
+    const met = successOf(attempt, now);
+    lane.worked(batch, now);
     lane.told({ signal: 'taken', startedAt, endedAt: now });
     series.succeeded.add(deliveries.length);
     series.successDuration.observe((now - startedAt) / 1_000);
     this.#log.delivered(deliveries, status, now - startedAt);
     for (const delivery of deliveries) {
       series.lag.observe((delivery.holder.storeNow(now) - delivery.acceptedAt) / 1_000);
+      delivery.met = met;
       delivery.holder.conclude(delivery, finished);
     }
   }
@@ -142,14 +146,15 @@ export class Pipeline implements AttemptOwner<Batch> {
     const { lane, deliveries } = batch;
     const result = resultOf(attempt, now);
     const { outcome, status } = result;
+    for (const delivery of deliveries) delivery.met = result;
     const tooMany = outcome === 'PayloadTooLarge' && deliveries.length > 1;
     const finalStatuses = this.#finalStatuses[batch.target.kind];
     const final = outcome === 'Gone' || (status !== undefined && finalStatuses.has(status));
     const seconds = (now - attempt.startedAt) / 1_000;
     lane.series.failed(classOf(outcome, final && !tooMany), seconds, deliveries.length);
     if (outcome === 'Aborted') this.#cut += deliveries.length;
-    else if (final) this.#worked(lane);
-    else if (lane.failed()) this.#log.endpointFails(lane);
+    else if (final) lane.worked(batch, now);
+    else lane.failed(batch, result);
     if (outcome === 'Gone') this.#options.onGone(lane);
     this.#heed(lane, result, deliveries[0]!);
     if (tooMany) this.#split(batch, result);
@@ -208,10 +213,6 @@ export class Pipeline implements AttemptOwner<Batch> {
     if (!busy || retryAfter === undefined) return;
     const holdMs = parseRetryAfter(retryAfter, holder.storeNow(endedAt)) ?? 0;
     if (lane.hold(holdMs, endedAt)) this.#log.endpointWaits(lane, Math.min(holdMs, holdMsMax));
-  }
-
-  #worked(lane: Passage): void {
-    if (lane.worked()) this.#log.endpointWorks(lane);
   }
 }
 

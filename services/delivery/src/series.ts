@@ -8,6 +8,8 @@ export const deferReasons = [
   'failed',
   'running',
   'held',
+  'probation',
+  'paused',
   'disabled',
   'unproven',
   'drain',
