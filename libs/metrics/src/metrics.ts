@@ -42,6 +42,16 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly duplicateIdentities = this.#gauge(
+    'gridpost_duplicate_identities',
+    'Events remembered for duplicate detection, in the partitions this process owns',
+    ['topic'],
+  );
+  readonly identitiesForgotten = this.#counter(
+    'gridpost_duplicate_identities_forgotten_total',
+    'Events forgotten within the window of duplicate detection, since there were too many to remember',
+    ['topic'],
+  );
 
   readonly handshakes = this.#counter(
     'gridpost_handshakes_total',
@@ -150,6 +160,27 @@ export class Metrics {
   readonly logEntries = this.#gauge(
     'gridpost_log_entries',
     'Log entries not yet settled, in the partitions this process owns',
+    [],
+  );
+
+  readonly attemptLogBytes = this.#gauge(
+    'gridpost_attempt_log_bytes',
+    'Bytes of the attempt log, in the partitions this process owns, by kind: failures, successes',
+    ['kind'],
+  );
+  readonly attemptLogReach = this.#gauge(
+    'gridpost_attempt_log_reach_seconds',
+    'For how long back the attempt log is complete in all partitions this process owns, by kind; absent while nothing was let go of',
+    ['kind'],
+  );
+  readonly attemptBlocksShed = this.#counter(
+    'gridpost_attempt_log_shed_blocks_total',
+    'Blocks of the attempt log that were let go of for newer ones, by kind',
+    ['kind'],
+  );
+  readonly attemptBlocksLost = this.#counter(
+    'gridpost_attempt_log_lost_blocks_total',
+    'Blocks of the attempt log that were never written, because too many waited for the store',
     [],
   );
 

@@ -2,12 +2,14 @@
  * Topics and subscriptions as they are stored: the properties users wrote, in the shapes of Event Grid's resources, and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
+import type { Credentials, TlsTrust } from './credentials.js';
 import type { DeadLetterDestination } from './dead-letter-destination.js';
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { InputSchemaMapping } from './input-schema.js';
 import * as limits from './limits.js';
 import type { Incarnation } from './names.js';
 import type { Provisioning } from './provisioning.js';
+import type { Signing } from './signing.js';
 
 /** What publishers send. */
 export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEventSchema';
@@ -31,6 +33,8 @@ export interface TopicProperties {
   readonly disableLocalAuth: boolean;
   /** Days for which settled events are kept in the topic's history, 0 for none. */
   readonly eventRetentionInDays: number;
+  /** Present: within the window the same `source` and `id` is stored once, and the topic has one partition. */
+  readonly duplicateDetection?: { readonly windowInMinutes: number };
 }
 
 /** What a domain adds to a topic. */
@@ -98,6 +102,9 @@ export interface PushProperties {
   readonly deliveryAttributeMappings?: readonly DeliveryAttributeMapping[];
   /** `none`: the endpoint is not asked whether it wants events, if the deployment allows that. */
   readonly validation?: 'none';
+  readonly credentials?: Credentials;
+  /** Absent: the system's authorities are trusted. */
+  readonly tls?: TlsTrust;
 }
 
 /**
@@ -197,6 +204,8 @@ interface CommonProperties {
   readonly deadLettering: boolean;
   /** Where dead letters are written, after which they are not kept here any longer. Absent: they are kept. */
   readonly deadLetterDestination?: DeadLetterDestination;
+  /** How pushed events are signed. Absent: they are not. */
+  readonly signing?: Signing;
 }
 
 /**
@@ -217,6 +226,8 @@ export interface Subscription {
   readonly incarnation: Incarnation;
   readonly properties: SubscriptionProperties;
   readonly status: SubscriptionState;
+  /** Of its own access keys, with which its events are received, as a topic's are. Absent: the first of each. */
+  readonly keys?: Readonly<Record<KeyName, number>>;
   /** Absent where events are received, and from what was written before endpoints were asked. */
   readonly provisioning?: Provisioning;
   readonly createdAt: number;

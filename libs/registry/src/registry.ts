@@ -1,5 +1,6 @@
 /**
- * The process's copy of the configuration: every topic with its routing index, current as of a known version.
+ * The process's copy of the configuration: every topic with its routing index, and the keys of the management API,
+ * current as of a known version.
  *
  * Changes come from the store's change log, whoever made them. `refresh` fetches what is new; `confirm` notes that a
  * partition's version key was read and holds nothing newer. A worker asks `confirmedAt` before it starts an attempt:
@@ -12,6 +13,8 @@ import {
   type Health,
   holderOf,
   type Incarnation,
+  type ManagementKey,
+  managementKeyPath,
   type Scope,
   type Subscription,
   type SubscriptionProperties,
@@ -49,6 +52,11 @@ export interface RegisteredTopic {
   readonly index: RoutingIndex<RegisteredSubscription>;
 }
 
+export interface RegisteredKey {
+  readonly key: ManagementKey;
+  readonly etag: string;
+}
+
 interface OwnTopic extends RegisteredTopic {
   topic: Topic;
   etag: string;
@@ -62,12 +70,16 @@ interface OwnTopic extends RegisteredTopic {
 const resourceShape =
   /^((?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?)(\/health)?$/;
 
+const keys = managementKeyPath('');
+
 export class Registry {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #topics = new Map<string, OwnTopic>();
   readonly #topicsById = new Map<Incarnation, OwnTopic>();
   readonly #subscriptions = new Map<Incarnation, RegisteredSubscription>();
+  /** By path. */
+  readonly #keys = new Map<string, RegisteredKey>();
   readonly #watchers = new Set<() => void>();
   #version = 0;
   #confirmedAt = Number.NEGATIVE_INFINITY;
@@ -123,6 +135,15 @@ export class Registry {
   /** All of them, in no particular order. */
   subscriptions(): Iterable<RegisteredSubscription> {
     return this.#subscriptions.values();
+  }
+
+  /** A key of the management API by its name. */
+  key(name: string): RegisteredKey | undefined {
+    return this.#keys.get(managementKeyPath(name));
+  }
+
+  keys(): Iterable<RegisteredKey> {
+    return this.#keys.values();
   }
 
   /** Calls after each refresh that changed something; returns how to stop. */
@@ -182,6 +203,7 @@ export class Registry {
   }
 
   *#paths(): Generator<string> {
+    yield* [...this.#keys.keys()];
     for (const { topic, subscriptions, domainTopics, healths } of [...this.#topics.values()]) {
       for (const path of [...healths.keys()]) yield `${path}/health`;
       yield* [...subscriptions.keys()];
@@ -192,6 +214,7 @@ export class Registry {
 
   #put(document: ResourceDocument): void {
     const { path, etag, value } = document;
+    if (path.startsWith(keys)) this.#keys.set(path, { key: value as ManagementKey, etag });
     const shape = shapeOf(path);
     if (!shape) return;
     const known = this.#topics.get(shape.holder);
@@ -242,6 +265,7 @@ export class Registry {
   }
 
   #remove(path: string): void {
+    this.#keys.delete(path);
     const shape = shapeOf(path);
     const topic = shape && this.#topics.get(shape.holder);
     if (!topic) return;

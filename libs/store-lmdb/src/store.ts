@@ -5,6 +5,11 @@ import {
   announcedBy,
   type AppendOptions,
   type AppendResult,
+  type AttemptBlock,
+  type AttemptKind,
+  type AttemptPage,
+  attemptQuotaOf,
+  type AttemptUsage,
   type Claim,
   type ConcludeResult,
   type DeadLetter,
@@ -23,6 +28,7 @@ import {
   type ReadResult,
   type ReceiveAsk,
   type ReceiveResult,
+  type RememberedIdentities,
   releasedBy,
   type SettleBatch,
   type SettleResult,
@@ -33,11 +39,13 @@ import {
   type StoreSupports,
 } from '@gridpost/store';
 import type { RootDatabase } from 'lmdb';
+import { Attempts } from './attempts.js';
 import { Commits } from './commits.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
+import { Identities } from './identities.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -71,11 +79,13 @@ export class LmdbStore implements Store {
   readonly #notes: Notes;
   readonly #log: Log;
   readonly #history: History;
+  readonly #identities: Identities;
   readonly #lines: Lines;
   readonly #deliveries: Deliveries;
   readonly #due: Due;
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
+  readonly #attempts: Attempts;
   readonly #workers: Announcements;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
@@ -92,25 +102,29 @@ export class LmdbStore implements Store {
     const ownership = new Ownership(tables.meta, clock);
     const notes = new Notes(tables.notes);
     const history = new History(tables, clock, space);
+    const identities = new Identities(tables);
     const version = () => resources.version;
-    const log = new Log({ tables, commits, history, space, clock, version, tailBytesMax });
+    const log = new Log({ tables, commits, history, identities, space, clock, version, tailBytesMax });
     const lines = new Lines(tables);
     const runs = new Runs(tables, space);
     const payloads = new Payloads(tables, space);
     const deliveries = new Deliveries({ tables, lines, runs, payloads, clock, space });
     const quotas = new Quotas(tables, lines, runs, deliveries, quotaOf(limits, 1));
-    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas]);
+    const attempts = new Attempts({ tables, clock, space, quota: attemptQuotaOf(limits, 1) });
+    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;
+    this.#identities = identities;
     this.#log = log;
     this.#lines = lines;
     this.#deliveries = deliveries;
     this.#due = new Due({ tables, lines, runs, payloads, deliveries, clock });
     this.#deadLetters = new DeadLetters(tables, runs, payloads, deliveries);
-    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas };
+    this.#attempts = attempts;
+    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas, attempts };
     this.#settling = new Settling(settling);
   }
 
@@ -208,9 +222,13 @@ export class LmdbStore implements Store {
     return this.#commits.change(() => this.#due.receive(ask));
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
     this.#check(partition);
-    const result = await this.#commits.change(() => this.#settling.conclude(outcomes));
+    const result = await this.#commits.change(() => this.#settling.conclude(outcomes, attempts));
     this.#announce(releasedBy(outcomes));
     return result;
   }
@@ -325,6 +343,37 @@ export class LmdbStore implements Store {
   ): Promise<number> {
     this.#check(partition);
     return this.#commits.change(() => this.#history.trim(topic, olderThanMs, max));
+  }
+
+  async identities(partition: number): Promise<RememberedIdentities[]> {
+    this.#check(partition);
+    return this.#identities.remembered();
+  }
+
+  async forgetIdentities(
+    partition: number,
+    topic: Incarnation,
+    olderThanMs: number,
+    max: number,
+  ): Promise<number> {
+    this.#check(partition);
+    const before = this.#parts.clock.now() - olderThanMs;
+    return this.#commits.change(() => this.#identities.forget(topic, before, max));
+  }
+
+  async attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    this.#check(partition);
+    return this.#attempts.page(kind, before, bytesMax);
+  }
+
+  async attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>> {
+    this.#check(partition);
+    return this.#attempts.usage();
   }
 
   #announce(subscriptions: ReadonlySet<Incarnation>): void {

@@ -30,6 +30,11 @@ import type {
 export interface PendingEvent {
   readonly topic: Incarnation;
   readonly frame: Buffer;
+  /**
+   * 16 bytes that tell the event from all others of its topic, for topics in `AppendOptions.unique`. Not part of the log
+   * entry.
+   */
+  readonly identity?: Buffer;
 }
 
 /** One unit of the log: up to 128 events or 256 KiB (more only for a single larger event), appended together. */
@@ -44,11 +49,37 @@ export interface LogEntry {
 export interface AppendOptions {
   /** Topics that keep a history: their events are also appended to it, in the same atomic step, under the same place. */
   readonly retained?: ReadonlySet<Incarnation>;
+  /**
+   * Topics with duplicate detection. An event of theirs with an `identity` is not stored again if one of this identity was
+   * stored within the window; one request's own events count. Looked up and remembered in the step that appends, so that
+   * identities are remembered of stored events only, and of all of them.
+   */
+  readonly unique?: ReadonlyMap<Incarnation, UniqueWithin>;
+}
+
+export interface UniqueWithin {
+  /**
+   * How long after its acceptance an event's identity is looked for, by the store's clock. It counts as of this call: a
+   * longer one than before finds what is still remembered, a shorter one forgets. A duplicate does not prolong it.
+   */
+  readonly windowMs: number;
+  /** Identities of the topic to remember at most; the oldest go first, also within the window. At least 1. */
+  readonly identitiesMax: number;
 }
 
 export interface AppendResult {
   /** The configuration version this partition knows, so that a gateway notices a change made elsewhere. */
   readonly version: number;
+  /** Indexes, in the call, of the events that were duplicates and not stored, ascending; only if there are any. */
+  readonly duplicates?: readonly number[];
+  /** How many identities of a topic `identitiesMax` made this call forget within their window; only where not zero. */
+  readonly forgotten?: ReadonlyMap<Incarnation, number>;
+}
+
+/** What is remembered for duplicate detection. */
+export interface RememberedIdentities {
+  readonly topic: Incarnation;
+  readonly count: number;
 }
 
 export interface Claim {
@@ -132,9 +163,25 @@ export interface LeaseOutcome {
   readonly disposition: Disposition | { readonly kind: 'finished' };
 }
 
+/** The attempt log's two parts: attempts that failed and what was given up, and everything else. */
+export const attemptKinds = ['failures', 'successes'] as const;
+export type AttemptKind = (typeof attemptKinds)[number];
+
+/** Records of attempts, packed; opaque to the store (`libs/attempt-log`). At most 512 KiB, and not empty. */
+export interface AttemptBlock {
+  readonly kind: AttemptKind;
+  readonly block: Buffer;
+}
+
 export interface SettleBatch {
   readonly entries: readonly SettledEntry[];
   readonly outcomes: readonly LeaseOutcome[];
+  /**
+   * Appended to the attempt log in the same step, in order. Not where the batch names entries or outcomes and none of them
+   * was there any more: then it was settled before, and so were they. Then the log is trimmed to its bound
+   * (`StoreLimits.attemptLogBytesMax`), a number of blocks at a time.
+   */
+  readonly attempts?: readonly AttemptBlock[];
   /** Subscriptions whose consumers are to be told that something was deferred for them (`onDeferred`). */
   readonly announced?: ReadonlySet<Incarnation>;
 }
@@ -260,6 +307,30 @@ export interface PartitionUsage {
   readonly now: number;
 }
 
+/** A block that was written and its name: instant of the store's clock, and what tells it from others of that instant. */
+export interface StoredAttemptBlock {
+  /** `<instant>-<number>`, both decimal; within a partition and kind they only grow, by instant and then by number. */
+  readonly id: string;
+  readonly block: Buffer;
+}
+
+export interface AttemptPage {
+  /** Newest first. At least one if there is any, even if it alone is over `bytesMax`. */
+  readonly blocks: readonly StoredAttemptBlock[];
+  /** Whether there may be older ones. */
+  readonly more: boolean;
+}
+
+/** What is held of one kind of attempts in one partition. */
+export interface AttemptUsage {
+  /** In charged bytes (`chargedBlockBytes`). */
+  readonly bytes: number;
+  /** Blocks let go of so far. */
+  readonly shed: number;
+  /** Everything written from this instant on is held; undefined while nothing was let go of. */
+  readonly heldFrom: number | undefined;
+}
+
 /** Default: `oldestFirst`. */
 export type HistoryOrder = 'oldestFirst' | 'newestFirst';
 
@@ -355,8 +426,8 @@ export interface Store {
 
   /**
    * Appends all events to the partition in one atomic step, in entries of at most 128 events or 256 KiB. Resolves when
-   * they are durable in `info.durability`. Rejects with `StoreFull` or `StoreUnavailable` (nothing stored) or
-   * `OutcomeUnknown`.
+   * they are durable in `info.durability`, and so are the events that `unique` found them to be duplicates of. Rejects with
+   * `StoreFull` or `StoreUnavailable` (nothing stored) or `OutcomeUnknown`.
    */
   append(partition: number, events: readonly PendingEvent[], options?: AppendOptions): Promise<AppendResult>;
 
@@ -416,9 +487,13 @@ export interface Store {
   /**
    * Applies outcomes of leases that `receive` gave, in one atomic step, and then enforces the quotas. One counts only
    * while its lease has not ended, unlike in `settle`: a consumer that comes too late is to know. A lease may be prolonged
-   * under its own token. Allowed when the store is full. Not an owner call.
+   * under its own token. Allowed when the store is full. Not an owner call. `attempts` as in `SettleBatch`.
    */
-  conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult>;
+  conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult>;
 
   /**
    * Calls `wake` soon after something that a settle announces was deferred for the subscription, or a consumer gave
@@ -479,6 +554,29 @@ export interface Store {
 
   /** Removes history older than `olderThanMs`, at most `max` entries; returns how many. 0 ms empties it. */
   trimHistory(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
+
+  /** Topics of which identities are remembered here; names also those that no longer exist. */
+  identities(partition: number): Promise<RememberedIdentities[]>;
+
+  /**
+   * Forgets identities of events accepted at least `olderThanMs` ago, oldest first, at most `max`; returns how many. 0 ms
+   * forgets all. Appends forget some of a topic's outlived ones by themselves. Allowed when the store is full.
+   */
+  forgetIdentities(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
+
+  /**
+   * Pages through one kind of the attempt log, newest first: blocks older than `before`, which is an id or anything else of
+   * its form. Not an owner call.
+   */
+  attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage>;
+
+  /** What the attempt log holds here. Not an owner call. */
+  attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>>;
 }
 
 /** Thrown by an owner call whose epoch is no longer the partition's. Nothing was changed. */
@@ -502,4 +600,10 @@ export interface StoreLimits {
    * (`quotaOf`). Attempts that are running are left alone.
    */
   readonly subscriptionShare: number;
+  /**
+   * Bytes that the attempt logs may hold, divided evenly over the partitions, and at most an eighth of `bytesMax`
+   * (`attemptQuotaOf`). Over it the oldest successes go; where there are none, the oldest failures. 0 empties them. Default
+   * that eighth.
+   */
+  readonly attemptLogBytesMax?: number;
 }

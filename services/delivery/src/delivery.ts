@@ -1,6 +1,6 @@
 /** Puts the delivery worker together: who knows whom, and what is done at which beat. The rules stand elsewhere. */
 import { performance } from 'node:perf_hooks';
-import type { Egress } from '@gridpost/egress';
+import { type Egress, OAuthTokens } from '@gridpost/egress';
 import type { Clock, Log, Random, Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -70,6 +70,7 @@ class Service implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #settings: DeliverySettings;
   readonly #connections: Connections;
+  readonly #tokens: OAuthTokens;
   readonly #pipeline: Pipeline;
   readonly #lanes: Lanes;
   readonly #keeper: HealthKeeper;
@@ -97,7 +98,11 @@ class Service implements Delivery {
     this.#options = options;
     this.#settings = settings;
     const connector = options.egress.connector(settings.connectTimeoutMs);
-    this.#connections = new Connections({ connectionsPerOrigin: settings.connectionsPerOrigin, connector });
+    this.#tokens = new OAuthTokens(clock, connector);
+    this.#connections = new Connections({
+      connectionsPerOrigin: settings.connectionsPerOrigin,
+      connector: (tls) => (tls ? options.egress.connector(settings.connectTimeoutMs, tls) : connector),
+    });
     this.#pipeline = new Pipeline({
       clock,
       random,
@@ -115,6 +120,7 @@ class Service implements Delivery {
       connections: this.#connections,
       random,
       keeper: this.#keeper,
+      tokens: this.#tokens,
       load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
       start: (batch, now) => this.#pipeline.start(batch, now),
       saturated: () => this.#saturated,
@@ -145,6 +151,7 @@ class Service implements Delivery {
       clock,
       log,
       lanes,
+      attemptLog: settings.attemptLog,
       partitions: () => this.#worker.owned(),
     });
     const places = options.deadLetterPlaces ?? {};
@@ -201,6 +208,7 @@ class Service implements Delivery {
     this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
+    await this.#tokens.close();
     await this.#writer.close();
     await this.#keeper.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();

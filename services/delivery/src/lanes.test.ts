@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { plainConnector } from '@gridpost/egress';
+import { OAuthTokens, plainConnector } from '@gridpost/egress';
 import { type Subscription, subscriptionPath, type Topic, topicPath } from '@gridpost/model';
 import { FakeClock, seededRandom } from '@gridpost/model/testing';
 import { Metrics } from '@gridpost/metrics';
@@ -96,7 +96,8 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
   for (const [i, name] of [...names].entries())
     await store.resources.put(subscriptionPath(topic.name, name), subscriptionNamed(name, 7001 + i));
   await registry.refresh();
-  const connections = new Connections({ connectionsPerOrigin: 256, connector: plainConnector(1_000) });
+  const connector = plainConnector(1_000);
+  const connections = new Connections({ connectionsPerOrigin: 256, connector: () => connector });
   const metrics = new Metrics('test');
   lanes = new Lanes({
     settings: { ...defaultSettings, concurrency: 4, lineEventsMax: 8, ...settings },
@@ -106,6 +107,7 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
     connections,
     random: seededRandom(1),
     keeper: new HealthKeeper({ store, registry, clock, log: logInto([]), metrics }),
+    tokens: new OAuthTokens(clock, connector),
     load: (batch, delivery) => batch.add(delivery),
     start: (batch, now) => {
       batch.startedAt = now;

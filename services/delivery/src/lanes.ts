@@ -14,6 +14,7 @@
  *
  * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
  */
+import type { OAuthTokens } from '@gridpost/egress';
 import {
   type Clock,
   type Incarnation,
@@ -52,6 +53,7 @@ export interface LanesOptions {
   readonly connections: Connections;
   readonly random: Random;
   readonly keeper: HealthKeeper;
+  readonly tokens: OAuthTokens;
   /** As `Surroundings`. */
   readonly load: Surroundings['load'];
   readonly start: Surroundings['start'];
@@ -86,9 +88,9 @@ export class Lanes implements Surroundings {
     const { subscription } = registered;
     const known = this.#lanes.get(subscription.incarnation);
     if (known) return known;
-    const { metrics, connections, clock, random, registry } = this.#options;
+    const { metrics, connections, tokens, clock, random, registry } = this.#options;
     const { incarnation: id, topic, name } = subscription;
-    const target = new Target(subscription, connections, this.settings);
+    const target = new Target(subscription, connections, tokens, this.settings);
     const ward = new Ward(
       { id, clock, random, onChange: () => this.#stop(lane) },
       this.#termsOf(subscription, target),
@@ -265,7 +267,8 @@ export class Lanes implements Surroundings {
       const { subscription } = registered;
       lane.target.leave();
       lane.registered = registered;
-      lane.target = new Target(subscription, this.#options.connections, this.settings);
+      const { connections, tokens } = this.#options;
+      lane.target = new Target(subscription, connections, tokens, this.settings);
       lane.ward.terms = this.#termsOf(subscription, lane.target);
     }
     lane.ward.learn(this.#options.registry.healthOf(lane.id), this.#options.registry.version);

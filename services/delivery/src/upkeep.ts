@@ -1,11 +1,12 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, and gives up what waits too long where nothing attempts it. `runOnce` is one pass; a loop only
- * repeats it.
+ * left, trims histories and what is remembered for duplicate detection, and gives up what waits too long where nothing
+ * attempts it. `runOnce` is one pass; a loop only repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import {
   type Clock,
   deadLetterReasons,
@@ -22,6 +23,8 @@ import {
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { LeaseOutcome, PartitionUsage, Store, Usage } from '@gridpost/store';
+import { AttemptUsageSeries } from './attempt-usage.js';
+import { expiredRecords } from './attempt-records.js';
 import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
@@ -43,6 +46,7 @@ export interface UpkeepOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly lanes: Lanes;
+  readonly attemptLog: AttemptLogLevel;
   /** Those owned at the moment. */
   readonly partitions: () => readonly KeptPartition[];
 }
@@ -75,17 +79,22 @@ export class Upkeep {
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
+  #remembering: ReadonlySet<string> = new Set();
   readonly #states = new Map<Incarnation, ShownState>();
+  readonly #attempts: AttemptUsageSeries;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#attempts = new AttemptUsageSeries(options.metrics);
   }
 
   /** Gauges, leftovers and histories of all owned partitions. Rejects as the store does; the next pass goes on. */
   async runOnce(): Promise<void> {
     const { store, registry, metrics, clock } = this.#options;
     const held = new Map<Incarnation, Held>();
+    const attempts = new Map<number, Awaited<ReturnType<Store['attemptUsage']>>>();
     const leftovers: { partition: number; subscription: Incarnation }[] = [];
+    const remembered = new Map<Incarnation, number>();
     let logEntries = 0;
     const of = (subscription: Incarnation): Held => {
       let known = held.get(subscription);
@@ -101,11 +110,13 @@ export class Upkeep {
       await owned.verify();
       const usage = await store.usage(partition);
       logEntries += usage.logEntries;
+      attempts.set(partition, await store.attemptUsage(partition));
       for (const each of usage.subscriptions) {
         add(of(each.subscription), each);
         leftovers.push({ partition, subscription: each.subscription });
       }
       await this.#trimHistories(partition);
+      await this.#forgetIdentities(partition, remembered);
       await this.#expireWaiting(partition, usage);
     }
     for (const partition of partitions) {
@@ -119,7 +130,9 @@ export class Upkeep {
     await registry.refresh();
     const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
     this.#show(held, storeNow);
+    this.#attempts.show(attempts, storeNow);
     this.#showTopics();
+    this.#showIdentities(remembered);
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
   }
@@ -185,6 +198,19 @@ export class Upkeep {
     }
   }
 
+  #showIdentities(remembered: ReadonlyMap<Incarnation, number>): void {
+    const { registry, metrics } = this.#options;
+    const shown = new Set<string>();
+    for (const [incarnation, count] of remembered) {
+      const name = registry.topicById(incarnation)?.topic.name;
+      if (name === undefined || count === 0) continue;
+      shown.add(name);
+      metrics.duplicateIdentities.with(name).set(count);
+    }
+    for (const name of this.#remembering) if (!shown.has(name)) metrics.duplicateIdentities.forget(name);
+    this.#remembering = shown;
+  }
+
   /** Frees the places that a deleted subscription's name holds under the cap on labels. */
   #forgetSeries(topic: string, name: string): void {
     const { metrics } = this.#options;
@@ -241,7 +267,9 @@ export class Upkeep {
         : { ...outcome, disposition: { kind: 'finished' } };
     });
     if (outcomes.length === 0) return 0;
-    const { applied } = await store.conclude(partition, outcomes);
+    const attempts =
+      this.#options.attemptLog === 'off' ? [] : expiredRecords(subscription, deliveries, outcomes, now);
+    const { applied } = await store.conclude(partition, outcomes, attempts);
     let count = 0;
     for (const [at, { disposition }] of outcomes.entries()) {
       if (!applied[at] || disposition.kind === 'deferred') continue;
@@ -261,6 +289,25 @@ export class Upkeep {
       const days = registry.topicById(topic)?.topic.properties.eventRetentionInDays ?? 0;
       for (let step = 0; step < stepsMax; step++)
         if ((await store.trimHistory(partition, topic, days * dayMs, stepMax)) < stepMax) break;
+    }
+  }
+
+  /** Appends forget what is outlived as long as there are any. Where detection is off, nothing needs to be remembered. */
+  async #forgetIdentities(partition: number, remembered: Map<Incarnation, number>): Promise<void> {
+    const { store, registry } = this.#options;
+    const topics = await store.identities(partition);
+    if (topics.length === 0) return;
+    await registry.refresh();
+    for (const { topic, count } of topics) {
+      const { duplicateDetection } = registry.topicById(topic)?.topic.properties ?? {};
+      const windowMs = (duplicateDetection?.windowInMinutes ?? 0) * 60_000;
+      let left = count;
+      for (let step = 0; step < stepsMax; step++) {
+        const forgotten = await store.forgetIdentities(partition, topic, windowMs, stepMax);
+        left -= forgotten;
+        if (forgotten < stepMax) break;
+      }
+      remembered.set(topic, (remembered.get(topic) ?? 0) + Math.max(0, left));
     }
   }
 }

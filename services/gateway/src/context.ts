@@ -1,11 +1,12 @@
 /** What the management routes work with. */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import type { Endpoints } from './endpoints/endpoints.js';
-import type { TopicKeys } from './keys.js';
+import type { SubscriptionKeys, TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
 import type { Consumers } from './pull/consumers.js';
 import type { LockTokens } from './pull/lock-token.js';
@@ -16,7 +17,9 @@ export interface Context {
   readonly clock: Clock;
   readonly log: Log;
   readonly keys: TopicKeys;
+  readonly subscriptionKeys: SubscriptionKeys;
   readonly paging: Paging;
+  readonly attemptLog: AttemptLogLevel;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;
   readonly endpoints: Endpoints;

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Egress } from '@gridpost/egress';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
@@ -21,7 +22,7 @@ import { Endpoints } from './endpoints/endpoints.js';
 import { assumedUrl } from './endpoints/public-url.js';
 import { Expiry } from './expiry.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
-import { TopicKeys } from './keys.js';
+import { SubscriptionKeys, TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
 import { type Check, type OpsOptions, opsRoutes } from './ops.js';
 import { Paging } from './paging.js';
@@ -47,10 +48,12 @@ export interface GatewayOptions {
   readonly rootKey: Buffer;
   /** Undefined: open mode (docs/architecture.md). */
   readonly adminKey: string | undefined;
-  /** Whose tokens may publish; by default nobody's. */
+  /** Whose tokens are taken; by default nobody's. */
   readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** What the deployment records of attempts. Default `all`. */
+  readonly attemptLog?: AttemptLogLevel;
   /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
   readonly deadLetterPlaces?: DeadLetterPlaces;
   /**
@@ -99,7 +102,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { store, registry, publisher, metrics, clock, log, rootKey, serveApi } = options;
   const keys = new TopicKeys(rootKey);
   const tokens = options.oidc && new Tokens(options.oidc, clock, log);
-  const access = new Access({ keys, adminKey: options.adminKey, tokens, clock });
+  const subscriptionKeys = new SubscriptionKeys(rootKey);
+  const { adminKey } = options;
+  const access = new Access({ keys, subscriptionKeys, registry, adminKey, tokens, clock });
   const traffic = new Traffic();
   let isDraining = false;
   const draining = (): boolean => isDraining;
@@ -111,9 +116,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     store: store.info,
     version: options.version,
   };
-  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere } = options;
+  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere, attemptLog = 'all' } = options;
   const paging = new Paging(rootKey);
-  const consumers = new Consumers({ store, clock, log, metrics });
+  const consumers = new Consumers({ store, clock, log, metrics, attemptLog });
   const lockTokens = new LockTokens(rootKey);
   const endpoints = new Endpoints({
     ...{ store, registry, clock, log, metrics, rootKey },
@@ -126,7 +131,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
   });
   const context: Context = {
-    ...{ store, registry, clock, log, keys, paging, filterLimits },
+    ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits, attemptLog },
     ...{ consumers, lockTokens, deadLetterPlaces, endpoints },
   };
   const domainTopics = new DomainTopics(context);

@@ -21,7 +21,7 @@ type Status = Subscription['status'];
 const active: Status = { state: 'Active' };
 
 export function standingRoutes(context: Context): Route[] {
-  const { store, registry, clock } = context;
+  const { store, clock } = context;
   const { resources } = store;
 
   /** Nothing is attempted from 2 s after the answer on; what comes meanwhile is kept. Attempts under way end. */
@@ -78,7 +78,7 @@ export function standingRoutes(context: Context): Route[] {
 
   async function answer(res: Response, stored: Stored<Subscription>): Promise<void> {
     await catchUp(context);
-    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, registry));
+    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, context));
   }
 
   return scopePaths.flatMap((scope): Route[] =>

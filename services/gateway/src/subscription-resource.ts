@@ -1,5 +1,6 @@
 /** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
+  type Clock,
   type AdvancedFilter,
   type DeliverySchema,
   durationMs,
@@ -33,6 +34,7 @@ import {
 } from './destination-resource.js';
 import { handshakeView } from './endpoints/handshake-view.js';
 import { entityTag } from './preconditions.js';
+import { signingFaults, signingOf, signingView, type WrittenSigning } from './signing-resource.js';
 import { retryPolicyFaults, retryPolicyOf, type WrittenRetryPolicy } from './retry-policy.js';
 import { type Stored, systemDataOf } from './stored.js';
 import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
@@ -64,6 +66,7 @@ interface Written extends WrittenFilters {
   readonly expirationTimeUtc?: string | null;
   readonly deadLettering?: boolean | null;
   readonly deadLetterDestination?: WrittenDeadLetterDestination | null;
+  readonly signing?: WrittenSigning | null;
 }
 
 const check = resourceCheck<{ readonly properties: Written }>(
@@ -78,6 +81,7 @@ export interface Allowed {
 }
 
 export interface WrittenProperties {
+  /** Where it leaves out a secret that may be stored, `completed` has yet to put it in. */
   readonly properties: SubscriptionProperties;
   /** The pointer to where they stand in the body. */
   readonly at: string;
@@ -108,6 +112,7 @@ export function propertiesOf(body: unknown, now: number, allowed: Allowed): Writ
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
     deadLettering: written.deadLettering ?? true,
     ...deadLetterDestinationOf(written),
+    ...(written.signing == null ? {} : { signing: signingOf(written.signing) }),
   };
   return { properties, at };
 }
@@ -124,12 +129,13 @@ function queueOf(written: Optional<QueueProperties>): QueueProperties {
 /** What a schema cannot say. */
 function faultsOf(written: Written, at: string, now: number, rules: DestinationRules): FieldError[] {
   const faults: FieldError[] = [];
-  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
+  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc, signing } = written;
   const eventDeliverySchema = written.eventDeliverySchema ?? defaultSchema;
   if ((destination == null) === (deliveryConfiguration == null)) {
     faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
   } else if (destination) {
     faults.push(...destinationFaults(destination, `${at}/destination`, rules));
+    if (signing != null) faults.push(...signingFaults(signing, `${at}/signing`));
     faults.push(...retryPolicyFaults(retryPolicy, `${at}/retryPolicy`));
     if (destination.properties.contentMode === 'binary' && eventDeliverySchema !== defaultSchema) {
       const message = `saw "binary", expected "structured": content modes are of CloudEvents, and eventDeliverySchema is ${eventDeliverySchema}`;
@@ -137,6 +143,11 @@ function faultsOf(written: Written, at: string, now: number, rules: DestinationR
     }
   } else {
     faults.push(...queueFaults(deliveryConfiguration?.queue ?? {}, `${at}/deliveryConfiguration/queue`));
+    if (signing != null) {
+      const message =
+        'is for events that are pushed: those that are received come in the answer to a request';
+      faults.push({ pointer: `${at}/signing`, message });
+    }
     if (retryPolicy != null) {
       const message = 'is for events that are pushed; maxDeliveryCount and eventTimeToLive say it of a queue';
       faults.push({ pointer: `${at}/retryPolicy`, message });
@@ -188,10 +199,10 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as never;
 }
 
-/** Properties as they can be written again, secrets included. */
-export function asWritten({ queue, retryPolicy, ...others }: SubscriptionProperties): object {
+/** Properties as they can be written again, secrets included but those that sign: they are kept if none is written. */
+export function asWritten({ queue, retryPolicy, signing, ...others }: SubscriptionProperties): object {
   return others.destination
-    ? { ...others, retryPolicy }
+    ? { ...others, retryPolicy, ...(signing ? { signing: { scheme: signing.scheme } } : {}) }
     : { ...others, deliveryConfiguration: { deliveryMode: 'Queue', queue } };
 }
 
@@ -213,10 +224,15 @@ const instant = (ms: number): string => new Date(ms).toISOString();
 /**
  * The subscription as it is shown: with what was written, except that of the endpoint's URL only the part before the
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
+ * `signed`: what is shown of its signing in this answer only.
  */
-export function subscriptionView({ etag, value }: Stored<Subscription>, registry: Registry): object {
+export function subscriptionView(
+  { etag, value }: Stored<Subscription>,
+  { registry, clock }: { readonly registry: Registry; readonly clock: Clock },
+  signed: object = {},
+): object {
   const { topic, name, properties, status, provisioning, incarnation } = value;
-  const { destination, deadLetterDestination } = properties;
+  const { destination, deadLetterDestination, signing } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
     name,
@@ -231,6 +247,7 @@ export function subscriptionView({ etag, value }: Stored<Subscription>, registry
       ...asWritten(properties),
       ...(destination ? { destination: destinationView(destination) } : {}),
       ...deadLetterDestinationView(deadLetterDestination),
+      ...(signing ? { signing: { ...signingView(signing, clock.now()), ...signed } } : {}),
     },
     systemData: systemDataOf(value),
   };

@@ -24,6 +24,7 @@ import { checkedFilter } from './filters.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
+import { completed } from './stored-secrets.js';
 import {
   checkExists,
   checkSubscriptionName,
@@ -39,6 +40,8 @@ import { propertiesOf, subscriptionView, type WrittenProperties } from './subscr
 const listStep = 100;
 
 interface Change {
+  /** Secrets that are shown in this answer and never again. */
+  readonly made: object;
   readonly before: Subscription | undefined;
   readonly after: Stored<Subscription>;
 }
@@ -58,7 +61,7 @@ export function subscriptionRoutes(context: Context): Route[] {
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
     const checked = await checkedProperties(context, req.body);
-    const { before, after } = await changing(() => write(req, scope, name, checked));
+    const { before, after, made } = await changing(() => write(req, scope, name, checked));
     const mends = before !== undefined && mendsDelivery(before, after.value);
     if (mends) await forgetHealth(resources, after.value);
     await catchUp(context);
@@ -66,27 +69,29 @@ export function subscriptionRoutes(context: Context): Route[] {
     if (mends && isProven(after.value) && after.value.status.state === 'Active')
       await hasten(store, after.value.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
-    res.json(subscriptionView(after, registry));
+    res.json(subscriptionView(after, context, made));
   }
 
   async function write(
     req: Request,
     scope: Scope,
     name: string,
-    { properties, at }: WrittenProperties,
+    written: WrittenProperties,
   ): Promise<Change | undefined> {
     const { holder, domainTopic } = holderOf(scope);
     const topic = await getTopic(resources, holder);
-    checkDeliverySchema(properties, at, topic.value.properties.inputSchema);
+    checkDeliverySchema(written.properties, written.at, topic.value.properties.inputSchema);
     const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
+    const now = clock.now();
+    const { functionApps } = endpoints.policy;
+    const { properties, made } = completed(written, before?.value.properties, functionApps, now);
     if (!before) await checkRoom(holder);
     const requires =
       domainTopic === undefined
         ? { path: topicPath(holder), etag: topic.etag }
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
-    const now = clock.now();
     const provisioning = provisionedBy(properties, endpoints.policy, before?.value, now);
     const value: Subscription = {
       topic: scope,
@@ -95,6 +100,7 @@ export function subscriptionRoutes(context: Context): Route[] {
       incarnation: before?.value.incarnation ?? newIncarnation(),
       properties,
       status: statusAfter(before?.value, properties),
+      ...(before?.value.keys ? { keys: before.value.keys } : {}),
       ...(provisioning ? { provisioning } : {}),
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
@@ -104,7 +110,8 @@ export function subscriptionRoutes(context: Context): Route[] {
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
       requires,
     });
-    return 'etag' in result ? { before: before?.value, after: { etag: result.etag, value } } : undefined;
+    if (!('etag' in result)) return undefined;
+    return { made, before: before?.value, after: { etag: result.etag, value } };
   }
 
   /** Gateways that create at the same moment may pass the bound by one subscription each. */
@@ -121,7 +128,7 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   async function get(req: Request, res: Response): Promise<void> {
     const stored = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
-    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, registry));
+    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, context));
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
@@ -161,7 +168,7 @@ export function subscriptionRoutes(context: Context): Route[] {
           return;
         }
         const subscription = stored as Subscription;
-        const view = subscriptionView({ etag, value: subscription }, registry);
+        const view = subscriptionView({ etag, value: subscription }, context);
         value.push(view);
         bytes += JSON.stringify(view).length;
         last = subscription.name;

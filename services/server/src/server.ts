@@ -66,6 +66,11 @@ export async function startServer(configuration: Configuration, version: string,
       onVersion: (seen) => {
         if (seen > registry.version) refresh();
       },
+      onForgotten: (topic, count) => {
+        const name = registry.topicById(topic)?.topic.name;
+        if (name !== undefined) metrics.identitiesForgotten.with(name).add(count);
+      },
+      duplicateIdentitiesMax: configuration.duplicateIdentitiesMax,
     });
 
     const functionApps = functionAppsOf(configuration);
@@ -88,6 +93,7 @@ export async function startServer(configuration: Configuration, version: string,
           probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           functionApps,
           userAgent: `gridpost/${version}`,
@@ -126,6 +132,7 @@ export async function startServer(configuration: Configuration, version: string,
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      attemptLog: attemptLogOf(configuration),
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
       functionApps,
@@ -191,9 +198,25 @@ function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
 }
 
-/** The two settings are there together or not at all. */
-function oidcOf({ oidcIssuer: issuer, oidcAudience: audience }: Configuration): GatewayOptions['oidc'] {
-  return issuer !== undefined && audience !== undefined ? { issuer, audience } : undefined;
+function attemptLogOf({
+  attemptLogBytesMax,
+  attemptLogSuccesses,
+}: Configuration): 'all' | 'failures' | 'off' {
+  if (attemptLogBytesMax === 0) return 'off';
+  return attemptLogSuccesses ? 'all' : 'failures';
+}
+
+/** Issuer and audience are there together or not at all. */
+function oidcOf(configuration: Configuration): GatewayOptions['oidc'] {
+  const { oidcIssuer: issuer, oidcAudience: audience, oidcRolesClaim: claim } = configuration;
+  if (issuer === undefined || audience === undefined) return undefined;
+  const names = {
+    reader: configuration.oidcReaderRole,
+    operator: configuration.oidcOperatorRole,
+    admin: configuration.oidcAdminRole,
+    consumer: configuration.oidcConsumerRole,
+  };
+  return { issuer, audience, roles: claim === undefined ? undefined : { claim, names } };
 }
 
 function s3AccountOf(configuration: Configuration): S3Account | undefined {

@@ -5,11 +5,15 @@
  */
 import { type Clock, GridpostError, type Incarnation, type Place, systemClock } from '@gridpost/model';
 import { Announcements } from '../announcements.js';
-import { appendBytesMax } from '../bounds.js';
+import { appendBytesMax, appendedBytes } from '../bounds.js';
 import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
 import type {
   AppendOptions,
   AppendResult,
+  AttemptBlock,
+  AttemptKind,
+  AttemptPage,
+  AttemptUsage,
   Claim,
   ConcludeResult,
   DeadLetter,
@@ -26,6 +30,7 @@ import type {
   ReadResult,
   ReceiveAsk,
   ReceiveResult,
+  RememberedIdentities,
   SettleBatch,
   SettleResult,
   Store,
@@ -85,16 +90,15 @@ export class MemoryStore implements Store {
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     const target = this.#partition(partition);
-    let bytes = 0;
-    for (const { frame } of events) bytes += frame.length;
+    const bytes = appendedBytes(events);
     let used = 0;
     for (const { bytesUsed } of this.#partitions) used += bytesUsed;
     if (events.length && used + bytes > appendBytesMax(this.#limits)) {
       throw new GridpostError('StoreFull', `the store holds ${used} of ${this.#limits.bytesMax} bytes`);
     }
-    target.append(events, options.retained ?? new Set());
+    const appended = target.append(events, options);
     if (events.length) for (const wake of this.#wakers) queueMicrotask(() => wake(partition));
-    return { version: this.resources.version };
+    return { version: this.resources.version, ...appended };
   }
 
   onAppend(wake: (partition: number) => void): () => void {
@@ -151,10 +155,12 @@ export class MemoryStore implements Store {
     return this.#partition(partition).deliveries.receive(ask);
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
-    const { deliveries } = this.#partition(partition);
-    const applied = outcomes.map((outcome) => deliveries.conclude(outcome, true));
-    const result = { applied, quotaEffects: deliveries.enforceQuotas() };
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
+    const result = this.#partition(partition).conclude(outcomes, attempts);
     this.#announce(partition, releasedBy(outcomes));
     return result;
   }
@@ -234,6 +240,32 @@ export class MemoryStore implements Store {
     max: number,
   ): Promise<number> {
     return this.#partition(partition).trimHistory(topic, olderThanMs, max);
+  }
+
+  async identities(partition: number): Promise<RememberedIdentities[]> {
+    return this.#partition(partition).identities.remembered();
+  }
+
+  async forgetIdentities(
+    partition: number,
+    topic: Incarnation,
+    olderThanMs: number,
+    max: number,
+  ): Promise<number> {
+    return this.#partition(partition).identities.forget(topic, olderThanMs, max);
+  }
+
+  async attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    return this.#partition(partition).attempts.page(kind, before, bytesMax);
+  }
+
+  async attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>> {
+    return this.#partition(partition).attempts.usage();
   }
 
   #announce(partition: number, subscriptions: ReadonlySet<Incarnation>): void {

@@ -7,6 +7,9 @@ import { expect } from '@jest/globals';
 import type { EntryId, Incarnation, Place } from '@gridpost/model';
 import { chargedBytes } from '../bounds.js';
 import type {
+  AppendResult,
+  AttemptBlock,
+  AttemptKind,
   DeadLetter,
   DeadLetterKey,
   Disposition,
@@ -19,6 +22,7 @@ import type {
   ReceiveAsk,
   ReceiveResult,
   SettleBatch,
+  StoredAttemptBlock,
 } from '../port.js';
 
 interface LoggedEvent {
@@ -51,16 +55,44 @@ export class Ledger {
   readonly #deliveries = new Map<string, Delivery>();
   readonly #notes = new Map<string, { epochs: number; last: number }>();
   readonly #parked = new Set<Incarnation>();
+  /** Remembered for duplicate detection. */
+  readonly #identities = new Set<string>();
+  readonly #attempts: Record<AttemptKind, string[]> = { failures: [], successes: [] };
   #accepted = 0;
   #settled = 0;
   #begun = 0;
   #finished = 0;
 
-  accepted(requests: readonly (readonly PendingEvent[])[], moment: number): void {
+  /** Of events made at the same time with the same identity, which one is stored is the store's choice. */
+  accepted(
+    requests: readonly (readonly PendingEvent[])[],
+    answers: readonly AppendResult[],
+    moment: number,
+  ): void {
+    const stored: string[] = [];
+    const repeated: string[] = [];
     for (const [request, events] of requests.entries()) {
-      for (const event of events) this.#log.set(numberOf(event), { event, moment, request });
-      this.#accepted += events.length;
+      const duplicates = new Set(answers[request]!.duplicates);
+      for (const [index, event] of events.entries()) {
+        const identity = event.identity && `${event.topic}/${event.identity.toString('hex')}`;
+        if (identity) (duplicates.has(index) ? repeated : stored).push(identity);
+        else expect(duplicates).not.toContain(index);
+        if (duplicates.has(index)) continue;
+        this.#log.set(numberOf(event), { event, moment, request });
+        this.#accepted++;
+      }
     }
+    expect(stored.filter((identity) => this.#identities.has(identity))).toEqual([]);
+    expect(new Set(stored).size).toBe(stored.length);
+    for (const identity of stored) this.#identities.add(identity);
+    expect(repeated.filter((identity) => !this.#identities.has(identity))).toEqual([]);
+  }
+
+  /** Returns how many were remembered. */
+  forgetIdentities(): number {
+    const { size } = this.#identities;
+    this.#identities.clear();
+    return size;
   }
 
   /** A read of the whole log: all that is unsettled, requests whole and in order. */
@@ -96,7 +128,7 @@ export class Ledger {
   }
 
   /** Applies a settle; returns how many entries it removes. */
-  settle({ entries, outcomes }: SettleBatch, now: number): number {
+  settle({ entries, outcomes, attempts }: SettleBatch, now: number): number {
     let removed = 0;
     for (const { id, deferrals } of entries) {
       const known = this.#entries.get(id)!;
@@ -116,7 +148,9 @@ export class Ledger {
         dispose(delivery, disposition, now);
       }
     }
-    for (const outcome of outcomes) this.#conclude(outcome, now);
+    const applied = outcomes.map((outcome) => this.#conclude(outcome, now));
+    if (removed > 0 || applied.includes(true) || entries.length + outcomes.length === 0)
+      this.#record(attempts);
     return removed;
   }
 
@@ -182,8 +216,16 @@ export class Ledger {
   }
 
   /** Applies a consumer's outcomes; returns which of them count. */
-  conclude(outcomes: readonly LeaseOutcome[], now: number): boolean[] {
-    return outcomes.map((outcome) => this.#conclude(outcome, now, now));
+  conclude(outcomes: readonly LeaseOutcome[], now: number, attempts?: readonly AttemptBlock[]): boolean[] {
+    const applied = outcomes.map((outcome) => this.#conclude(outcome, now, now));
+    if (applied.includes(true) || outcomes.length === 0) this.#record(attempts);
+    return applied;
+  }
+
+  /** Checks one kind of the attempt log as a whole, newest first. */
+  checkAttempts(kind: AttemptKind, blocks: readonly StoredAttemptBlock[]): void {
+    const texts = blocks.map(({ block }) => block.toString('latin1'));
+    expect(texts.reverse()).toEqual(this.#attempts[kind]);
   }
 
   hasten(subscription: Incarnation, now: number): void {
@@ -280,6 +322,10 @@ export class Ledger {
   }
 
   /** Whether it counts. `endsAfter`: only if the lease does. */
+  #record(attempts: readonly AttemptBlock[] = []): void {
+    for (const { kind, block } of attempts) this.#attempts[kind].push(block.toString('latin1'));
+  }
+
   #conclude(
     { entry, index, subscription, token, disposition }: LeaseOutcome,
     now: number,

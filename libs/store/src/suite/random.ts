@@ -8,6 +8,9 @@ import { describe, expect, test } from '@jest/globals';
 import type { Incarnation } from '@gridpost/model';
 import { seededRandom } from '@gridpost/model/testing';
 import {
+  type AppendOptions,
+  type AttemptBlock,
+  attemptKinds,
   type DeadLetter,
   type Deferral,
   type Disposition,
@@ -19,6 +22,7 @@ import {
   type ReceiveAsk,
   type SettleBatch,
 } from '../port.js';
+import { allAttempts } from './attempts.js';
 import { Ledger } from './ledger.js';
 import { hour, type Lacks, life, type OpenStore, roomy, type Scene, withScene } from './scene.js';
 
@@ -36,6 +40,11 @@ const shortMs = 1;
 const passingMs = 4;
 const subscriptions: readonly Incarnation[] = ['rs1', 'rs2', 'rs3', 'rs4'].map(life);
 const topics: readonly Incarnation[] = ['rt1', 'rt2'].map(life);
+/** Of the first topic, an identity is stored once, and the same few come again and again. */
+const unique: AppendOptions['unique'] & {} = new Map([
+  [topics[0]!, { windowMs: hour, identitiesMax: 1_000 }],
+]);
+const identitiesMax = 60;
 const workers = ['w1', 'w2', 'w3'];
 
 export function describeRandom(open: OpenStore, lacks: Lacks, options: RandomOptions = {}): void {
@@ -109,6 +118,7 @@ class Driver {
       [1, 'redrive', () => this.#redrive()],
       [1, 'letGo', () => this.#letGo()],
       [0.4, 'purge', () => this.#purge()],
+      [0.3, 'forget identities', () => this.#forgetIdentities()],
       [1, 'crash', () => this.#crash()],
       [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
       [2, 'check', () => this.#check()],
@@ -142,14 +152,20 @@ class Driver {
   }
 
   async #publish(): Promise<void> {
-    const requests = this.#times(1, 3, () =>
-      this.#times(1, this.#chance(0.1) ? 150 : 6, () => this.#event()),
-    );
+    const requests = this.#times(1, 3, () => {
+      const identified = this.#chance(0.5);
+      return this.#times(1, this.#chance(0.1) ? 150 : 6, () => this.#event(identified));
+    });
     // A settle beside them shares their commit, or does not: neither may notice the other.
     const settling = this.#chance(0.3) ? this.#settle() : undefined;
-    await Promise.all(requests.map((events) => this.#scene.store.append(0, events)));
+    const answers = await Promise.all(
+      requests.map((events) => {
+        const options = events.some(({ identity }) => identity) ? { unique } : {};
+        return this.#scene.store.append(0, events, options);
+      }),
+    );
     await settling;
-    this.#ledger.accepted(requests, ++this.#moment);
+    this.#ledger.accepted(requests, answers, ++this.#moment);
   }
 
   async #claim(): Promise<void> {
@@ -221,12 +237,15 @@ class Driver {
         this.#times(0, 4, () => this.#pick(read)).filter((entry) => entry !== undefined),
       );
       const entries = [...chosen].map((entry) => this.#settled(entry, 0.3));
-      await this.#apply(epoch, { entries, outcomes: this.#outcomes(this.#count(0, 2)) });
+      const outcomes = this.#outcomes(this.#count(0, 2));
+      await this.#apply(epoch, { entries, outcomes, attempts: this.#attempts() });
     });
   }
 
   async #conclude(): Promise<void> {
-    await this.#asOwner((epoch) => this.#apply(epoch, { entries: [], outcomes: this.#outcomes(8) }));
+    await this.#asOwner((epoch) =>
+      this.#apply(epoch, { entries: [], outcomes: this.#outcomes(8), attempts: this.#attempts() }),
+    );
   }
 
   async #repeat(): Promise<void> {
@@ -275,8 +294,9 @@ class Driver {
     await this.#pass(passingMs);
     const outcomes = this.#outcomes(6);
     const { store } = this.#scene;
-    const { applied, quotaEffects } = await store.conclude(0, outcomes);
-    expect(applied).toEqual(this.#ledger.conclude(outcomes, this.#now));
+    const attempts = this.#attempts();
+    const { applied, quotaEffects } = await store.conclude(0, outcomes, attempts);
+    expect(applied).toEqual(this.#ledger.conclude(outcomes, this.#now, attempts));
     expect(quotaEffects).toEqual([]);
   }
 
@@ -333,6 +353,16 @@ class Driver {
     expect(total).toBe(this.#ledger.purge(subscription));
   }
 
+  async #forgetIdentities(): Promise<void> {
+    const { store } = this.#scene;
+    const count = this.#ledger.forgetIdentities();
+    expect(await store.identities(0)).toEqual(count ? [{ topic: topics[0], count }] : []);
+    const max = this.#count(1, 40);
+    for (let left = count; left > 0; left -= max)
+      expect(await store.forgetIdentities(0, topics[0]!, 0, max)).toBe(Math.min(max, left));
+    expect(await store.forgetIdentities(0, topics[0]!, 0, max)).toBe(0);
+  }
+
   async #crash(): Promise<void> {
     const worker = this.#pick(workers)!;
     this.#knowledge.set(worker, { epoch: undefined, read: [] });
@@ -359,6 +389,8 @@ class Driver {
     for (const subscription of subscriptions) {
       this.#ledger.checkDead(subscription, await this.#dead(subscription));
     }
+    for (const kind of attemptKinds)
+      this.#ledger.checkAttempts(kind, await allAttempts(this.#scene, kind, this.#count(1, 20_000)));
   }
 
   async #dead(subscription: Incarnation): Promise<DeadLetter[]> {
@@ -378,7 +410,10 @@ class Driver {
     const { removed, quotaEffects } = await store.settle(0, epoch, batch);
     expect(removed).toBe(this.#ledger.settle(batch, this.#now));
     expect(quotaEffects).toEqual([]);
-    if (this.#chance(0.2)) expect((await store.settle(0, epoch, batch)).removed).toBe(0);
+    if (this.#chance(0.2)) {
+      expect((await store.settle(0, epoch, batch)).removed).toBe(0);
+      expect(this.#ledger.settle(batch, this.#now)).toBe(0);
+    }
     this.#batches.push(batch);
     if (this.#batches.length > 10) this.#batches.shift();
   }
@@ -427,6 +462,13 @@ class Driver {
     return { id: entry.id, acceptedAt: entry.acceptedAt, deferrals, events };
   }
 
+  #attempts(): AttemptBlock[] {
+    return this.#times(0, 2, () => {
+      const block = Buffer.alloc(this.#pick([1, 100, 3_000, 9_000])! + this.#count(0, 50), ++this.#numbers);
+      return { kind: this.#pick(attemptKinds)!, block };
+    });
+  }
+
   #outcomes(max: number): LeaseOutcome[] {
     const recent = this.#leases.slice(-60);
     const chosen = new Set(
@@ -463,11 +505,13 @@ class Driver {
     }
   }
 
-  #event(): PendingEvent {
+  #event(identified: boolean): PendingEvent {
     const size = this.#pick([8, 100, 600, 3_000, 9_000])! + this.#count(0, 50);
     const frame = Buffer.alloc(size, this.#count(0, 255));
     frame.writeUInt32LE(++this.#numbers, 0);
-    return { topic: this.#pick(topics)!, frame };
+    const topic = this.#pick(topics)!;
+    if (!identified || !unique.has(topic)) return { topic, frame };
+    return { topic, frame, identity: Buffer.alloc(16, this.#count(1, identitiesMax)) };
   }
 
   async #pass(ms: number): Promise<void> {
