@@ -208,9 +208,8 @@ export interface DueAsk {
   readonly room: number;
   /** Free room of the subscriptions that have work already; 0 skips one. */
   readonly rooms: ReadonlyMap<Incarnation, number>;
-  /** Subscriptions not to be attempted for now: they are not looked at again for `parkMs`. */
-  readonly parked: ReadonlySet<Incarnation>;
-  readonly parkMs: number;
+  /** Subscriptions not to be attempted for now, and for how many milliseconds each is not looked at again. */
+  readonly parked: ReadonlyMap<Incarnation, number>;
   readonly leaseMs: number;
   /**
    * Prefix of the tokens given out, at most 32 of `[A-Za-z0-9._-]`. The store appends what tells them from those of any
