@@ -18,3 +18,4 @@ export * from './place.js';
 export * from './provisioning.js';
 export * from './queue.js';
 export * from './resources.js';
+export * from './token-bucket.js';

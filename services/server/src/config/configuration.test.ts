@@ -26,6 +26,8 @@ test('without flags and variables everything has its default', () => {
   expect(parse().configuration).toEqual({
     allowUnvalidatedEndpoints: false,
     duplicateIdentitiesMax: 1_000_000,
+    topicsMax: 10_000,
+    subscriptionsPerTopicMax: 100_000,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,
