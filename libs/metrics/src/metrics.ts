@@ -88,7 +88,7 @@ export class Metrics {
   );
   readonly deliveriesDeferred = this.#counter(
     'gridpost_deliveries_deferred_total',
-    'Deliveries written to their queue, by why: busy, failed, running, disabled, unproven, drain, queue',
+    'Deliveries written to their queue, by why: busy, failed, running, probation, paused, disabled, unproven, drain, queue',
     ['topic', 'subscription', 'reason'],
   );
   readonly redeliveries = this.#counter(
@@ -110,6 +110,16 @@ export class Metrics {
     'gridpost_subscription_backlog_events',
     'Deliveries deferred or running, in the partitions this process owns',
     ['topic', 'subscription'],
+  );
+  readonly subscriptionState = this.#gauge(
+    'gridpost_subscription_state',
+    'Whether the subscription is in the state: Disabled, Paused, Unvalidated, Probation, Recovering; the same from every worker',
+    ['topic', 'subscription', 'state'],
+  );
+  readonly healthTransitions = this.#counter(
+    'gridpost_health_transitions_total',
+    'Changes of endpoints to the state, by the worker that wrote them: Probation, Recovering, Healthy',
+    ['topic', 'subscription', 'state'],
   );
   readonly deadLetters = this.#gauge(
     'gridpost_subscription_deadletters',

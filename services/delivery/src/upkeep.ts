@@ -10,6 +10,8 @@ import {
   type Clock,
   deadLetterReasons,
   dropReasons,
+  type Health,
+  healthStates,
   type Incarnation,
   isProven,
   type Log,
@@ -53,6 +55,10 @@ const dayMs = 86_400_000;
 const expireStepMax = 100;
 const expireLeaseMs = 10_000;
 
+/** Of `subscriptionState`. */
+const shownStates = ['Disabled', 'Paused', 'Unvalidated', 'Probation', 'Recovering'] as const;
+type ShownState = (typeof shownStates)[number];
+
 interface Names {
   readonly topic: string;
   readonly name: string;
@@ -70,6 +76,7 @@ export class Upkeep {
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
   #remembering: ReadonlySet<string> = new Set();
+  readonly #states = new Map<Incarnation, ShownState>();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -123,6 +130,7 @@ export class Upkeep {
 
   #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
     const { registry, metrics, lanes } = this.#options;
+    this.#showStates();
     for (const { id, registered } of lanes.all()) this.#named.set(id, namesOf(registered));
     for (const [subscription, { backlog, deadLetters, oldestAt }] of held) {
       const registered = registry.subscription(subscription);
@@ -147,6 +155,25 @@ export class Upkeep {
       // The name may be in use again by another.
       if (!registry.subscriptionAt(topic, name)) this.#forgetSeries(topic, name);
     }
+  }
+
+  /** What keeps subscriptions from being delivered to as usual. One that never was in any such state has no series. */
+  #showStates(): void {
+    const { registry, metrics } = this.#options;
+    const before = new Map(this.#states);
+    for (const { subscription } of registry.subscriptions()) {
+      const { incarnation: id, topic, name } = subscription;
+      const state = stateOf(subscription, registry.healthOf(id)?.health);
+      const shown = this.#states.get(id);
+      before.delete(id);
+      if (state === shown) continue;
+      if (shown) metrics.subscriptionState.with(topic, name, shown).set(0);
+      if (state) metrics.subscriptionState.with(topic, name, state).set(1);
+      if (!this.#named.has(id)) this.#named.set(id, { topic, name });
+      if (state) this.#states.set(id, state);
+      else this.#states.delete(id);
+    }
+    for (const id of before.keys()) this.#states.delete(id);
   }
 
   #showTopics(): void {
@@ -183,6 +210,8 @@ export class Upkeep {
     for (const reason of deferReasons) metrics.deliveriesDeferred.forget(topic, name, reason);
     for (const reason of deadLetterReasons) metrics.deadLettered.forget(topic, name, reason);
     for (const reason of dropReasons) metrics.dropped.forget(topic, name, reason);
+    for (const state of shownStates) metrics.subscriptionState.forget(topic, name, state);
+    for (const state of healthStates) metrics.healthTransitions.forget(topic, name, state);
   }
 
   async #purge(partition: number, subscription: Incarnation): Promise<void> {
@@ -198,13 +227,13 @@ export class Upkeep {
     }
   }
 
-  /** Gives up what no consumer has received in time, and what could not be sent because no endpoint has agreed to it. */
+  /** Gives up what no consumer has received in time, and what could not be sent: its subscription is stopped. */
   async #expireWaiting(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
     const { registry } = this.#options;
     for (const { subscription: id, oldestAcceptedAt } of subscriptions) {
       const { subscription } = registry.subscription(id) ?? {};
       if (!subscription || oldestAcceptedAt === undefined) continue;
-      const timeToLiveMs = waitMsMax(subscription);
+      const timeToLiveMs = waitMsMax(subscription, registry.healthOf(id)?.health);
       if (timeToLiveMs === undefined) continue;
       if (now - oldestAcceptedAt < timeToLiveMs) continue;
       for (let step = 0; step < stepsMax; step++)
@@ -273,10 +302,21 @@ export class Upkeep {
 }
 
 /** How long events wait where no attempt looks at their time to live; undefined where one does, or they wait for ever. */
-function waitMsMax(subscription: Subscription): number | undefined {
+function waitMsMax(subscription: Subscription, health: Health | undefined): number | undefined {
   const { queue, retryPolicy } = subscription.properties;
   if (queue) return queueLimitsOf(queue).timeToLiveMs;
-  return isProven(subscription) ? undefined : retryPolicy.eventTimeToLiveInMinutes * 60_000;
+  const attempted =
+    isProven(subscription) && subscription.status.state === 'Active' && health?.state !== 'Probation';
+  return attempted ? undefined : retryPolicy.eventTimeToLiveInMinutes * 60_000;
+}
+
+/** The first that holds: what has to be cured before the others matter. */
+function stateOf(subscription: Subscription, health: Health | undefined): ShownState | undefined {
+  if (subscription.properties.queue) return undefined;
+  const { state } = subscription.status;
+  if (state !== 'Active') return state;
+  if (!isProven(subscription)) return 'Unvalidated';
+  return health && health.state !== 'Healthy' ? health.state : undefined;
 }
 
 const unnamed: Names = { topic: otherLabel, name: otherLabel };
