@@ -93,6 +93,7 @@ export async function startServer(configuration: Configuration, version: string,
           probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           functionApps,
           userAgent: `gridpost/${version}`,
@@ -136,6 +137,7 @@ export async function startServer(configuration: Configuration, version: string,
         subscriptionsPerTopicMax: configuration.subscriptionsPerTopicMax,
       },
       publishQuota: publishQuotaOf(configuration),
+      attemptLog: attemptLogOf(configuration),
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
       functionApps,
@@ -208,6 +210,14 @@ function publishQuotaOf(configuration: Configuration): PublishQuota {
     ...(topicBytesPerSecond === undefined ? {} : { bytesPerSecond: topicBytesPerSecond }),
     ...(topicDeferredBytesMax === undefined ? {} : { deferredBytesMax: topicDeferredBytesMax }),
   };
+}
+
+function attemptLogOf({
+  attemptLogBytesMax,
+  attemptLogSuccesses,
+}: Configuration): 'all' | 'failures' | 'off' {
+  if (attemptLogBytesMax === 0) return 'off';
+  return attemptLogSuccesses ? 'all' : 'failures';
 }
 
 /** Issuer and audience are there together or not at all. */
