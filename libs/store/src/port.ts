@@ -391,6 +391,9 @@ export interface Resources {
   changes(version: number): Promise<ResourceChanges>;
 }
 
+/** Kinds of processes that announce themselves. */
+export type ProcessKind = 'worker' | 'gateway';
+
 export interface StoreInfo {
   /** What an operator calls it: `lmdb`, `redis`, `redis-cluster`, `redis-sentinel`. */
   readonly kind: string;
@@ -437,10 +440,13 @@ export interface Store {
    */
   onAppend(wake: (partition: number) => void): () => void;
 
-  /** Announces a worker for `ttlMs` and returns the workers alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. */
-  announce(worker: string, ttlMs: number): Promise<string[]>;
+  /**
+   * Announces a process for `ttlMs` and returns those of its kind alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. A
+   * worker unless another kind is given.
+   */
+  announce(id: string, ttlMs: number, kind?: ProcessKind): Promise<string[]>;
   /** Takes the announcement back. */
-  withdraw(worker: string): Promise<void>;
+  withdraw(id: string, kind?: ProcessKind): Promise<void>;
 
   /**
    * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A
