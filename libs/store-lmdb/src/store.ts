@@ -38,6 +38,7 @@ import { DeadLetters } from './dead-letters.js';
 import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
+import { LmdbJournals } from './journals.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -65,6 +66,7 @@ export class LmdbStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: LmdbResources;
+  readonly journals: LmdbJournals;
   readonly #parts: StoreParts;
   readonly #commits: Commits;
   readonly #ownership: Ownership;
@@ -102,6 +104,7 @@ export class LmdbStore implements Store {
     commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas]);
     this.#commits = commits;
     this.resources = resources;
+    this.journals = new LmdbJournals(tables, commits, clock);
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;

@@ -17,6 +17,7 @@ import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
 import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
+import { RedisJournals } from './journals.js';
 import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
@@ -45,6 +46,7 @@ export class RedisStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: true };
   readonly resources: RedisResources;
+  readonly journals: RedisJournals;
   readonly #link: Link;
   readonly #writeLink: Link;
   readonly #condition: Condition;
@@ -76,6 +78,7 @@ export class RedisStore implements Store {
     this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions));
     this.#histories = new Histories(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
+    this.journals = new RedisJournals(link, writer, this.#config);
     const look = () => void this.#look().catch(() => {});
     link.onReady(look);
     if (writeLink !== link) writeLink.onReady(look);

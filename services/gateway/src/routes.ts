@@ -1,4 +1,5 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
+import { auditRoutes } from './audit/routes.js';
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
@@ -25,6 +26,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...deadLetterRoutes(context),
     ...subscriptionKeyRoutes(context),
     ...managementKeyRoutes(context),
+    ...auditRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',

@@ -34,6 +34,7 @@ import type {
   StoreLimits,
   StoreSupports,
 } from '../port.js';
+import { MemoryJournals } from './journals.js';
 import { MemoryPartition } from './partition.js';
 import { MemoryResources } from './resources.js';
 
@@ -50,6 +51,7 @@ export class MemoryStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: MemoryResources = new MemoryResources();
+  readonly journals: MemoryJournals;
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
@@ -62,6 +64,7 @@ export class MemoryStore implements Store {
     const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
+    this.journals = new MemoryJournals(this.#clock);
     this.#workers = new Announcements(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(

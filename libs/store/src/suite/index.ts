@@ -7,6 +7,7 @@ import { describeBounds } from './bounds.js';
 import { describeDeadLetters } from './dead-letters.js';
 import { describeDue } from './due.js';
 import { describeHistory } from './history.js';
+import { describeJournals } from './journals.js';
 import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
 import { describeOwnership } from './ownership.js';
@@ -38,6 +39,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeBounds(open);
     describeHistory(open);
     describeResources(open, lacks);
+    describeJournals(open, lacks);
     describeOperation(open, lacks);
     describeRandom(open, lacks, options.random);
   });
