@@ -72,6 +72,11 @@ export async function startServer(
       onVersion: (seen) => {
         if (seen > registry.version) refresh();
       },
+      onForgotten: (topic, count) => {
+        const name = registry.topicById(topic)?.topic.name;
+        if (name !== undefined) metrics.identitiesForgotten.with(name).add(count);
+      },
+      duplicateIdentitiesMax: configuration.duplicateIdentitiesMax,
     });
 
     const functionApps = functionAppsOf(configuration);
@@ -90,6 +95,8 @@ export async function startServer(
         settings: {
           concurrency: configuration.deliveryConcurrency,
           finalStatuses: configuration.deliveryFinalStatuses,
+          failuresMax: configuration.healthFailuresMax,
+          probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
