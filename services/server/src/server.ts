@@ -99,6 +99,7 @@ export async function startServer(
           probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           functionApps,
           userAgent: `gridpost/${version}`,
@@ -143,6 +144,7 @@ export async function startServer(
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      attemptLog: attemptLogOf(configuration),
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
       functionApps,
@@ -206,6 +208,14 @@ function egressOf(configuration: Configuration): Egress {
 
 function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
+}
+
+function attemptLogOf({
+  attemptLogBytesMax,
+  attemptLogSuccesses,
+}: Configuration): 'all' | 'failures' | 'off' {
+  if (attemptLogBytesMax === 0) return 'off';
+  return attemptLogSuccesses ? 'all' : 'failures';
 }
 
 /** Issuer and audience are there together or not at all. */
