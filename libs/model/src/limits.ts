@@ -45,6 +45,10 @@ export const backoff = {
 /** Total deadline of one attempt, in seconds (30 in Event Grid, same page). */
 export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
 
+/** Failures in a row that lead into probation (0: none do), and seconds between two probes at most. */
+export const probationFailures = { min: 0, max: 1_000, default: 10 } as const;
+export const probeSeconds = { min: 5, max: 3_600, default: 300 } as const;
+
 /** Events of one delivery, and its size aimed at in units of 1,024 bytes (same page, "Output batching"). */
 export const batchEvents = { min: 1, max: 5_000, default: 1 } as const;
 export const batchKilobytes = { min: 1, max: 1_024, default: 64 } as const;
@@ -62,8 +66,20 @@ export const responseBytesMax = 65_536;
 /** Retention of a topic's history, in days: 0 keeps none. Event Grid namespaces allow up to 7. */
 export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 
+/**
+ * Window of a topic's duplicate detection in minutes. Service Bus, from which the idea and the default are, has 20 seconds
+ * to 7 days ("Duplicate detection"); a day outlives every publisher's retries, and every minute costs memory.
+ */
+export const duplicateWindowMinutes = { min: 1, max: 1_440, default: 10 } as const;
+
+/** Events that a topic with duplicate detection remembers at once; at least two requests of the largest kind. */
+export const duplicateIdentities = { min: 10_000, max: 100_000_000, default: 1_000_000 } as const;
+
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
 export const subscriptionsPerTopicMax = 100_000;
+
+/** Named keys of the management API. */
+export const managementKeysMax = 200;
 
 /** Topics and domains of one deployment. */
 export const topicsMax = 10_000;

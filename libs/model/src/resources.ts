@@ -33,6 +33,8 @@ export interface TopicProperties {
   readonly disableLocalAuth: boolean;
   /** Days for which settled events are kept in the topic's history, 0 for none. */
   readonly eventRetentionInDays: number;
+  /** Present: within the window the same `source` and `id` is stored once, and the topic has one partition. */
+  readonly duplicateDetection?: { readonly windowInMinutes: number };
 }
 
 /** What a domain adds to a topic. */
@@ -170,6 +172,14 @@ export interface RetryPolicy {
   readonly exponentialBackoff?: ExponentialBackoff;
 }
 
+/** When an endpoint is held back; what is absent is as the deployment has it. */
+export interface ProbationPolicy {
+  /** So many failures in a row lead into probation; 0: never. */
+  readonly maxFailures?: number;
+  /** Longest time between two probes. */
+  readonly maxProbeIntervalInSeconds?: number;
+}
+
 /** Exactly one of `destination` and `queue`. */
 export type SubscriptionProperties = CommonProperties &
   (
@@ -184,6 +194,8 @@ interface CommonProperties {
   readonly filters?: readonly FilterEntry[];
   /** Of pushing. */
   readonly retryPolicy: RetryPolicy;
+  /** Of pushing. */
+  readonly probation?: ProbationPolicy;
   readonly eventDeliverySchema: DeliverySchema;
   readonly labels: readonly string[];
   /** ISO 8601 instant after which the subscription removes itself. */
@@ -197,11 +209,13 @@ interface CommonProperties {
 }
 
 /**
- * `Active`, or `Disabled` with its reason: an endpoint that answered 410 wants no more. Matching events of a disabled
- * subscription are deferred, not attempted and not lost; writing the subscription again makes it active.
+ * `Active`; `Paused`, until it is resumed; or `Disabled` with its reason: an endpoint that answered 410 wants no more.
+ * Matching events of a paused or disabled subscription are deferred, not attempted and not lost; writing a disabled
+ * subscription again makes it active, and leaves a paused one as it is.
  */
 export type SubscriptionState =
   | { readonly state: 'Active' }
+  | { readonly state: 'Paused'; readonly at: number }
   | { readonly state: 'Disabled'; readonly reason: string; readonly at: number };
 
 export interface Subscription {
@@ -212,6 +226,8 @@ export interface Subscription {
   readonly incarnation: Incarnation;
   readonly properties: SubscriptionProperties;
   readonly status: SubscriptionState;
+  /** Of its own access keys, with which its events are received, as a topic's are. Absent: the first of each. */
+  readonly keys?: Readonly<Record<KeyName, number>>;
   /** Absent where events are received, and from what was written before endpoints were asked. */
   readonly provisioning?: Provisioning;
   readonly createdAt: number;

@@ -1,5 +1,6 @@
 /**
- * The process's copy of the configuration: every topic with its routing index, current as of a known version.
+ * The process's copy of the configuration: every topic with its routing index, and the keys of the management API,
+ * current as of a known version.
  *
  * Changes come from the store's change log, whoever made them. `refresh` fetches what is new; `confirm` notes that a
  * partition's version key was read and holds nothing newer. A worker asks `confirmedAt` before it starts an attempt:
@@ -9,8 +10,11 @@ import {
   type Clock,
   type DomainTopic,
   type FilterEntry,
+  type Health,
   holderOf,
   type Incarnation,
+  type ManagementKey,
+  managementKeyPath,
   type Scope,
   type Subscription,
   type SubscriptionProperties,
@@ -33,6 +37,11 @@ export interface RegisteredDomainTopic {
   readonly etag: string;
 }
 
+export interface RegisteredHealth {
+  readonly health: Health;
+  readonly etag: string;
+}
+
 export interface RegisteredTopic {
   readonly topic: Topic;
   readonly etag: string;
@@ -43,16 +52,25 @@ export interface RegisteredTopic {
   readonly index: RoutingIndex<RegisteredSubscription>;
 }
 
+export interface RegisteredKey {
+  readonly key: ManagementKey;
+  readonly etag: string;
+}
+
 interface OwnTopic extends RegisteredTopic {
   topic: Topic;
   etag: string;
   readonly subscriptions: Map<string, RegisteredSubscription>;
   readonly domainTopics: Map<string, RegisteredDomainTopic>;
+  /** By the subscription's path. */
+  readonly healths: Map<string, RegisteredHealth>;
 }
 
-/** A topic or a domain; then a domain topic; then a subscription. */
+/** A topic or a domain; then a domain topic; then a subscription; then its health. */
 const resourceShape =
-  /^(?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?$/;
+  /^((?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?)(\/health)?$/;
+
+const keys = managementKeyPath('');
 
 export class Registry {
   readonly #store: Store;
@@ -60,6 +78,8 @@ export class Registry {
   readonly #topics = new Map<string, OwnTopic>();
   readonly #topicsById = new Map<Incarnation, OwnTopic>();
   readonly #subscriptions = new Map<Incarnation, RegisteredSubscription>();
+  /** By path. */
+  readonly #keys = new Map<string, RegisteredKey>();
   readonly #watchers = new Set<() => void>();
   #version = 0;
   #confirmedAt = Number.NEGATIVE_INFINITY;
@@ -99,6 +119,15 @@ export class Registry {
     return this.#subscriptions.get(incarnation);
   }
 
+  /** How a subscription's endpoint does; undefined where nothing is noted: it is healthy. */
+  healthOf(incarnation: Incarnation): RegisteredHealth | undefined {
+    const subscription = this.#subscriptions.get(incarnation)?.subscription;
+    if (!subscription) return undefined;
+    const { topic, name } = subscription;
+    const found = this.#topics.get(holderOf(topic).holder)?.healths.get(subscriptionPath(topic, name));
+    return found?.health.incarnation === incarnation ? found : undefined;
+  }
+
   topics(): Iterable<RegisteredTopic> {
     return this.#topics.values();
   }
@@ -106,6 +135,15 @@ export class Registry {
   /** All of them, in no particular order. */
   subscriptions(): Iterable<RegisteredSubscription> {
     return this.#subscriptions.values();
+  }
+
+  /** A key of the management API by its name. */
+  key(name: string): RegisteredKey | undefined {
+    return this.#keys.get(managementKeyPath(name));
+  }
+
+  keys(): Iterable<RegisteredKey> {
+    return this.#keys.values();
   }
 
   /** Calls after each refresh that changed something; returns how to stop. */
@@ -165,7 +203,9 @@ export class Registry {
   }
 
   *#paths(): Generator<string> {
-    for (const { topic, subscriptions, domainTopics } of [...this.#topics.values()]) {
+    yield* [...this.#keys.keys()];
+    for (const { topic, subscriptions, domainTopics, healths } of [...this.#topics.values()]) {
+      for (const path of [...healths.keys()]) yield `${path}/health`;
       yield* [...subscriptions.keys()];
       for (const name of [...domainTopics.keys()]) yield `${topicPath(topic.name)}/topics/${name}`;
       yield topicPath(topic.name);
@@ -174,13 +214,18 @@ export class Registry {
 
   #put(document: ResourceDocument): void {
     const { path, etag, value } = document;
+    if (path.startsWith(keys)) this.#keys.set(path, { key: value as ManagementKey, etag });
     const shape = shapeOf(path);
     if (!shape) return;
+    const known = this.#topics.get(shape.holder);
+    if (shape.health) {
+      known?.healths.set(shape.path, { health: value as Health, etag });
+      return;
+    }
     if (shape.subscription) {
       this.#putSubscription(shape.holder, document);
       return;
     }
-    const known = this.#topics.get(shape.holder);
     if (shape.domainTopic !== undefined) {
       known?.domainTopics.set(shape.domainTopic, { domainTopic: value as DomainTopic, etag });
       return;
@@ -193,7 +238,7 @@ export class Registry {
     }
     if (known) this.#remove(path);
     const fresh: OwnTopic = {
-      ...{ topic, etag, subscriptions: new Map(), domainTopics: new Map() },
+      ...{ topic, etag, subscriptions: new Map(), domainTopics: new Map(), healths: new Map() },
       index: new RoutingIndex(),
     };
     this.#topics.set(shape.holder, fresh);
@@ -204,7 +249,10 @@ export class Registry {
     const subscription = value as Subscription;
     const topic = this.#topics.get(holder);
     if (!topic || topic.topic.incarnation !== subscription.topicIncarnation) return;
-    this.#remove(path);
+    const known = topic.subscriptions.get(path);
+    // After a gap all documents come again, most of them as they were.
+    if (known?.etag === etag) return;
+    if (known) this.#subscriptions.delete(known.subscription.incarnation);
     const expiration = subscription.properties.expirationTimeUtc;
     const registered: RegisteredSubscription = {
       subscription,
@@ -217,10 +265,14 @@ export class Registry {
   }
 
   #remove(path: string): void {
+    this.#keys.delete(path);
     const shape = shapeOf(path);
     const topic = shape && this.#topics.get(shape.holder);
     if (!topic) return;
-    if (shape.subscription) {
+    if (shape.health) {
+      topic.healths.delete(shape.path);
+    } else if (shape.subscription) {
+      topic.healths.delete(path);
       const registered = topic.subscriptions.get(path);
       if (!registered) return;
       topic.subscriptions.delete(path);
@@ -240,17 +292,23 @@ export class Registry {
 }
 
 interface Shape {
+  /** Of what the health is of, or else of the document itself. */
+  readonly path: string;
   /** The topic or domain. */
   readonly holder: Scope;
   readonly domainTopic: string | undefined;
   readonly subscription: boolean;
+  readonly health: boolean;
 }
 
 function shapeOf(path: string): Shape | undefined {
   const found = resourceShape.exec(path);
   if (!found) return undefined;
-  const [, topic, domain, domainTopic, subscription] = found;
-  return { holder: (topic ?? domain)!, domainTopic, subscription: subscription !== undefined };
+  const [, whole, topic, domain, domainTopic, subscription, health] = found;
+  return {
+    ...{ path: whole!, holder: (topic ?? domain)!, domainTopic },
+    ...{ subscription: subscription !== undefined, health: health !== undefined },
+  };
 }
 
 /**

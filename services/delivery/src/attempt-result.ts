@@ -3,21 +3,16 @@ import type { AttemptOutcome } from '@gridpost/model';
 import type { DeliveryState } from '@gridpost/store';
 import type { Batch } from './batch.js';
 import type { Attempt } from './dispatch.js';
-import type { OpenDelivery } from './open-delivery.js';
+import type { AttemptFailure, OpenDelivery } from './open-delivery.js';
 import { outcomeOfError, outcomeOfStatus } from './outcome.js';
 import { redacted } from './redaction.js';
 
 /** Longest `lastError` (store port). */
 const errorCharactersMax = 256;
 
-export interface AttemptResult {
-  readonly outcome: AttemptOutcome;
-  /** If there was a response. */
-  readonly status: number | undefined;
+export interface AttemptResult extends AttemptFailure {
   /** What the endpoint asked for, as it was sent. */
   readonly retryAfter: string | undefined;
-  /** One printable line; empty where there is nothing to say. */
-  readonly lastError: string;
   /** `clock.elapsed()`. */
   readonly startedAt: number;
   readonly endedAt: number;

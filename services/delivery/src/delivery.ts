@@ -10,6 +10,7 @@ import { Destinations, type Places } from './dead-letters/destinations.js';
 import { DeadLetterWriter } from './dead-letters/writer.js';
 import { Connections } from './connections.js';
 import { disable } from './disabling.js';
+import { HealthKeeper } from './health/keeper.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
 import type { Passage } from './open-delivery.js';
@@ -72,6 +73,7 @@ class Service implements Delivery {
   readonly #tokens: OAuthTokens;
   readonly #pipeline: Pipeline;
   readonly #lanes: Lanes;
+  readonly #keeper: HealthKeeper;
   readonly #worker: Worker;
   readonly #upkeep: Upkeep;
   readonly #timers: Timer[] = [];
@@ -109,12 +111,15 @@ class Service implements Delivery {
       finalStatuses: settings.finalStatuses,
       onGone: (lane) => this.#disable(lane),
     });
+    this.#keeper = new HealthKeeper({ store, registry, clock, log, metrics });
     const lanes = new Lanes({
       settings,
       clock,
       registry,
       metrics,
       connections: this.#connections,
+      random,
+      keeper: this.#keeper,
       tokens: this.#tokens,
       load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
       start: (batch, now) => this.#pipeline.start(batch, now),
@@ -204,6 +209,7 @@ class Service implements Delivery {
     this.#connections.close();
     await this.#tokens.close();
     await this.#writer.close();
+    await this.#keeper.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();
     await Promise.all(this.#disabling);
   }
@@ -214,6 +220,7 @@ class Service implements Delivery {
 
   async #drain(): Promise<{ cut: number }> {
     await this.#worker.drain();
+    await this.#keeper.leave(this.#lanes.wards());
     for (const timer of this.#cutTimers.splice(0)) timer.cancel();
     if (this.#cut > 0)
       this.#options.log.warn({ cut: this.#cut }, 'attempts were cut, their endpoints may see them again');

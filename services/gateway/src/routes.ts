@@ -6,24 +6,29 @@ import { handshakeRoutes } from './endpoints/routes.js';
 import { filterRoutes } from './filters.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
+import { managementKeyRoutes } from './management-key-routes.js';
+import { subscriptionKeyRoutes } from './pull/key-routes.js';
 import { pullRoutes } from './pull/routes.js';
 import type { Route } from './route.js';
 import { signingRoutes } from './signing-routes.js';
+import { standingRoutes } from './standing.js';
 import { subscriptionRoutes } from './subscriptions.js';
 import { topicRoutes } from './topics.js';
 
 /** What a gateway serves. */
 export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
-  const document = openApiDocument(ops.version);
-  return [
+  const routes: Route[] = [
     // Express goes through the paths one by one, and consumers ask all the time.
     ...pullRoutes(context),
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
+    ...standingRoutes(context),
     ...signingRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
+    ...subscriptionKeyRoutes(context),
+    ...managementKeyRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',
@@ -35,4 +40,6 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     },
     ...opsRoutes(ops),
   ];
+  const document = openApiDocument(ops.version, routes);
+  return routes;
 }

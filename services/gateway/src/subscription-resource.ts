@@ -1,11 +1,14 @@
 /** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
+  type Clock,
   type AdvancedFilter,
   type DeliverySchema,
   durationMs,
   type FieldError,
   type FilterEntry,
+  type Health,
   limits,
+  type ProbationPolicy,
   type QueueProperties,
   type Scope,
   type Subscription,
@@ -14,6 +17,7 @@ import {
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
+import type { Registry } from '@gridpost/registry';
 import {
   type DeadLetterPlaces,
   deadLetterDestinationFaults,
@@ -56,6 +60,7 @@ interface Written extends WrittenFilters {
   readonly destination?: WrittenDestination;
   readonly deliveryConfiguration?: { readonly queue?: Optional<QueueProperties> | null } | null;
   readonly retryPolicy?: WrittenRetryPolicy | null;
+  readonly probation?: Optional<ProbationPolicy> | null;
   readonly eventDeliverySchema?: DeliverySchema | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
@@ -94,13 +99,14 @@ export function propertiesOf(body: unknown, now: number, allowed: Allowed): Writ
     ...deadLetterDestinationFaults(written, at, allowed.deadLetters),
   ];
   if (faults.length) throw invalidResource(faults);
-  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc } = written;
+  const { destination, deliveryConfiguration, retryPolicy, probation, expirationTimeUtc } = written;
   const properties: SubscriptionProperties = {
     ...(destination
       ? { destination: destinationOf(destination) }
       : { queue: queueOf(deliveryConfiguration?.queue ?? {}) }),
     ...filtersOf(written),
     retryPolicy: retryPolicyOf(retryPolicy),
+    ...(probation == null ? {} : { probation: present(probation) }),
     eventDeliverySchema: written.eventDeliverySchema ?? defaultSchema,
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
@@ -145,6 +151,9 @@ function faultsOf(written: Written, at: string, now: number, rules: DestinationR
     if (retryPolicy != null) {
       const message = 'is for events that are pushed; maxDeliveryCount and eventTimeToLive say it of a queue';
       faults.push({ pointer: `${at}/retryPolicy`, message });
+    }
+    if (written.probation != null) {
+      faults.push({ pointer: `${at}/probation`, message: 'is for events that are pushed' });
     }
     if (eventDeliverySchema !== defaultSchema) {
       const message = `saw ${shown(eventDeliverySchema)}, expected ${shown(defaultSchema)}: events that are received are CloudEvents`;
@@ -197,17 +206,32 @@ export function asWritten({ queue, retryPolicy, signing, ...others }: Subscripti
     : { ...others, deliveryConfiguration: { deliveryMode: 'Queue', queue } };
 }
 
+/** How the endpoint does. What was never noted has been healthy all along. */
+function healthView(health: Health | undefined): object {
+  if (!health) return { state: 'Healthy' };
+  const { state, since, failures, lastFailure, lastSuccessAt, nextProbeAt } = health;
+  return {
+    ...{ state, since: instant(since) },
+    ...(nextProbeAt === undefined ? {} : { heldBackUntil: instant(nextProbeAt) }),
+    failures,
+    ...(lastFailure ? { lastFailure: { ...lastFailure, at: instant(lastFailure.at) } } : {}),
+    ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: instant(lastSuccessAt) }),
+  };
+}
+
+const instant = (ms: number): string => new Date(ms).toISOString();
+
 /**
  * The subscription as it is shown: with what was written, except that of the endpoint's URL only the part before the
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
- * `signed`: what is shown of its signing, `now` or in this answer only.
+ * `signed`: what is shown of its signing in this answer only.
  */
 export function subscriptionView(
   { etag, value }: Stored<Subscription>,
-  now: number,
+  { registry, clock }: { readonly registry: Registry; readonly clock: Clock },
   signed: object = {},
 ): object {
-  const { topic, name, properties, status, provisioning } = value;
+  const { topic, name, properties, status, provisioning, incarnation } = value;
   const { destination, deadLetterDestination, signing } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
@@ -218,14 +242,12 @@ export function subscriptionView(
       topic: `/${topicPath(topic)}`,
       provisioningState: provisioning?.state ?? 'Succeeded',
       ...(provisioning ? handshakeView(provisioning) : {}),
-      status:
-        status.state === 'Active'
-          ? { state: status.state }
-          : { state: status.state, reason: status.reason, at: new Date(status.at).toISOString() },
+      status: 'at' in status ? { ...status, at: instant(status.at) } : status,
+      ...(destination ? { health: healthView(registry.healthOf(incarnation)?.health) } : {}),
       ...asWritten(properties),
       ...(destination ? { destination: destinationView(destination) } : {}),
       ...deadLetterDestinationView(deadLetterDestination),
-      ...(signing ? { signing: { ...signingView(signing, now), ...signed } } : {}),
+      ...(signing ? { signing: { ...signingView(signing, clock.now()), ...signed } } : {}),
     },
     systemData: systemDataOf(value),
   };

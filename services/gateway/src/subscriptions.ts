@@ -9,6 +9,8 @@ import {
   newIncarnation,
   type Scope,
   type Subscription,
+  type SubscriptionProperties,
+  type SubscriptionState,
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
@@ -31,6 +33,7 @@ import {
   getTopic,
   type Stored,
 } from './stored.js';
+import { forgetHealth } from './standing.js';
 import { propertiesOf, subscriptionView, type WrittenProperties } from './subscription-resource.js';
 
 /** Documents of one call to the store while a page is gathered. */
@@ -50,7 +53,8 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   /**
    * Creates or replaces: 201, 200. A replaced subscription keeps its incarnation, and with it its backlog and its dead
-   * letters; a disabled one becomes active. Where deliveries were waiting for just this change, they are due at once.
+   * letters; a disabled one becomes active, and a paused one stays paused. Where deliveries were waiting for just this
+   * change, they are due at once, and what the endpoint did before is forgotten.
    */
   async function put(req: Request, res: Response): Promise<void> {
     const scope = scopeOf(req);
@@ -58,12 +62,14 @@ export function subscriptionRoutes(context: Context): Route[] {
     checkSubscriptionName(name);
     const checked = await checkedProperties(context, req.body);
     const { before, after, made } = await changing(() => write(req, scope, name, checked));
+    const mends = before !== undefined && mendsDelivery(before, after.value);
+    if (mends) await forgetHealth(resources, after.value);
     await catchUp(context);
     endpoints.handshakes.take(after.value);
-    if (before && isProven(after.value) && mendsDelivery(before, after.value))
-      await hasten(store, before.incarnation);
+    if (mends && isProven(after.value) && after.value.status.state === 'Active')
+      await hasten(store, after.value.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
-    res.json(subscriptionView(after, clock.now(), made));
+    res.json(subscriptionView(after, context, made));
   }
 
   async function write(
@@ -93,7 +99,8 @@ export function subscriptionRoutes(context: Context): Route[] {
       name,
       incarnation: before?.value.incarnation ?? newIncarnation(),
       properties,
-      status: { state: 'Active' },
+      status: statusAfter(before?.value, properties),
+      ...(before?.value.keys ? { keys: before.value.keys } : {}),
       ...(provisioning ? { provisioning } : {}),
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
@@ -121,7 +128,7 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   async function get(req: Request, res: Response): Promise<void> {
     const stored = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
-    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, clock.now()));
+    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, context));
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
@@ -153,13 +160,15 @@ export function subscriptionRoutes(context: Context): Route[] {
     let last = ask.after;
     for (;;) {
       const documents = await resources.list(below, last === undefined ? undefined : below + last, listStep);
-      for (const { etag, value: stored } of documents) {
+      for (const { path, etag, value: stored } of documents) {
+        // Below a subscription is its health.
+        if (path.includes('/', below.length)) continue;
         if (value.length === ask.max || bytes >= pageBytesMax) {
           res.json({ value, nextLink: paging.nextLink(req, ask, last!) });
           return;
         }
         const subscription = stored as Subscription;
-        const view = subscriptionView({ etag, value: subscription }, clock.now());
+        const view = subscriptionView({ etag, value: subscription }, context);
         value.push(view);
         bytes += JSON.stringify(view).length;
         last = subscription.name;
@@ -215,6 +224,14 @@ export async function checkedProperties(
 /** Whether the change may cure what kept deliveries waiting: a disabled subscription, or how its events are delivered. */
 function mendsDelivery(before: Subscription, after: Subscription): boolean {
   return before.status.state === 'Disabled' || wayOf(before) !== wayOf(after);
+}
+
+/** Whoever paused it resumes it. What is received cannot be paused. */
+function statusAfter(
+  before: Subscription | undefined,
+  { destination }: SubscriptionProperties,
+): SubscriptionState {
+  return destination && before?.status.state === 'Paused' ? before.status : { state: 'Active' };
 }
 
 function wayOf({ properties }: Subscription): string {

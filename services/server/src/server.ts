@@ -66,6 +66,11 @@ export async function startServer(configuration: Configuration, version: string,
       onVersion: (seen) => {
         if (seen > registry.version) refresh();
       },
+      onForgotten: (topic, count) => {
+        const name = registry.topicById(topic)?.topic.name;
+        if (name !== undefined) metrics.identitiesForgotten.with(name).add(count);
+      },
+      duplicateIdentitiesMax: configuration.duplicateIdentitiesMax,
     });
 
     const functionApps = functionAppsOf(configuration);
@@ -84,6 +89,8 @@ export async function startServer(configuration: Configuration, version: string,
         settings: {
           concurrency: configuration.deliveryConcurrency,
           finalStatuses: configuration.deliveryFinalStatuses,
+          failuresMax: configuration.healthFailuresMax,
+          probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
@@ -189,9 +196,17 @@ function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
 }
 
-/** The two settings are there together or not at all. */
-function oidcOf({ oidcIssuer: issuer, oidcAudience: audience }: Configuration): GatewayOptions['oidc'] {
-  return issuer !== undefined && audience !== undefined ? { issuer, audience } : undefined;
+/** Issuer and audience are there together or not at all. */
+function oidcOf(configuration: Configuration): GatewayOptions['oidc'] {
+  const { oidcIssuer: issuer, oidcAudience: audience, oidcRolesClaim: claim } = configuration;
+  if (issuer === undefined || audience === undefined) return undefined;
+  const names = {
+    reader: configuration.oidcReaderRole,
+    operator: configuration.oidcOperatorRole,
+    admin: configuration.oidcAdminRole,
+    consumer: configuration.oidcConsumerRole,
+  };
+  return { issuer, audience, roles: claim === undefined ? undefined : { claim, names } };
 }
 
 function s3AccountOf(configuration: Configuration): S3Account | undefined {

@@ -25,6 +25,10 @@ afterEach(() => {
 test('without flags and variables everything has its default', () => {
   expect(parse().configuration).toEqual({
     allowUnvalidatedEndpoints: false,
+    auditDays: 90,
+    auditReads: false,
+    auditRecordsMax: 10_000,
+    duplicateIdentitiesMax: 1_000_000,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,
@@ -38,11 +42,17 @@ test('without flags and variables everything has its default', () => {
     drainSeconds: 35,
     deliveryConcurrency: 64,
     deliveryFinalStatuses: [400, 401, 403, 413],
+    healthFailuresMax: 10,
+    healthProbeSecondsMax: 300,
     settleWindowMs: 1000,
     unsettledEventsMax: 1024,
     deadLetterDelaySeconds: 300,
     deadLetterS3Region: 'us-east-1',
     logLevel: 'info',
+    oidcAdminRole: 'gridpost-admin',
+    oidcConsumerRole: 'gridpost-consumer',
+    oidcOperatorRole: 'gridpost-operator',
+    oidcReaderRole: 'gridpost-reader',
   });
 });
 
@@ -196,6 +206,12 @@ test.each([
     oidcIssuer: issuer,
     oidcAudience: 'gridpost',
   });
+});
+
+test('a claim of roles is of no use without an issuer', () => {
+  expect(problemsOf([], { GRIDPOST_OIDC_ROLES_CLAIM: 'roles' })).toEqual([
+    'GRIDPOST_OIDC_ROLES_CLAIM is of no use without GRIDPOST_OIDC_ISSUER',
+  ]);
 });
 
 test('what is allowed of addresses is read as lists', () => {
