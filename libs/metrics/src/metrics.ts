@@ -163,6 +163,27 @@ export class Metrics {
     [],
   );
 
+  readonly attemptLogBytes = this.#gauge(
+    'gridpost_attempt_log_bytes',
+    'Bytes of the attempt log, in the partitions this process owns, by kind: failures, successes',
+    ['kind'],
+  );
+  readonly attemptLogReach = this.#gauge(
+    'gridpost_attempt_log_reach_seconds',
+    'For how long back the attempt log is complete in all partitions this process owns, by kind; absent while nothing was let go of',
+    ['kind'],
+  );
+  readonly attemptBlocksShed = this.#counter(
+    'gridpost_attempt_log_shed_blocks_total',
+    'Blocks of the attempt log that were let go of for newer ones, by kind',
+    ['kind'],
+  );
+  readonly attemptBlocksLost = this.#counter(
+    'gridpost_attempt_log_lost_blocks_total',
+    'Blocks of the attempt log that were never written, because too many waited for the store',
+    [],
+  );
+
   readonly storeOperation = this.#histogram(
     'gridpost_store_operation_duration_seconds',
     'Time of a store call',

@@ -5,6 +5,11 @@ import {
   announcedBy,
   type AppendOptions,
   type AppendResult,
+  type AttemptBlock,
+  type AttemptKind,
+  type AttemptPage,
+  attemptQuotaOf,
+  type AttemptUsage,
   type Claim,
   type ConcludeResult,
   type DeadLetter,
@@ -34,6 +39,7 @@ import {
   type StoreSupports,
 } from '@gridpost/store';
 import type { RootDatabase } from 'lmdb';
+import { Attempts } from './attempts.js';
 import { Commits } from './commits.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deliveries } from './deliveries.js';
@@ -79,6 +85,7 @@ export class LmdbStore implements Store {
   readonly #due: Due;
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
+  readonly #attempts: Attempts;
   readonly #workers: Announcements;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
@@ -103,7 +110,8 @@ export class LmdbStore implements Store {
     const payloads = new Payloads(tables, space);
     const deliveries = new Deliveries({ tables, lines, runs, payloads, clock, space });
     const quotas = new Quotas(tables, lines, runs, deliveries, quotaOf(limits, 1));
-    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas]);
+    const attempts = new Attempts({ tables, clock, space, quota: attemptQuotaOf(limits, 1) });
+    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
     this.#ownership = ownership;
@@ -115,7 +123,8 @@ export class LmdbStore implements Store {
     this.#deliveries = deliveries;
     this.#due = new Due({ tables, lines, runs, payloads, deliveries, clock });
     this.#deadLetters = new DeadLetters(tables, runs, payloads, deliveries);
-    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas };
+    this.#attempts = attempts;
+    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas, attempts };
     this.#settling = new Settling(settling);
   }
 
@@ -213,9 +222,13 @@ export class LmdbStore implements Store {
     return this.#commits.change(() => this.#due.receive(ask));
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
     this.#check(partition);
-    const result = await this.#commits.change(() => this.#settling.conclude(outcomes));
+    const result = await this.#commits.change(() => this.#settling.conclude(outcomes, attempts));
     this.#announce(releasedBy(outcomes));
     return result;
   }
@@ -346,6 +359,21 @@ export class LmdbStore implements Store {
     this.#check(partition);
     const before = this.#parts.clock.now() - olderThanMs;
     return this.#commits.change(() => this.#identities.forget(topic, before, max));
+  }
+
+  async attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    this.#check(partition);
+    return this.#attempts.page(kind, before, bytesMax);
+  }
+
+  async attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>> {
+    this.#check(partition);
+    return this.#attempts.usage();
   }
 
   #announce(subscriptions: ReadonlySet<Incarnation>): void {

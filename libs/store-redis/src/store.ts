@@ -5,6 +5,7 @@
 import { type Clock, GridpostError, type Timer } from '@gridpost/model';
 import {
   type AppendOptions,
+  attemptQuotaOf,
   quotaOf,
   type Store,
   type StoreHealth,
@@ -12,6 +13,7 @@ import {
   type StoreLimits,
   type StoreSupports,
 } from '@gridpost/store';
+import { Attempts } from './attempts.js';
 import { Call } from './call.js';
 import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
@@ -58,6 +60,7 @@ export class RedisStore implements Store {
   readonly #queues: Queues;
   readonly #histories: Histories;
   readonly #identities: Identities;
+  readonly #attempts: Attempts;
   readonly #looks: Timer;
   #closing: Promise<void> | undefined;
 
@@ -75,7 +78,9 @@ export class RedisStore implements Store {
     this.#hints = new AppendHints(companion, wakeChannel(prefix), clock);
     this.#deferrals = new DeferralHints(companion, deferredChannel(prefix), clock, info.partitions);
     this.#log = new Log({ link, writer, condition, hints: this.#hints, partitions });
-    this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions));
+    const attemptQuota = attemptQuotaOf(limits, info.partitions);
+    this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions), attemptQuota);
+    this.#attempts = new Attempts(link, partitions);
     this.#histories = new Histories(link, partitions);
     this.#identities = new Identities(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
@@ -204,6 +209,14 @@ export class RedisStore implements Store {
 
   forgetIdentities(...args: Parameters<Store['forgetIdentities']>) {
     return this.#identities.forget(...args);
+  }
+
+  attempts(...args: Parameters<Store['attempts']>) {
+    return this.#attempts.page(...args);
+  }
+
+  attemptUsage(...args: Parameters<Store['attemptUsage']>) {
+    return this.#attempts.usage(...args);
   }
 
   /** What the servers offer, whether the store is still the one that was opened, and versions left half spread. */

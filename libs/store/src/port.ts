@@ -163,9 +163,25 @@ export interface LeaseOutcome {
   readonly disposition: Disposition | { readonly kind: 'finished' };
 }
 
+/** The attempt log's two parts: attempts that failed and what was given up, and everything else. */
+export const attemptKinds = ['failures', 'successes'] as const;
+export type AttemptKind = (typeof attemptKinds)[number];
+
+/** Records of attempts, packed; opaque to the store (`libs/attempt-log`). At most 512 KiB, and not empty. */
+export interface AttemptBlock {
+  readonly kind: AttemptKind;
+  readonly block: Buffer;
+}
+
 export interface SettleBatch {
   readonly entries: readonly SettledEntry[];
   readonly outcomes: readonly LeaseOutcome[];
+  /**
+   * Appended to the attempt log in the same step, in order. Not where the batch names entries or outcomes and none of them
+   * was there any more: then it was settled before, and so were they. Then the log is trimmed to its bound
+   * (`StoreLimits.attemptLogBytesMax`), a number of blocks at a time.
+   */
+  readonly attempts?: readonly AttemptBlock[];
   /** Subscriptions whose consumers are to be told that something was deferred for them (`onDeferred`). */
   readonly announced?: ReadonlySet<Incarnation>;
 }
@@ -290,6 +306,30 @@ export interface PartitionUsage {
   readonly subscriptions: readonly Usage[];
   readonly logEntries: number;
   readonly now: number;
+}
+
+/** A block that was written and its name: instant of the store's clock, and what tells it from others of that instant. */
+export interface StoredAttemptBlock {
+  /** `<instant>-<number>`, both decimal; within a partition and kind they only grow, by instant and then by number. */
+  readonly id: string;
+  readonly block: Buffer;
+}
+
+export interface AttemptPage {
+  /** Newest first. At least one if there is any, even if it alone is over `bytesMax`. */
+  readonly blocks: readonly StoredAttemptBlock[];
+  /** Whether there may be older ones. */
+  readonly more: boolean;
+}
+
+/** What is held of one kind of attempts in one partition. */
+export interface AttemptUsage {
+  /** In charged bytes (`chargedBlockBytes`). */
+  readonly bytes: number;
+  /** Blocks let go of so far. */
+  readonly shed: number;
+  /** Everything written from this instant on is held; undefined while nothing was let go of. */
+  readonly heldFrom: number | undefined;
 }
 
 /** Default: `oldestFirst`. */
@@ -448,9 +488,13 @@ export interface Store {
   /**
    * Applies outcomes of leases that `receive` gave, in one atomic step, and then enforces the quotas. One counts only
    * while its lease has not ended, unlike in `settle`: a consumer that comes too late is to know. A lease may be prolonged
-   * under its own token. Allowed when the store is full. Not an owner call.
+   * under its own token. Allowed when the store is full. Not an owner call. `attempts` as in `SettleBatch`.
    */
-  conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult>;
+  conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult>;
 
   /**
    * Calls `wake` soon after something that a settle announces was deferred for the subscription, or a consumer gave
@@ -520,6 +564,20 @@ export interface Store {
    * forgets all. Appends forget some of a topic's outlived ones by themselves. Allowed when the store is full.
    */
   forgetIdentities(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
+
+  /**
+   * Pages through one kind of the attempt log, newest first: blocks older than `before`, which is an id or anything else of
+   * its form. Not an owner call.
+   */
+  attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage>;
+
+  /** What the attempt log holds here. Not an owner call. */
+  attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>>;
 }
 
 /** Thrown by an owner call whose epoch is no longer the partition's. Nothing was changed. */
@@ -543,4 +601,10 @@ export interface StoreLimits {
    * (`quotaOf`). Attempts that are running are left alone.
    */
   readonly subscriptionShare: number;
+  /**
+   * Bytes that the attempt logs may hold, divided evenly over the partitions, and at most an eighth of `bytesMax`
+   * (`attemptQuotaOf`). Over it the oldest successes go; where there are none, the oldest failures. 0 empties them. Default
+   * that eighth.
+   */
+  readonly attemptLogBytesMax?: number;
 }

@@ -2,6 +2,7 @@
  * What a deployment may change about delivering, with the defaults. The numbers' reasons stand in `../DESIGN.md`; the
  * constants of single files, which nobody needs to change, stand in those files.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import { type FunctionApps, GridpostError, limits } from '@gridpost/model';
 
 export interface DeliverySettings {
@@ -48,6 +49,8 @@ export interface DeliverySettings {
    * seconds. Default 300,000 (Event Grid, "Message delivery and retry": five minutes).
    */
   readonly deadLetterDelayMs: number;
+  /** What the attempt log is told. Default `all`. */
+  readonly attemptLog: AttemptLogLevel;
   /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
   readonly functionApps: FunctionApps;
   /** `user-agent` of deliveries. Default `gridpost`. */
@@ -72,6 +75,7 @@ export const defaultSettings: DeliverySettings = {
   connectionsPerOrigin: 256,
   connectTimeoutMs: 10_000,
   deadLetterDelayMs: 300_000,
+  attemptLog: 'all',
   functionApps: new Map(),
   userAgent: 'gridpost',
 };

@@ -1,4 +1,5 @@
 /** What the management routes work with. */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
@@ -18,6 +19,7 @@ export interface Context {
   readonly keys: TopicKeys;
   readonly subscriptionKeys: SubscriptionKeys;
   readonly paging: Paging;
+  readonly attemptLog: AttemptLogLevel;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;
   readonly endpoints: Endpoints;

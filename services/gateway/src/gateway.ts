@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Egress } from '@gridpost/egress';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
@@ -51,6 +52,8 @@ export interface GatewayOptions {
   readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** What the deployment records of attempts. Default `all`. */
+  readonly attemptLog?: AttemptLogLevel;
   /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
   readonly deadLetterPlaces?: DeadLetterPlaces;
   /**
@@ -113,9 +116,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     store: store.info,
     version: options.version,
   };
-  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere } = options;
+  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere, attemptLog = 'all' } = options;
   const paging = new Paging(rootKey);
-  const consumers = new Consumers({ store, clock, log, metrics });
+  const consumers = new Consumers({ store, clock, log, metrics, attemptLog });
   const lockTokens = new LockTokens(rootKey);
   const endpoints = new Endpoints({
     ...{ store, registry, clock, log, metrics, rootKey },
@@ -128,7 +131,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
   });
   const context: Context = {
-    ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits },
+    ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits, attemptLog },
     ...{ consumers, lockTokens, deadLetterPlaces, endpoints },
   };
   const domainTopics = new DomainTopics(context);

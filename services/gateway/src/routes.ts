@@ -1,4 +1,6 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
+import { deliveryRoutes } from './attempts/deliveries.js';
+import { eventRoutes } from './attempts/event-life.js';
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
@@ -29,6 +31,8 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...deadLetterRoutes(context),
     ...subscriptionKeyRoutes(context),
     ...managementKeyRoutes(context),
+    ...eventRoutes(context),
+    ...deliveryRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',

@@ -9,6 +9,7 @@ export function openStore(configuration: Configuration): Promise<Store> {
   const limits: StoreLimits = {
     bytesMax: configuration.storeBytesMax,
     subscriptionShare: configuration.subscriptionShare,
+    attemptLogBytesMax: configuration.attemptLogBytesMax,
   };
   const { store, durability, partitions } = configuration;
   if (store.startsWith('lmdb:')) {

@@ -93,6 +93,7 @@ export async function startServer(configuration: Configuration, version: string,
           probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           functionApps,
           userAgent: `gridpost/${version}`,
@@ -131,6 +132,7 @@ export async function startServer(configuration: Configuration, version: string,
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      attemptLog: attemptLogOf(configuration),
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
       functionApps,
@@ -194,6 +196,14 @@ function egressOf(configuration: Configuration): Egress {
 
 function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
+}
+
+function attemptLogOf({
+  attemptLogBytesMax,
+  attemptLogSuccesses,
+}: Configuration): 'all' | 'failures' | 'off' {
+  if (attemptLogBytesMax === 0) return 'off';
+  return attemptLogSuccesses ? 'all' : 'failures';
 }
 
 /** Issuer and audience are there together or not at all. */

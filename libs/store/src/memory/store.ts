@@ -10,6 +10,10 @@ import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
 import type {
   AppendOptions,
   AppendResult,
+  AttemptBlock,
+  AttemptKind,
+  AttemptPage,
+  AttemptUsage,
   Claim,
   ConcludeResult,
   DeadLetter,
@@ -151,10 +155,12 @@ export class MemoryStore implements Store {
     return this.#partition(partition).deliveries.receive(ask);
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
-    const { deliveries } = this.#partition(partition);
-    const applied = outcomes.map((outcome) => deliveries.conclude(outcome, true));
-    const result = { applied, quotaEffects: deliveries.enforceQuotas() };
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
+    const result = this.#partition(partition).conclude(outcomes, attempts);
     this.#announce(partition, releasedBy(outcomes));
     return result;
   }
@@ -247,6 +253,19 @@ export class MemoryStore implements Store {
     max: number,
   ): Promise<number> {
     return this.#partition(partition).identities.forget(topic, olderThanMs, max);
+  }
+
+  async attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    return this.#partition(partition).attempts.page(kind, before, bytesMax);
+  }
+
+  async attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>> {
+    return this.#partition(partition).attempts.usage();
   }
 
   #announce(partition: number, subscriptions: ReadonlySet<Incarnation>): void {

@@ -3,6 +3,7 @@
  * `describeStore` with a way to open an empty store, and adds only what no other adapter has.
  */
 import { describe } from '@jest/globals';
+import { describeAttempts } from './attempts.js';
 import { describeBounds } from './bounds.js';
 import { describeDeadLetters } from './dead-letters.js';
 import { describeDue } from './due.js';
@@ -39,6 +40,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeBounds(open);
     describeHistory(open);
     describeDuplicates(open, lacks);
+    describeAttempts(open, lacks);
     describeResources(open, lacks);
     describeOperation(open, lacks);
     describeRandom(open, lacks, options.random);

@@ -46,6 +46,8 @@ test('without flags and variables everything has its default', () => {
     healthProbeSecondsMax: 300,
     settleWindowMs: 1000,
     unsettledEventsMax: 1024,
+    attemptLogBytesMax: 134_217_728,
+    attemptLogSuccesses: true,
     deadLetterDelaySeconds: 300,
     deadLetterS3Region: 'us-east-1',
     logLevel: 'info',

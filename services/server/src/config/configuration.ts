@@ -51,6 +51,8 @@ export interface Configuration {
   readonly healthProbeSecondsMax: number;
   readonly settleWindowMs: number;
   readonly unsettledEventsMax: number;
+  readonly attemptLogBytesMax: number;
+  readonly attemptLogSuccesses: boolean;
   readonly filterClausesMax: number;
   readonly filterValuesMax: number;
   readonly filterStringBytesMax: number;
