@@ -49,6 +49,7 @@ import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
 import { Identities } from './identities.js';
+import { LmdbJournals } from './journals.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -76,6 +77,7 @@ export class LmdbStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: LmdbResources;
+  readonly journals: LmdbJournals;
   readonly #parts: StoreParts;
   readonly #commits: Commits;
   readonly #ownership: Ownership;
@@ -89,7 +91,7 @@ export class LmdbStore implements Store {
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
   readonly #attempts: Attempts;
-  readonly #workers: Announcements;
+  readonly #processes: Announcements;
   readonly #permits: Permits;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
@@ -97,7 +99,7 @@ export class LmdbStore implements Store {
   constructor(parts: StoreParts) {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
-    this.#workers = new Announcements(() => clock.elapsed());
+    this.#processes = new Announcements(() => clock.elapsed());
     this.#permits = new Permits(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
@@ -119,6 +121,7 @@ export class LmdbStore implements Store {
     commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
+    this.journals = new LmdbJournals(tables, commits, clock);
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;
@@ -159,12 +162,12 @@ export class LmdbStore implements Store {
     return this.#log.onAppend(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async permits(worker: string, asks: readonly PermitAsk[], ttlMs: number): Promise<Permit[]> {

@@ -21,6 +21,7 @@ import type { Founding } from './founding.js';
 import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
 import { Identities } from './identities.js';
+import { RedisJournals } from './journals.js';
 import { checkIncarnation, configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
@@ -50,6 +51,7 @@ export class RedisStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: true };
   readonly resources: RedisResources;
+  readonly journals: RedisJournals;
   readonly #link: Link;
   readonly #writeLink: Link;
   readonly #condition: Condition;
@@ -86,6 +88,7 @@ export class RedisStore implements Store {
     this.#histories = new Histories(link, partitions);
     this.#identities = new Identities(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
+    this.journals = new RedisJournals(link, writer, this.#config);
     const look = () => void this.#look().catch(() => {});
     link.onReady(look);
     if (writeLink !== link) writeLink.onReady(look);
@@ -118,13 +121,13 @@ export class RedisStore implements Store {
     return this.#hints.listen(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    const reply = await this.#link.run(announce, this.#config, [worker, String(ttlMs)]);
+  async announce(...[id, ttlMs, kind = 'worker']: Parameters<Store['announce']>): Promise<string[]> {
+    const reply = await this.#link.run(announce, this.#config, [id, String(ttlMs), kind]);
     return (reply as Buffer[]).map(String).sort();
   }
 
-  async withdraw(worker: string): Promise<void> {
-    await this.#link.command(Call.keyed('zrem', `${this.#config}:workers`, worker));
+  async withdraw(...[id, kind = 'worker']: Parameters<Store['withdraw']>): Promise<void> {
+    await this.#link.command(Call.keyed('zrem', `${this.#config}:${kind}s`, id));
   }
 
   async permits(...[worker, asks, ttlMs]: Parameters<Store['permits']>): Promise<Permit[]> {
