@@ -200,6 +200,16 @@ export class Metrics {
     'Store calls that failed, by the error they ended with',
     ['operation', 'code'],
   );
+  readonly managementRefusals = this.#counter(
+    'gridpost_management_refusals_total',
+    'Management calls refused for their credential, by code: Unauthorized, Forbidden',
+    ['code'],
+  );
+  readonly auditRecordsLost = this.#counter(
+    'gridpost_audit_records_lost_total',
+    'Records of the audit log that are in the log alone, since the store did not take them in time',
+    [],
+  );
   readonly storeUp = this.#gauge('gridpost_store_up', 'Whether the store answered its last health check', []);
 
   constructor(version: string) {

@@ -46,6 +46,7 @@ import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
 import { Identities } from './identities.js';
+import { LmdbJournals } from './journals.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -73,6 +74,7 @@ export class LmdbStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: LmdbResources;
+  readonly journals: LmdbJournals;
   readonly #parts: StoreParts;
   readonly #commits: Commits;
   readonly #ownership: Ownership;
@@ -114,6 +116,7 @@ export class LmdbStore implements Store {
     commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
+    this.journals = new LmdbJournals(tables, commits, clock);
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;

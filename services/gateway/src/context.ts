@@ -4,6 +4,7 @@ import type { Clock, Log } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
+import type { AuditLog } from './audit/audit-log.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import type { Endpoints } from './endpoints/endpoints.js';
 import type { SubscriptionKeys, TopicKeys } from './keys.js';
@@ -21,6 +22,7 @@ export interface Context {
   readonly subscriptionKeys: SubscriptionKeys;
   readonly paging: Paging;
   readonly attemptLog: AttemptLogLevel;
+  readonly audit: AuditLog;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;
   readonly endpoints: Endpoints;

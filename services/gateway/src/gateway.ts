@@ -14,6 +14,7 @@ import type { Registry } from '@gridpost/registry';
 import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import { armRoutes } from './arm/routes.js';
+import { AuditLog, type AuditSettings, defaultAuditSettings } from './audit/audit-log.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
@@ -52,6 +53,10 @@ export interface GatewayOptions {
   readonly adminKey: string | undefined;
   /** Whose tokens are taken; by default nobody's. */
   readonly oidc?: OidcOptions | undefined;
+  /** Default: no reads, 10,000 records of each kind, 90 days. */
+  readonly audit?: AuditSettings;
+  /** Where the audit log's lines go. Default `log`. */
+  readonly auditLines?: Log;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
   /** How many topics and subscriptions there may be. Default `defaultResourceLimits`. */
@@ -111,6 +116,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const subscriptionKeys = new SubscriptionKeys(rootKey);
   const { adminKey } = options;
   const access = new Access({ keys, subscriptionKeys, registry, adminKey, tokens, clock });
+  const { audit: settings = defaultAuditSettings, auditLines = log } = options;
+  const audit = new AuditLog({ journals: store.journals, clock, log: auditLines, metrics, settings });
   const traffic = new Traffic();
   let isDraining = false;
   const draining = (): boolean => isDraining;
@@ -139,7 +146,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const context: Context = {
     ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits, attemptLog },
-    ...{ consumers, lockTokens, deadLetterPlaces, endpoints, resourceLimits },
+    ...{ audit, consumers, lockTokens, deadLetterPlaces, endpoints, resourceLimits },
   };
   const domainTopics = new DomainTopics(context);
   const expiry = new Expiry({
@@ -152,6 +159,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
     access,
+    audit,
     registry,
     metrics,
     clock,
@@ -200,6 +208,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     late.cancel();
     server.closeAllConnections();
     await closed;
+    await audit.close();
   }
 
   function closeServer(): Promise<void> {
@@ -238,6 +247,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const closed = closeServer();
       server.closeAllConnections();
       await Promise.all([closed, ...ended]);
+      await audit.close();
     },
   };
 }

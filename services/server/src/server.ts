@@ -35,7 +35,13 @@ export interface Server {
   stop(): Promise<{ cut: number }>;
 }
 
-export async function startServer(configuration: Configuration, version: string, log: Log): Promise<Server> {
+/** The audit log's lines go to `auditLines`, which is `log` by default. */
+export async function startServer(
+  configuration: Configuration,
+  version: string,
+  log: Log,
+  auditLines: Log = log,
+): Promise<Server> {
   const clock = systemClock;
   const metrics = new Metrics(version);
   const certificate = certificateFilesOf(configuration, log);
@@ -127,6 +133,12 @@ export async function startServer(configuration: Configuration, version: string,
       egress,
       adminKey: configuration.adminKey,
       oidc: oidcOf(configuration),
+      audit: {
+        reads: configuration.auditReads,
+        recordsMax: configuration.auditRecordsMax,
+        days: configuration.auditDays,
+      },
+      auditLines,
       filterLimits: {
         clausesMax: configuration.filterClausesMax,
         valuesMax: configuration.filterValuesMax,

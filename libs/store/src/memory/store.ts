@@ -39,6 +39,7 @@ import type {
   StoreLimits,
   StoreSupports,
 } from '../port.js';
+import { MemoryJournals } from './journals.js';
 import { MemoryPartition } from './partition.js';
 import { MemoryResources } from './resources.js';
 
@@ -55,6 +56,7 @@ export class MemoryStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: MemoryResources = new MemoryResources();
+  readonly journals: MemoryJournals;
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
@@ -67,6 +69,7 @@ export class MemoryStore implements Store {
     const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
+    this.journals = new MemoryJournals(this.#clock);
     this.#processes = new Announcements(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
