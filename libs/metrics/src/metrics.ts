@@ -42,6 +42,11 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly publishThrottled = this.#counter(
+    'gridpost_publish_throttled_total',
+    'Publish requests refused with 429, by the quota that the topic was over: events, bytes, deferred',
+    ['topic', 'reason'],
+  );
   readonly duplicateIdentities = this.#gauge(
     'gridpost_duplicate_identities',
     'Events remembered for duplicate detection, in the partitions this process owns',

@@ -88,14 +88,14 @@ export class LmdbStore implements Store {
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
   readonly #attempts: Attempts;
-  readonly #workers: Announcements;
+  readonly #processes: Announcements;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
-    this.#workers = new Announcements(() => clock.elapsed());
+    this.#processes = new Announcements(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
@@ -157,12 +157,12 @@ export class LmdbStore implements Store {
     return this.#log.onAppend(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async claim(

@@ -119,13 +119,13 @@ export class RedisStore implements Store {
     return this.#hints.listen(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    const reply = await this.#link.run(announce, this.#config, [worker, String(ttlMs)]);
+  async announce(...[id, ttlMs, kind = 'worker']: Parameters<Store['announce']>): Promise<string[]> {
+    const reply = await this.#link.run(announce, this.#config, [id, String(ttlMs), kind]);
     return (reply as Buffer[]).map(String).sort();
   }
 
-  async withdraw(worker: string): Promise<void> {
-    await this.#link.command(Call.keyed('zrem', `${this.#config}:workers`, worker));
+  async withdraw(...[id, kind = 'worker']: Parameters<Store['withdraw']>): Promise<void> {
+    await this.#link.command(Call.keyed('zrem', `${this.#config}:${kind}s`, id));
   }
 
   claim(...args: Parameters<Store['claim']>) {

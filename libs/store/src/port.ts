@@ -208,9 +208,8 @@ export interface DueAsk {
   readonly room: number;
   /** Free room of the subscriptions that have work already; 0 skips one. */
   readonly rooms: ReadonlyMap<Incarnation, number>;
-  /** Subscriptions not to be attempted for now: they are not looked at again for `parkMs`. */
-  readonly parked: ReadonlySet<Incarnation>;
-  readonly parkMs: number;
+  /** Subscriptions not to be attempted for now, and for how many milliseconds each is not looked at again. */
+  readonly parked: ReadonlyMap<Incarnation, number>;
   readonly leaseMs: number;
   /**
    * Prefix of the tokens given out, at most 32 of `[A-Za-z0-9._-]`. The store appends what tells them from those of any
@@ -392,6 +391,9 @@ export interface Resources {
   changes(version: number): Promise<ResourceChanges>;
 }
 
+/** Kinds of processes that announce themselves. */
+export type ProcessKind = 'worker' | 'gateway';
+
 /** One line of a journal. */
 export interface JournalRecord {
   /** Opaque; where the record stands in its journal. */
@@ -468,10 +470,13 @@ export interface Store {
    */
   onAppend(wake: (partition: number) => void): () => void;
 
-  /** Announces a worker for `ttlMs` and returns the workers alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. */
-  announce(worker: string, ttlMs: number): Promise<string[]>;
+  /**
+   * Announces a process for `ttlMs` and returns those of its kind alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. A
+   * worker unless another kind is given.
+   */
+  announce(id: string, ttlMs: number, kind?: ProcessKind): Promise<string[]>;
   /** Takes the announcement back. */
-  withdraw(worker: string): Promise<void>;
+  withdraw(id: string, kind?: ProcessKind): Promise<void>;
 
   /**
    * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A

@@ -11,6 +11,7 @@ import type { SubscriptionKeys, TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
 import type { Consumers } from './pull/consumers.js';
 import type { LockTokens } from './pull/lock-token.js';
+import type { ResourceLimits } from './quotas/resource-limits.js';
 
 export interface Context {
   readonly store: Store;
@@ -27,6 +28,7 @@ export interface Context {
   readonly endpoints: Endpoints;
   /** What subscriptions' filters may cost. */
   readonly filterLimits: FilterLimits;
+  readonly resourceLimits: ResourceLimits;
   /** Where subscriptions may have their dead letters written, beside webhooks. */
   readonly deadLetterPlaces: DeadLetterPlaces;
 }

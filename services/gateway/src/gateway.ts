@@ -9,7 +9,7 @@ import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Egress } from '@gridpost/egress';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
-import type { Clock, FunctionApps, Log } from '@gridpost/model';
+import type { Clock, FunctionApps, Log, PublishQuota } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
@@ -31,6 +31,8 @@ import { Consumers } from './pull/consumers.js';
 import { LockTokens } from './pull/lock-token.js';
 import { PublishCounts } from './publish-counts.js';
 import { PublishRoute } from './publish-route.js';
+import { PublishQuotas } from './quotas/publish-quotas.js';
+import { defaultResourceLimits, type ResourceLimits } from './quotas/resource-limits.js';
 import { publishTargetOf } from './publish-target.js';
 import { gatewayRoutes } from './routes.js';
 import { type OidcOptions, Tokens } from './tokens.js';
@@ -57,6 +59,10 @@ export interface GatewayOptions {
   readonly auditLines?: Log;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** How many topics and subscriptions there may be. Default `defaultResourceLimits`. */
+  readonly resourceLimits?: ResourceLimits;
+  /** What publishers may send to topics that say nothing themselves. Default: anything. */
+  readonly publishQuota?: PublishQuota;
   /** What the deployment records of attempts. Default `all`. */
   readonly attemptLog?: AttemptLogLevel;
   /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
@@ -124,6 +130,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     version: options.version,
   };
   const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere, attemptLog = 'all' } = options;
+  const { resourceLimits = defaultResourceLimits } = options;
   const paging = new Paging(rootKey);
   const consumers = new Consumers({ store, clock, log, metrics, attemptLog });
   const lockTokens = new LockTokens(rootKey);
@@ -139,7 +146,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const context: Context = {
     ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits, attemptLog },
-    ...{ audit, consumers, lockTokens, deadLetterPlaces, endpoints },
+    ...{ audit, consumers, lockTokens, deadLetterPlaces, endpoints, resourceLimits },
   };
   const domainTopics = new DomainTopics(context);
   const expiry = new Expiry({
@@ -158,11 +165,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     clock,
     log,
   });
+  const quotas = new PublishQuotas({
+    ...{ store, registry, metrics, clock, log },
+    defaults: options.publishQuota ?? {},
+  });
   const publish = new PublishRoute({
     topics: new TopicLookup(registry, clock),
     access,
     publisher,
     counts: new PublishCounts(metrics, registry),
+    quotas,
     metrics,
     clock,
     log,
@@ -185,7 +197,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function drainOnce(): Promise<void> {
     isDraining = true;
-    await Promise.all([endpoints.close(), expiry.close()]);
+    await Promise.all([endpoints.close(), expiry.close(), quotas.close()]);
     await consumers.close();
     await traffic.settled();
     await publisher.drained();
@@ -218,6 +230,7 @@ export function createGateway(options: GatewayOptions): Gateway {
             const scheme = options.tls ? 'https' : 'http';
             endpoints.start(options.publicUrl ?? assumedUrl(scheme, host, taken));
             expiry.start();
+            quotas.start();
           }
           resolve({ port: taken });
         });
@@ -230,7 +243,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain: () => (drained ??= drainOnce()),
     async close() {
       void consumers.close();
-      const ended = [endpoints.close(), expiry.close()];
+      const ended = [endpoints.close(), expiry.close(), quotas.close()];
       const closed = closeServer();
       server.closeAllConnections();
       await Promise.all([closed, ...ended]);

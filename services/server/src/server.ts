@@ -7,7 +7,7 @@ import { Egress } from '@gridpost/egress';
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
-import { type FunctionApps, type Log, newIncarnation, systemClock } from '@gridpost/model';
+import { type FunctionApps, type Log, newIncarnation, type PublishQuota, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import { CertificateFiles } from './certificate-files.js';
@@ -144,6 +144,11 @@ export async function startServer(
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      resourceLimits: {
+        topicsMax: configuration.topicsMax,
+        subscriptionsPerTopicMax: configuration.subscriptionsPerTopicMax,
+      },
+      publishQuota: publishQuotaOf(configuration),
       attemptLog: attemptLogOf(configuration),
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
@@ -208,6 +213,15 @@ function egressOf(configuration: Configuration): Egress {
 
 function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
+}
+
+function publishQuotaOf(configuration: Configuration): PublishQuota {
+  const { topicEventsPerSecond, topicBytesPerSecond, topicDeferredBytesMax } = configuration;
+  return {
+    ...(topicEventsPerSecond === undefined ? {} : { eventsPerSecond: topicEventsPerSecond }),
+    ...(topicBytesPerSecond === undefined ? {} : { bytesPerSecond: topicBytesPerSecond }),
+    ...(topicDeferredBytesMax === undefined ? {} : { deferredBytesMax: topicDeferredBytesMax }),
+  };
 }
 
 function attemptLogOf({

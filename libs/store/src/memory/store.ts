@@ -60,7 +60,7 @@ export class MemoryStore implements Store {
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
-  readonly #workers: Announcements;
+  readonly #processes: Announcements;
   readonly #wakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
@@ -70,7 +70,7 @@ export class MemoryStore implements Store {
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
     this.journals = new MemoryJournals(this.#clock);
-    this.#workers = new Announcements(() => this.#clock.now());
+    this.#processes = new Announcements(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
       { length: partitions },
@@ -109,12 +109,12 @@ export class MemoryStore implements Store {
     return () => void this.#wakers.delete(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async claim(
