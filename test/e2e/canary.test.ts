@@ -110,7 +110,14 @@ describeTopologies('no secret comes out', (topology) => {
     expectStatus(await ask('PUT', `/topics/${topic}`, { properties: {}, tags: { planted } }), 201);
     const keys = (await ask('GET', `/topics/${topic}/keys`)).json<{ key1: string; key2: string }>();
     evidence.pop();
-    Object.assign(secrets, { key1: keys.key1, key2: keys.key2 });
+    const manager = (await ask('PUT', '/keys/watcher', { role: 'admin' })).json<{ keys: typeof keys }>().keys;
+    evidence.pop();
+    Object.assign(secrets, {
+      key1: keys.key1,
+      key2: keys.key2,
+      manager1: manager.key1,
+      manager2: manager.key2,
+    });
 
     // Each kind of secret at an endpoint that takes events, one that refuses them, and one that fails.
     const url = (name: string): string => sink.url(`/${name}?code=${secrets.urlCode}`);
@@ -252,6 +259,7 @@ describeTopologies('no secret comes out', (topology) => {
         const path = subscriptionPath(topic, name);
         await ask('GET', path);
         await ask('GET', `${armPath}/${name}?api-version=2025-02-15`);
+        await ask('GET', `${path}/deliveries`);
         await ask('POST', `${path}:explain`, { event: eventOf() });
         await ask('GET', `${path}/deadletters`);
         await ask('GET', `${path}/deadletters?format=eventgrid`);
@@ -268,10 +276,11 @@ describeTopologies('no secret comes out', (topology) => {
           `/topics/${topic}/eventsubscriptions`,
           `${armPath}?api-version=2025-02-15`,
         ],
-        ...['/metrics', '/readyz?verbose', '/openapi.json', '/nowhere'],
+        ...['/metrics', '/readyz?verbose', '/openapi.json', '/nowhere', '/keys', '/keys/watcher'],
+        `/topics/${topic}/events/${planted}`,
       ]) {
         await ask('GET', path);
-        await ask('GET', path);
+        await ask('GET', path, undefined, { key: manager.key1 });
       }
     };
     await look();
