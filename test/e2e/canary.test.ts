@@ -228,6 +228,35 @@ describeTopologies('no secret comes out', (topology) => {
       }),
       400,
     );
+    for (const attemptTimeoutInSeconds of [30, 0]) {
+      const template = {
+        parameters: { url: { type: 'securestring' } },
+        resources: [
+          {
+            type: 'Microsoft.EventGrid/topics/eventSubscriptions',
+            name: `${topic}/templated`,
+            properties: {
+              destination: {
+                endpointType: 'WebHook',
+                properties: { endpointUrl: "[parameters('url')]", attemptTimeoutInSeconds },
+              },
+              signing: { scheme: 'v1' },
+            },
+          },
+        ],
+      };
+      const deploying = {
+        mode: 'Incremental',
+        template,
+        parameters: { url: { value: url('templated-ok') } },
+      };
+      const answer = await ask(
+        'PUT',
+        `${group}/providers/Microsoft.Resources/deployments/first?api-version=2021-04-01`,
+        { properties: deploying },
+      );
+      expectStatus(answer, ...(attemptTimeoutInSeconds === 0 ? [400] : [200, 201]));
+    }
     expectStatus(await ask('GET', '/topics', undefined, { key: secrets.wrongAdminKey! }), 401);
     const publishing = { headers: { 'content-type': 'application/cloudevents+json' }, key: '' };
     const withKey = (key: string): typeof publishing => ({
