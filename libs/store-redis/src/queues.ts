@@ -82,8 +82,9 @@ export class Queues {
         max,
         room: Math.min(ask.room, countMax),
         rooms: Array.from(rooms, ([subscription, room]) => [subscription, Math.min(room, countMax)]),
-        parked: deliveries.length ? [] : Array.from(ask.parked, checkIncarnation),
-        parkMs: ask.parkMs,
+        parked: deliveries.length
+          ? []
+          : Array.from(ask.parked, ([subscription, ms]) => [checkIncarnation(subscription), Math.ceil(ms)]),
         leaseMs: ask.leaseMs,
         token: ask.token,
         bytes: answerBytesMax,

@@ -156,7 +156,7 @@ export class Ledger {
 
   /** Checks what an ask was given, and applies it. Without `exact` clocks, due instants are only known as due or not. */
   due({ deliveries, nextInMs }: DueResult, ask: DueAsk, now: number, exact: boolean): void {
-    for (const subscription of ask.parked) this.#parked.add(subscription);
+    for (const subscription of ask.parked.keys()) this.#parked.add(subscription);
     const eligible = [...this.#deliveries.values()]
       .filter(({ kind, dueAt, subscription }) => {
         return kind !== 'deadLettered' && dueAt <= now && !this.#parked.has(subscription);

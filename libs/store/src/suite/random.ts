@@ -260,8 +260,7 @@ class Driver {
         max: this.#count(1, 20),
         room: this.#count(0, 8),
         rooms: new Map(this.#times(0, 2, () => [this.#pick(subscriptions)!, this.#count(0, 4)] as const)),
-        parked: new Set(this.#chance(0.15) ? [this.#pick(subscriptions)!] : []),
-        parkMs: hour,
+        parked: new Map(this.#chance(0.15) ? [[this.#pick(subscriptions)!, hour]] : []),
         leaseMs: this.#duration(),
         token: `d${++this.#numbers}-`,
       };
