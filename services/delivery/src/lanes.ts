@@ -289,7 +289,7 @@ export class Lanes implements Surroundings {
     if (stop === 'queue') this.queues.add(lane.id);
     else this.queues.delete(lane.id);
     lane.setStop(stop);
-    lane.wake();
+    if (stop === undefined) lane.wake();
   }
 
   #stopOf(subscription: Incarnation): Stop | undefined {
