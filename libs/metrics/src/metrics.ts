@@ -42,6 +42,11 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly publishThrottled = this.#counter(
+    'gridpost_publish_throttled_total',
+    'Publish requests refused with 429, by the quota that the topic was over: events, bytes, deferred',
+    ['topic', 'reason'],
+  );
   readonly duplicateIdentities = this.#gauge(
     'gridpost_duplicate_identities',
     'Events remembered for duplicate detection, in the partitions this process owns',
@@ -194,6 +199,16 @@ export class Metrics {
     'gridpost_store_errors_total',
     'Store calls that failed, by the error they ended with',
     ['operation', 'code'],
+  );
+  readonly managementRefusals = this.#counter(
+    'gridpost_management_refusals_total',
+    'Management calls refused for their credential, by code: Unauthorized, Forbidden',
+    ['code'],
+  );
+  readonly auditRecordsLost = this.#counter(
+    'gridpost_audit_records_lost_total',
+    'Records of the audit log that are in the log alone, since the store did not take them in time',
+    [],
   );
   readonly storeUp = this.#gauge('gridpost_store_up', 'Whether the store answered its last health check', []);
 

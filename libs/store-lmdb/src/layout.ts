@@ -48,6 +48,8 @@ export interface Tables {
   readonly resources: Table;
   /** Version (48 bits) → path. */
   readonly changes: Table;
+  /** Journal (length byte, latin1), number (48 bits) of a record, without gaps → when it was written (48 bits), its text. */
+  readonly journals: Table;
 }
 
 export const tableNames = [
@@ -67,6 +69,7 @@ export const tableNames = [
   'rest',
   'resources',
   'changes',
+  'journals',
 ] as const satisfies readonly (keyof Tables)[];
 
 export function openTables(root: RootDatabase<Buffer, Buffer>): Tables {

@@ -46,6 +46,7 @@ import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
 import { Identities } from './identities.js';
+import { LmdbJournals } from './journals.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -73,6 +74,7 @@ export class LmdbStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: LmdbResources;
+  readonly journals: LmdbJournals;
   readonly #parts: StoreParts;
   readonly #commits: Commits;
   readonly #ownership: Ownership;
@@ -86,14 +88,14 @@ export class LmdbStore implements Store {
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
   readonly #attempts: Attempts;
-  readonly #workers: Announcements;
+  readonly #processes: Announcements;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
-    this.#workers = new Announcements(() => clock.elapsed());
+    this.#processes = new Announcements(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
@@ -114,6 +116,7 @@ export class LmdbStore implements Store {
     commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
+    this.journals = new LmdbJournals(tables, commits, clock);
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;
@@ -154,12 +157,12 @@ export class LmdbStore implements Store {
     return this.#log.onAppend(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async claim(

@@ -20,6 +20,7 @@ import type { Founding } from './founding.js';
 import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
 import { Identities } from './identities.js';
+import { RedisJournals } from './journals.js';
 import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
@@ -48,6 +49,7 @@ export class RedisStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: true };
   readonly resources: RedisResources;
+  readonly journals: RedisJournals;
   readonly #link: Link;
   readonly #writeLink: Link;
   readonly #condition: Condition;
@@ -84,6 +86,7 @@ export class RedisStore implements Store {
     this.#histories = new Histories(link, partitions);
     this.#identities = new Identities(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
+    this.journals = new RedisJournals(link, writer, this.#config);
     const look = () => void this.#look().catch(() => {});
     link.onReady(look);
     if (writeLink !== link) writeLink.onReady(look);
@@ -116,13 +119,13 @@ export class RedisStore implements Store {
     return this.#hints.listen(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    const reply = await this.#link.run(announce, this.#config, [worker, String(ttlMs)]);
+  async announce(...[id, ttlMs, kind = 'worker']: Parameters<Store['announce']>): Promise<string[]> {
+    const reply = await this.#link.run(announce, this.#config, [id, String(ttlMs), kind]);
     return (reply as Buffer[]).map(String).sort();
   }
 
-  async withdraw(worker: string): Promise<void> {
-    await this.#link.command(Call.keyed('zrem', `${this.#config}:workers`, worker));
+  async withdraw(...[id, kind = 'worker']: Parameters<Store['withdraw']>): Promise<void> {
+    await this.#link.command(Call.keyed('zrem', `${this.#config}:${kind}s`, id));
   }
 
   claim(...args: Parameters<Store['claim']>) {

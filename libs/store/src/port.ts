@@ -391,6 +391,38 @@ export interface Resources {
   changes(version: number): Promise<ResourceChanges>;
 }
 
+/** Kinds of processes that announce themselves. */
+export type ProcessKind = 'worker' | 'gateway';
+
+/** One line of a journal. */
+export interface JournalRecord {
+  /** Opaque; where the record stands in its journal. */
+  readonly id: string;
+  /** When it was written. */
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface JournalBounds {
+  readonly recordsMax: number;
+  readonly olderThanMs: number;
+}
+
+/**
+ * Bounded journals about the deployment as a whole, such as who changed what. They are no part of the configuration:
+ * writing to one is no change, and no partition learns of it. Their names are `[a-z-]`, at most 32.
+ */
+export interface Journals {
+  /**
+   * Writes records of at most `journalRecordBytesMax` each behind those that are there, then lets the oldest go that are
+   * one too many or too old. One atomic step; resolves when they are durable in `info.durability`. Repeating it writes
+   * them again. Allowed when the store is full.
+   */
+  appendRecords(journal: string, records: readonly string[], bounds: JournalBounds): Promise<void>;
+  /** The newest first: at most `max` of those before `before`, the id of a record that may be gone by now. */
+  newestRecords(journal: string, before: string | undefined, max: number): Promise<JournalRecord[]>;
+}
+
 export interface StoreInfo {
   /** What an operator calls it: `lmdb`, `redis`, `redis-cluster`, `redis-sentinel`. */
   readonly kind: string;
@@ -417,6 +449,7 @@ export interface Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports;
   readonly resources: Resources;
+  readonly journals: Journals;
 
   /** Whether calls can be expected to succeed now; asks the store, answers within 2 s, never rejects. */
   health(): Promise<StoreHealth>;
@@ -437,10 +470,13 @@ export interface Store {
    */
   onAppend(wake: (partition: number) => void): () => void;
 
-  /** Announces a worker for `ttlMs` and returns the workers alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. */
-  announce(worker: string, ttlMs: number): Promise<string[]>;
+  /**
+   * Announces a process for `ttlMs` and returns those of its kind alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. A
+   * worker unless another kind is given.
+   */
+  announce(id: string, ttlMs: number, kind?: ProcessKind): Promise<string[]>;
   /** Takes the announcement back. */
-  withdraw(worker: string): Promise<void>;
+  withdraw(id: string, kind?: ProcessKind): Promise<void>;
 
   /**
    * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A

@@ -112,6 +112,7 @@ const rows = new Map<string, Row>([
   ['DELETE /keys/{name}', ['configure', 204]],
   ['POST /keys/{name}:regenerateKey', ['configure', 200, key2]],
   ['POST /filters:test', ['read', 200, { event: eventOf() }]],
+  ['GET /audit', ['configure', 200]],
   ['GET /openapi.json', ['read', 200]],
   ['GET /metrics', ['anyone', 200]],
   ['GET /livez', ['anyone', 200]],

@@ -1,6 +1,7 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
 import { deliveryRoutes } from './attempts/deliveries.js';
 import { eventRoutes } from './attempts/event-life.js';
+import { auditRoutes } from './audit/routes.js';
 import type { Context } from './context.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
@@ -33,6 +34,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...managementKeyRoutes(context),
     ...eventRoutes(context),
     ...deliveryRoutes(context),
+    ...auditRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',

@@ -73,7 +73,7 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
       {
         pointer: '/properties/color',
         message:
-          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, duplicateDetection, endpoint, provisioningState',
+          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, duplicateDetection, publishQuota, endpoint, provisioningState',
       },
     ],
   ],

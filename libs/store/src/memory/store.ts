@@ -39,6 +39,7 @@ import type {
   StoreLimits,
   StoreSupports,
 } from '../port.js';
+import { MemoryJournals } from './journals.js';
 import { MemoryPartition } from './partition.js';
 import { MemoryResources } from './resources.js';
 
@@ -55,10 +56,11 @@ export class MemoryStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: MemoryResources = new MemoryResources();
+  readonly journals: MemoryJournals;
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
-  readonly #workers: Announcements;
+  readonly #processes: Announcements;
   readonly #wakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
@@ -67,7 +69,8 @@ export class MemoryStore implements Store {
     const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
-    this.#workers = new Announcements(() => this.#clock.now());
+    this.journals = new MemoryJournals(this.#clock);
+    this.#processes = new Announcements(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
       { length: partitions },
@@ -106,12 +109,12 @@ export class MemoryStore implements Store {
     return () => void this.#wakers.delete(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async claim(

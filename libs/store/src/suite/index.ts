@@ -9,6 +9,7 @@ import { describeDeadLetters } from './dead-letters.js';
 import { describeDue } from './due.js';
 import { describeDuplicates } from './duplicates.js';
 import { describeHistory } from './history.js';
+import { describeJournals } from './journals.js';
 import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
 import { describeOwnership } from './ownership.js';
@@ -42,6 +43,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeDuplicates(open, lacks);
     describeAttempts(open, lacks);
     describeResources(open, lacks);
+    describeJournals(open, lacks);
     describeOperation(open, lacks);
     describeRandom(open, lacks, options.random);
   });

@@ -29,6 +29,8 @@ test('without flags and variables everything has its default', () => {
     auditReads: false,
     auditRecordsMax: 10_000,
     duplicateIdentitiesMax: 1_000_000,
+    topicsMax: 10_000,
+    subscriptionsPerTopicMax: 100_000,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,
