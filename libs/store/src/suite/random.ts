@@ -395,7 +395,13 @@ class Driver {
       expect(await this.#scene.store.renew(0, owner.worker, owner.epoch, shortMs)).toBe(true);
       owner.leaseMs = shortMs;
     }
-    for (const worker of workers) this.#knowledge.set(worker, { epoch: undefined, read: [] });
+    for (const worker of workers) {
+      this.#knowledge.set(worker, { epoch: undefined, read: [] });
+      // A store may forget permits when it is reopened.
+      const asks = subscriptions.map((subscription) => ({ subscription, limit: 1, wanted: 0 }));
+      await this.#scene.store.permits(worker, asks, hour);
+      this.#permits.ask(worker, asks, hour);
+    }
     await this.#scene.reopen();
     await this.#check();
   }
