@@ -2,12 +2,14 @@
 export * from './bag.js';
 export * from './clock.js';
 export * from './dead-letter-destination.js';
+export * from './directed.js';
 export * from './endpoint.js';
 export * from './errors.js';
 export * from './event.js';
 export * from './filters.js';
 export * from './host.js';
 export * from './input-schema.js';
+export * from './job.js';
 export * from './json-pointer.js';
 export * from './json-value.js';
 export * as limits from './limits.js';

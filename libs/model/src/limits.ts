@@ -75,3 +75,11 @@ export const receiveLockSeconds = { min: 60, max: 300, default: 60 } as const;
 export const receptions = { min: 1, max: 10, default: 10 } as const;
 /** Event Grid keeps events for as long as the topic's retention, at most 7 days. */
 export const queueTimeToLiveMs = { min: 60_000, max: 7 * 86_400_000, default: 7 * 86_400_000 } as const;
+
+/** Events or dead letters that a job handles in a second. */
+export const jobRate = { min: 1, max: 10_000, default: 100 } as const;
+/** Jobs of a deployment that are queued or running. */
+export const jobsMax = 100;
+/** Jobs that are over are kept for so long, and no more than so many. */
+export const jobsKeptMs = 7 * 86_400_000;
+export const jobsKeptMax = 100;

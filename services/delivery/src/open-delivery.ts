@@ -2,7 +2,7 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import { type Event, type Incarnation, type InBag, messageId } from '@gridpost/model';
+import { type Event, type Incarnation, type InBag, messageIdOf } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
 import type { DeliverySeries } from './series.js';
@@ -141,7 +141,7 @@ export class OpenDelivery implements InBag {
   /** The same for every attempt, different for every event and subscription. */
   get messageId(): string {
     const { holder, entry, index } = this;
-    return messageId({ partition: holder.partition, entry, index }, this.subscription);
+    return messageIdOf(this.event, { partition: holder.partition, entry, index }, this.subscription);
   }
 
   /** As it stands, for a delivery that goes back to its queue without an attempt. */
