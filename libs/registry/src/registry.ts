@@ -158,7 +158,8 @@ export class Registry {
     // Topics first: a subscription is kept only under the incarnation of the topic that it was made for.
     const ordered = [...found.values()].sort((a, b) => a.path.length - b.path.length);
     for (const document of ordered) this.#put(document);
-    const changed = version !== this.#version || changedPaths.length > 0;
+    // Jobs are documents as well, and written all the time while they run.
+    const changed = !complete || changedPaths.some((path) => shapeOf(path) !== undefined);
     this.#version = version;
     if (asOf > this.#confirmedAt) this.#confirmedAt = asOf;
     if (changed) for (const call of this.#watchers) call();

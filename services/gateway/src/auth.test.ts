@@ -56,7 +56,9 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['POST', `${one}:getDeliveryAttributes`, undefined, 200],
     ['GET', `${one}/deadletters`, undefined, 200],
     ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
-    ['POST', `${one}/deadletters:redrive`, {}, 200],
+    ['POST', `${one}/deadletters:redrive`, {}, 202],
+    ['POST', `${one}/deadletters:purge`, {}, 202],
+    ['POST', `${one}/deadletters/MC4xLjA:resend`, undefined, 404],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
     ['POST', `${one}:revalidate`, undefined, 202],
     ['DELETE', one, undefined, 204],
@@ -81,6 +83,9 @@ const routes: RouteCall[] = [
   ...['/topics/orders', '/domains/shop', '/domains/shop/topics/north'].flatMap(subscriptionCalls),
   ['POST', '/filters:test', { event: eventOf() }, 200],
   ['GET', '/openapi.json', undefined, 200],
+  ['GET', '/jobs', undefined, 200],
+  ['GET', '/jobs/MC4xLjA', undefined, 404],
+  ['POST', '/jobs/MC4xLjA:cancel', undefined, 404],
   ['DELETE', '/domains/shop/topics/north', undefined, 204],
   ...['/topics/orders', '/domains/shop'].flatMap((one): RouteCall[] => [
     ['POST', `${one}:regenerateKey`, { keyName: 'key2' }, 200],
@@ -89,7 +94,10 @@ const routes: RouteCall[] = [
 ];
 const openRoutes = ['/metrics', '/livez', '/readyz', '/healthz'];
 /** Routes whose path names no topic: no topic key can be right for them. */
-const topicless = new Set(['/topics', '/domains', '/filters:test', '/openapi.json']);
+const topicless = new Set([
+  ...['/topics', '/domains', '/filters:test', '/openapi.json'],
+  ...['/jobs', '/jobs/MC4xLjA', '/jobs/MC4xLjA:cancel'],
+]);
 
 const resource = 'http://gridpost/topics/orders/api/events';
 /** `topic`: forbidden where the path names the topic or domain whose credential it is, unauthorized elsewhere. */
@@ -260,7 +268,7 @@ test('a page of another origin cannot change what runs here', async () => {
     (await admin('POST', redrive, undefined, { origin })).status;
   expect(await from('https://evil.example')).toBe(403);
   expect(await from('null')).toBe(403);
-  expect(await from(`http://127.0.0.1:${port}`)).toBe(200);
+  expect(await from(`http://127.0.0.1:${port}`)).toBe(202);
   expect((await admin('GET', '/topics', undefined, { origin: 'https://evil.example' })).status).toBe(200);
 });
 

@@ -110,6 +110,7 @@ test('every example is valid', () => {
 test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
+    ...['purge.json'],
     ...['filters-test.json', 'lock-tokens.json', 'deployment.json'],
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
@@ -193,6 +194,12 @@ test('what is answered is what the document says', async () => {
     ['GET', `${subscription}/deadletters?format=azure`],
     ['GET', `${subscription}/deadletters/nothing`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
+    ['POST', `${subscription}/deadletters:redrive`, { ids: [] }],
+    ['POST', `${subscription}/deadletters:purge`, { reason: 'Rejected' }],
+    ['POST', `${subscription}/deadletters/nothing:resend`],
+    ['GET', '/jobs'],
+    ['GET', '/jobs/nothing'],
+    ['POST', '/jobs/nothing:cancel'],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
     ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
     ['GET', '/domains'],
@@ -221,7 +228,7 @@ test('what is answered is what the document says', async () => {
       .replace('/domains/shop', '/domains/{domain}')
       .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
       .replace(/\/(billing|waiting)/, '/{name}')
-      .replace('/deadletters/nothing', '/deadletters/{id}');
+      .replace(/\/(deadletters|jobs)\/nothing/, '/$1/{id}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(
       document.paths[path][method.toLowerCase()].responses[String(answer.status)] ?? {},

@@ -1,9 +1,11 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
 import type { Context } from './context.js';
+import { deadLetterActionRoutes } from './dead-letter-actions.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
 import { handshakeRoutes } from './endpoints/routes.js';
 import { filterRoutes } from './filters.js';
+import { jobRoutes } from './jobs/routes.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
 import { pullRoutes } from './pull/routes.js';
@@ -22,6 +24,8 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...subscriptionRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
+    ...deadLetterActionRoutes(context),
+    ...jobRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',

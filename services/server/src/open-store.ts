@@ -6,10 +6,7 @@ import type { Configuration } from './config/configuration.js';
 
 /** Rejects with a sentence for the operator: the store cannot be opened, or does not offer the durability asked for. */
 export function openStore(configuration: Configuration): Promise<Store> {
-  const limits: StoreLimits = {
-    bytesMax: configuration.storeBytesMax,
-    subscriptionShare: configuration.subscriptionShare,
-  };
+  const limits = limitsOf(configuration);
   const { store, durability, partitions } = configuration;
   if (store.startsWith('lmdb:')) {
     return openLmdbStore({ directory: store.slice('lmdb:'.length), durability, limits, partitions: 1 });
@@ -20,4 +17,8 @@ export function openStore(configuration: Configuration): Promise<Store> {
     limits,
     ...(partitions === undefined ? {} : { partitions }),
   });
+}
+
+export function limitsOf({ storeBytesMax, subscriptionShare }: Configuration): StoreLimits {
+  return { bytesMax: storeBytesMax, subscriptionShare };
 }
