@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { decodeRequest } from '@gridpost/codec';
 import { deadLetterId, placeOf } from './dead-letter-view.js';
-import { type Served } from './testing/serve.js';
+import type { Served } from './testing/serve.js';
 import { list, path, setup, structured } from './testing/dead-letter-bench.js';
 
 /** All pages, in the order of the list. */
