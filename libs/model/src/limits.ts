@@ -34,6 +34,14 @@ export const deliveryAttempts = { min: 1, max: 30, default: 30 } as const;
 /** Time to live of a delivery in minutes (`eventTimeToLiveInMinutes`, same page). */
 export const timeToLiveMinutes = { min: 1, max: 1440, default: 1440 } as const;
 
+/** A retry policy's own schedule that grows: seconds, and the share of a delay that varies both ways. */
+export const backoff = {
+  first: 10,
+  max: 3_600,
+  factor: { min: 1, max: 10, default: 2 },
+  jitter: { min: 0, max: 0.5, default: 0.1 },
+} as const;
+
 /** Total deadline of one attempt, in seconds (30 in Event Grid, same page). */
 export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
 

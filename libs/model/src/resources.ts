@@ -147,9 +147,22 @@ export interface QueueProperties {
   readonly eventTimeToLive: string;
 }
 
+/** Delays that grow: the first, then each the one before times `factor`, up to the longest. */
+export interface ExponentialBackoff {
+  readonly firstDelayInSeconds: number;
+  readonly factor: number;
+  readonly maxDelayInSeconds: number;
+  /** Share of a delay by which it may be shorter or longer, 0 to 0.5. */
+  readonly jitter: number;
+}
+
+/** At most one of `delaysInSeconds` and `exponentialBackoff`; with neither the schedule is Event Grid's. */
 export interface RetryPolicy {
   readonly maxDeliveryAttempts: number;
   readonly eventTimeToLiveInMinutes: number;
+  /** Before the second attempt, the third, and so on; the last one repeats. */
+  readonly delaysInSeconds?: readonly number[];
+  readonly exponentialBackoff?: ExponentialBackoff;
 }
 
 /** Exactly one of `destination` and `queue`. */

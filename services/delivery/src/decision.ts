@@ -48,5 +48,5 @@ export function decide(
     return { kind: 'deadLetter', reason: finalReasons.get(status) ?? 'MaxDeliveryAttemptsExceeded' };
   if (attempts >= policy.maxDeliveryAttempts)
     return { kind: 'deadLetter', reason: 'MaxDeliveryAttemptsExceeded' };
-  return { kind: 'retry', delayMs: retryDelayMs(end, random) };
+  return { kind: 'retry', delayMs: retryDelayMs(end, policy, random) };
 }

@@ -6,6 +6,7 @@ const second = 1_000;
 const minute = 60 * second;
 const hour = 60 * minute;
 const middle = (): number => 0.5;
+const eventGrid = {};
 
 describe('the wait before the next attempt', () => {
   test.each([
@@ -22,7 +23,9 @@ describe('the wait before the next attempt', () => {
     [11, 12 * hour],
     [29, 12 * hour],
   ])('after attempt %i is %i ms', (attempts, expected) => {
-    expect(retryDelayMs({ attempts, status: 500, retryAfterMs: undefined }, middle)).toBe(expected);
+    expect(retryDelayMs({ attempts, status: 500, retryAfterMs: undefined }, eventGrid, middle)).toBe(
+      expected,
+    );
   });
 
   test.each([
@@ -35,21 +38,23 @@ describe('the wait before the next attempt', () => {
   ])('is never less than the floor of status %p', (status, floorMs) => {
     const random = seededRandom(7);
     for (let i = 0; i < 1_000; i++) {
-      const delayMs = retryDelayMs({ attempts: 1, status, retryAfterMs: undefined }, random);
+      const delayMs = retryDelayMs({ attempts: 1, status, retryAfterMs: undefined }, eventGrid, random);
       expect(delayMs).toBeGreaterThanOrEqual(floorMs);
       expect(delayMs).toBeLessThanOrEqual(floorMs * 1.1);
     }
   });
 
   test('leaves the floor to the schedule where that is longer', () => {
-    expect(retryDelayMs({ attempts: 5, status: 404, retryAfterMs: undefined }, middle)).toBe(10 * minute);
+    expect(retryDelayMs({ attempts: 5, status: 404, retryAfterMs: undefined }, eventGrid, middle)).toBe(
+      10 * minute,
+    );
   });
 
   test('varies by a tenth both ways, so that what failed together does not return together', () => {
     const random = seededRandom(3);
     const bins = new Array<number>(21).fill(0);
     for (let i = 0; i < 10_000; i++) {
-      const delayMs = retryDelayMs({ attempts: 3, status: 500, retryAfterMs: undefined }, random);
+      const delayMs = retryDelayMs({ attempts: 3, status: 500, retryAfterMs: undefined }, eventGrid, random);
       expect(Math.abs(delayMs - minute)).toBeLessThanOrEqual(minute / 10);
       bins[Math.floor((delayMs - 54 * second) / 600)]!++;
     }
@@ -60,7 +65,10 @@ describe('the wait before the next attempt', () => {
     const random = seededRandom(5);
     let atFloor = 0;
     for (let i = 0; i < 1_000; i++)
-      if (retryDelayMs({ attempts: 1, status: 500, retryAfterMs: undefined }, random) === 10 * second)
+      if (
+        retryDelayMs({ attempts: 1, status: 500, retryAfterMs: undefined }, eventGrid, random) ===
+        10 * second
+      )
         atFloor++;
     expect(atFloor).toBeLessThan(10);
   });
@@ -71,8 +79,51 @@ describe('the wait before the next attempt', () => {
     ['longer than a day', 1, 100 * hour, 24 * hour],
   ])('heeds a wish that is %s', (_, attempts, retryAfterMs, expected) => {
     const failure = { attempts, status: 503, retryAfterMs };
-    expect(retryDelayMs(failure, middle)).toBe(expected);
-    expect(retryDelayMs(failure, () => 0)).toBeGreaterThanOrEqual(Math.min(retryAfterMs, 24 * hour));
+    expect(retryDelayMs(failure, eventGrid, middle)).toBe(expected);
+    expect(retryDelayMs(failure, eventGrid, () => 0)).toBeGreaterThanOrEqual(
+      Math.min(retryAfterMs, 24 * hour),
+    );
+  });
+});
+
+describe("a schedule of one's own", () => {
+  const list = { delaysInSeconds: [0.5, 2, 60] };
+  const growing = {
+    exponentialBackoff: { firstDelayInSeconds: 1, factor: 3, maxDelayInSeconds: 20, jitter: 0.5 },
+  };
+  const failure = { attempts: 1, status: 404, retryAfterMs: undefined };
+
+  test.each([
+    [1, 500],
+    [2, 2 * second],
+    [3, minute],
+    [4, minute],
+    [30, minute],
+  ])('has after attempt %i of a list %i ms, whatever the status', (attempts, expected) => {
+    expect(retryDelayMs({ ...failure, attempts }, list, middle)).toBe(expected);
+  });
+
+  test.each([
+    [1, second],
+    [2, 3 * second],
+    [3, 9 * second],
+    [4, 20 * second],
+    [30, 20 * second],
+  ])('that grows has after attempt %i %i ms', (attempts, expected) => {
+    expect(retryDelayMs({ ...failure, attempts }, growing, middle)).toBe(expected);
+  });
+
+  test("has the jitter that it names, and a list that of Event Grid's", () => {
+    expect(retryDelayMs(failure, growing, () => 0)).toBe(second / 2);
+    expect(retryDelayMs(failure, growing, () => 1)).toBe((3 * second) / 2);
+    expect(retryDelayMs(failure, list, () => 0)).toBe(450);
+    expect(retryDelayMs(failure, list, () => 1)).toBe(550);
+  });
+
+  test.each([list, growing])('heeds the wish of an endpoint', (policy) => {
+    const wish = { ...failure, retryAfterMs: 45 * second };
+    expect(retryDelayMs(wish, policy, middle)).toBe(45 * second);
+    expect(retryDelayMs(wish, policy, () => 0)).toBeGreaterThan(45 * second);
   });
 });
 

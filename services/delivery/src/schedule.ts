@@ -1,5 +1,5 @@
 /** When a failed delivery is tried again: pure functions of what happened and of a random number given. */
-import type { AttemptOutcome, Random } from '@gridpost/model';
+import type { AttemptOutcome, Random, RetryPolicy } from '@gridpost/model';
 
 const second = 1_000;
 const minute = 60 * second;
@@ -20,7 +20,7 @@ const gapsMs = [
 ];
 
 /** Share of the gap by which it may be shorter or longer, so that what failed together does not return together. */
-const jitter = 0.1;
+const usualJitter = 0.1;
 
 /** The least wait after a status (Event Grid, "Message delivery and retry"); `otherFloorMs` where it is not named, also without a response. */
 const floorsMs: ReadonlyMap<number, number> = new Map([
@@ -48,21 +48,50 @@ export interface Failure {
   readonly retryAfterMs: number | undefined;
 }
 
+/** What a schedule says about a failure. */
+interface Gap {
+  readonly gapMs: number;
+  /** The least wait, whatever the gap. */
+  readonly floorMs: number;
+  readonly jitter: number;
+}
+
 /**
  * Milliseconds until the next attempt: the schedule's gap, the status's floor or the endpoint's wish, whichever is the
- * longest, within 10% of it. Never less than the floor and the wish: what the jitter would take from those it adds.
+ * longest, within the schedule's jitter of it. Never less than the floor and the wish: what the jitter would take from
+ * those it adds. A policy's own schedule has no floors: whoever writes one knows the endpoint.
  */
 export function retryDelayMs(
-  { attempts, outcome, status, retryAfterMs = 0 }: Failure,
+  failure: Failure,
+  policy: Pick<RetryPolicy, 'delaysInSeconds' | 'exponentialBackoff'>,
   random: Random,
 ): number {
+  const { attempts, retryAfterMs = 0 } = failure;
+  const { gapMs, floorMs, jitter } = ownGap(attempts, policy) ?? eventGridGap(failure);
+  const leastMs = Math.max(floorMs, Math.min(retryAfterMs, retryAfterMsMax));
+  const delayMs = Math.max(gapMs, leastMs) * (1 - jitter + 2 * jitter * random());
+  return Math.round(delayMs < leastMs ? 2 * leastMs - delayMs : delayMs);
+}
+
+function eventGridGap({ attempts, outcome, status }: Failure): Gap {
   const ofStatusMs = status === undefined ? undefined : floorsMs.get(status);
   const floorMs =
     outcome === 'InvalidAzureFunctionDestination' ? invalidFunctionFloorMs : (ofStatusMs ?? otherFloorMs);
-  const leastMs = Math.max(floorMs, Math.min(retryAfterMs, retryAfterMsMax));
-  const gapMs = gapsMs[Math.min(attempts, gapsMs.length) - 1]!;
-  const delayMs = Math.max(gapMs, leastMs) * (1 - jitter + 2 * jitter * random());
-  return Math.round(delayMs < leastMs ? 2 * leastMs - delayMs : delayMs);
+  return { gapMs: gapsMs[Math.min(attempts, gapsMs.length) - 1]!, floorMs, jitter: usualJitter };
+}
+
+function ownGap(
+  attempts: number,
+  { delaysInSeconds, exponentialBackoff }: Pick<RetryPolicy, 'delaysInSeconds' | 'exponentialBackoff'>,
+): Gap | undefined {
+  if (delaysInSeconds) {
+    const seconds = delaysInSeconds[Math.min(attempts, delaysInSeconds.length) - 1]!;
+    return { gapMs: seconds * second, floorMs: 0, jitter: usualJitter };
+  }
+  if (!exponentialBackoff) return undefined;
+  const { firstDelayInSeconds, factor, maxDelayInSeconds, jitter } = exponentialBackoff;
+  const seconds = Math.min(firstDelayInSeconds * factor ** (attempts - 1), maxDelayInSeconds);
+  return { gapMs: seconds * second, floorMs: 0, jitter };
 }
 
 /**

@@ -139,9 +139,9 @@ export function deadLetterActionRoutes(context: Context): Route[] {
   return scopePaths.flatMap((scope): Route[] => {
     const path = `${scope}/eventsubscriptions/{name}/deadletters`;
     return [
-      { method: 'POST', path: `${path}:redrive`, handle: redrive },
-      { method: 'POST', path: `${path}:purge`, handle: purge },
-      { method: 'POST', path: `${path}/{id}:resend`, handle: resend, anyBody: true },
+      { method: 'POST', path: `${path}:redrive`, role: 'operator', handle: redrive },
+      { method: 'POST', path: `${path}:purge`, role: 'admin', handle: purge },
+      { method: 'POST', path: `${path}/{id}:resend`, role: 'operator', handle: resend, anyBody: true },
     ];
   });
 }

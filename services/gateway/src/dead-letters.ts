@@ -79,8 +79,8 @@ export function deadLetterRoutes({ store, paging }: Context): Route[] {
   return scopePaths.flatMap((scope): Route[] => {
     const path = `${scope}/eventsubscriptions/{name}/deadletters`;
     return [
-      { method: 'GET', path, handle: list },
-      { method: 'GET', path: `${path}/{id}`, handle: read },
+      { method: 'GET', path, role: 'reader', handle: list },
+      { method: 'GET', path: `${path}/{id}`, role: 'reader', handle: read },
     ];
   });
 }

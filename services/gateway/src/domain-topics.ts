@@ -149,10 +149,10 @@ export function domainTopicRoutes(context: Context): Route[] {
 
   const path = '/domains/{domain}/topics/{domainTopic}';
   return [
-    { method: 'GET', path: '/domains/{domain}/topics', handle: list },
-    { method: 'PUT', path, handle: put },
-    { method: 'GET', path, handle: get },
-    { method: 'DELETE', path, handle: remove },
+    { method: 'GET', path: '/domains/{domain}/topics', role: 'reader', handle: list },
+    { method: 'PUT', path, role: 'admin', handle: put },
+    { method: 'GET', path, role: 'reader', handle: get },
+    { method: 'DELETE', path, role: 'admin', handle: remove },
   ];
 }
 

@@ -79,11 +79,12 @@ export function filterRoutes({ store, clock, filterLimits }: Context): Route[] {
   }
 
   return [
-    { method: 'POST', path: '/filters:test', handle: test },
+    { method: 'POST', path: '/filters:test', role: 'reader', handle: test },
     ...scopePaths.map(
       (scope): Route => ({
         method: 'POST',
         path: `${scope}/eventsubscriptions/{name}:explain`,
+        role: 'reader',
         handle: explain,
       }),
     ),

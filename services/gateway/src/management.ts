@@ -74,9 +74,10 @@ export function createManagement(options: ManagementOptions): Express {
     const matched = (isArmPath(path) ? arm : app).route(expressPath(path));
     matched.all(async (req, res, next) => {
       Object.assign(notesOf(res), { route: path, parameters: req.params });
-      const { open, dataPlane } = routes[0]!;
-      notesOf(res).dataPlane = dataPlane ?? false;
-      if (!open) {
+      const { role } = routes[0]!;
+      const dataPlane = role === 'consumer';
+      notesOf(res).dataPlane = dataPlane;
+      if (role !== 'anyone') {
         if (dataPlane) await access.checkReceive(req.headers, topicOf(req, registry));
         else await access.checkManage(req.headers, topicOf(req, registry));
         if (req.method !== 'GET' && req.method !== 'HEAD') checkOrigin(req.headers);

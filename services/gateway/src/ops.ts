@@ -45,11 +45,11 @@ export function opsRoutes(options: OpsOptions): Route[] {
   }
 
   return [
-    { method: 'GET', path: '/metrics', handle: render, open: true },
-    { method: 'GET', path: '/livez', handle: alive, open: true },
-    { method: 'GET', path: '/readyz', handle: ready, open: true },
+    { method: 'GET', path: '/metrics', handle: render, role: 'anyone' },
+    { method: 'GET', path: '/livez', handle: alive, role: 'anyone' },
+    { method: 'GET', path: '/readyz', handle: ready, role: 'anyone' },
     // Kubernetes' older name for it.
-    { method: 'GET', path: '/healthz', handle: ready, open: true },
+    { method: 'GET', path: '/healthz', handle: ready, role: 'anyone' },
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What a management route is: data from which the Express application and the checks on the documentation are made. */
 import { domainScope, domainTopicScope, type Scope } from '@gridpost/model';
 import type { Request, Response } from 'express';
+import type { Need } from './caller.js';
 
 export interface Route {
   readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
@@ -8,12 +9,14 @@ export interface Route {
   readonly path: string;
   /** Answers, or rejects with a catalogue error. For PUT, PATCH and POST the body has been read into `req.body`. */
   readonly handle: (req: Request, res: Response) => Promise<void>;
-  /** Served without a credential; the same for all routes of a path. */
-  readonly open?: true;
+  /**
+   * What a caller needs: `reader` where it only looks, `operator` where it mends what runs, `admin` where it configures,
+   * deletes, or shows a secret. Routes of a consumer are refused in Event Grid's envelope. `consumer` and `anyone` are the
+   * same for all routes of a path.
+   */
+  readonly role: Need;
   /** What is sent along is not read, whatever it is. */
   readonly anyBody?: true;
-  /** For publishers and consumers: served with a key of the topic, and refused in Event Grid's envelope. */
-  readonly dataPlane?: true;
 }
 
 /** A path parameter, percent-decoded. */

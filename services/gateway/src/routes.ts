@@ -30,6 +30,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     {
       method: 'GET',
       path: '/openapi.json',
+      role: 'reader',
       async handle(_req, res) {
         res.json(document);
       },

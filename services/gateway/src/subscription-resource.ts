@@ -30,6 +30,7 @@ import {
 } from './destination-resource.js';
 import { handshakeView } from './endpoints/handshake-view.js';
 import { entityTag } from './preconditions.js';
+import { retryPolicyFaults, retryPolicyOf, type WrittenRetryPolicy } from './retry-policy.js';
 import { type Stored, systemDataOf } from './stored.js';
 import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
 
@@ -53,7 +54,7 @@ export interface WrittenFilters {
 interface Written extends WrittenFilters {
   readonly destination?: WrittenDestination;
   readonly deliveryConfiguration?: { readonly queue?: Optional<QueueProperties> | null } | null;
-  readonly retryPolicy?: Optional<SubscriptionProperties['retryPolicy']> | null;
+  readonly retryPolicy?: WrittenRetryPolicy | null;
   readonly eventDeliverySchema?: DeliverySchema | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
@@ -96,10 +97,7 @@ export function propertiesOf(body: unknown, now: number, allowed: Allowed): Writ
       ? { destination: destinationOf(destination) }
       : { queue: queueOf(deliveryConfiguration?.queue ?? {}) }),
     ...filtersOf(written),
-    retryPolicy: {
-      maxDeliveryAttempts: retryPolicy?.maxDeliveryAttempts ?? limits.deliveryAttempts.default,
-      eventTimeToLiveInMinutes: retryPolicy?.eventTimeToLiveInMinutes ?? limits.timeToLiveMinutes.default,
-    },
+    retryPolicy: retryPolicyOf(retryPolicy),
     eventDeliverySchema: written.eventDeliverySchema ?? defaultSchema,
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
@@ -127,6 +125,7 @@ function faultsOf(written: Written, at: string, now: number, rules: DestinationR
     faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
   } else if (destination) {
     faults.push(...destinationFaults(destination, `${at}/destination`, rules));
+    faults.push(...retryPolicyFaults(retryPolicy, `${at}/retryPolicy`));
     if (destination.properties.contentMode === 'binary' && eventDeliverySchema !== defaultSchema) {
       const message = `saw "binary", expected "structured": content modes are of CloudEvents, and eventDeliverySchema is ${eventDeliverySchema}`;
       faults.push({ pointer: `${at}/destination/properties/contentMode`, message });

@@ -171,6 +171,45 @@ const refusals: [object, string, string | RegExp][] = [
     '/retryPolicy/eventTimeToLiveInMinutes',
     `saw ${value}, expected a number from 1 to 1440`,
   ]),
+  ...[[], Array(31).fill(1)].map((value): [object, string, RegExp] => [
+    { destination: hook(), retryPolicy: { delaysInSeconds: value } },
+    '/retryPolicy/delaysInSeconds',
+    /expected at (least 1 item|most 30 items)/,
+  ]),
+  ...[0.09, 86_401].map((value): [object, string, string] => [
+    { destination: hook(), retryPolicy: { delaysInSeconds: [1, value] } },
+    '/retryPolicy/delaysInSeconds/1',
+    `saw ${value}, expected a number from 0.1 to 86400`,
+  ]),
+  ...(
+    [
+      ['firstDelayInSeconds', 0.09, '0.1 to 86400'],
+      ['firstDelayInSeconds', 86_401, '0.1 to 86400'],
+      ['factor', 0.9, '1 to 10'],
+      ['factor', 10.1, '1 to 10'],
+      ['maxDelayInSeconds', 0.09, '0.1 to 86400'],
+      ['maxDelayInSeconds', 86_401, '0.1 to 86400'],
+      ['jitter', -0.1, '0 to 0.5'],
+      ['jitter', 0.51, '0 to 0.5'],
+    ] as const
+  ).map(([name, value, range]): [object, string, string] => [
+    { destination: hook(), retryPolicy: { exponentialBackoff: { [name]: value } } },
+    `/retryPolicy/exponentialBackoff/${name}`,
+    `saw ${value}, expected a number from ${range}`,
+  ]),
+  [
+    {
+      destination: hook(),
+      retryPolicy: { exponentialBackoff: { firstDelayInSeconds: 60, maxDelayInSeconds: 59 } },
+    },
+    '/retryPolicy/exponentialBackoff/maxDelayInSeconds',
+    'saw 59, expected at least firstDelayInSeconds, which is 60',
+  ],
+  [
+    { destination: hook(), retryPolicy: { delaysInSeconds: [1], exponentialBackoff: {} } },
+    '/retryPolicy/exponentialBackoff',
+    'is there beside delaysInSeconds, expected one schedule',
+  ],
   [
     { destination: hook(), retryPolicy: { delay: 1 } },
     '/retryPolicy/delay',
@@ -260,6 +299,31 @@ test.each<[string, object]>([
   ['1 attempt', { destination: hook(), retryPolicy: { maxDeliveryAttempts: 1 } }],
   ['30 attempts', { destination: hook(), retryPolicy: { maxDeliveryAttempts: 30 } }],
   ['1 minute', { destination: hook(), retryPolicy: { eventTimeToLiveInMinutes: 1 } }],
+  ['a list of 30 delays', { destination: hook(), retryPolicy: { delaysInSeconds: Array(30).fill(86_400) } }],
+  ['a delay of 0.1', { destination: hook(), retryPolicy: { delaysInSeconds: [0.1] } }],
+  [
+    'the least backoff',
+    {
+      destination: hook(),
+      retryPolicy: {
+        exponentialBackoff: { firstDelayInSeconds: 0.1, factor: 1, maxDelayInSeconds: 0.1, jitter: 0 },
+      },
+    },
+  ],
+  [
+    'the greatest backoff',
+    {
+      destination: hook(),
+      retryPolicy: {
+        exponentialBackoff: {
+          firstDelayInSeconds: 86_400,
+          factor: 10,
+          maxDelayInSeconds: 86_400,
+          jitter: 0.5,
+        },
+      },
+    },
+  ],
   ['1440 minutes', { destination: hook(), retryPolicy: { eventTimeToLiveInMinutes: 1440 } }],
   [
     '1024 bytes',

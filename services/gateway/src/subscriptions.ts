@@ -181,12 +181,12 @@ export function subscriptionRoutes(context: Context): Route[] {
     const all = `${scope}/eventsubscriptions`;
     const one = `${all}/{name}`;
     return [
-      { method: 'GET', path: all, handle: list },
-      { method: 'PUT', path: one, handle: put },
-      { method: 'GET', path: one, handle: get },
-      { method: 'DELETE', path: one, handle: remove },
-      { method: 'POST', path: `${one}:getFullUrl`, handle: getFullUrl },
-      { method: 'POST', path: `${one}:getDeliveryAttributes`, handle: getDeliveryAttributes },
+      { method: 'GET', path: all, role: 'reader', handle: list },
+      { method: 'PUT', path: one, role: 'admin', handle: put },
+      { method: 'GET', path: one, role: 'reader', handle: get },
+      { method: 'DELETE', path: one, role: 'admin', handle: remove },
+      { method: 'POST', path: `${one}:getFullUrl`, role: 'admin', handle: getFullUrl },
+      { method: 'POST', path: `${one}:getDeliveryAttributes`, role: 'admin', handle: getDeliveryAttributes },
     ];
   });
 }

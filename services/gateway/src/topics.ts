@@ -134,11 +134,11 @@ export function topicRoutes(context: Context): Route[] {
   }
 
   return [scopePaths[0], scopePaths[1]].flatMap((one): Route[] => [
-    { method: 'GET', path: one.slice(0, one.lastIndexOf('/')), handle: list },
-    { method: 'PUT', path: one, handle: put },
-    { method: 'GET', path: one, handle: get },
-    { method: 'DELETE', path: one, handle: remove },
-    { method: 'GET', path: `${one}/keys`, handle: listKeys },
-    { method: 'POST', path: `${one}:regenerateKey`, handle: regenerateKey },
+    { method: 'GET', path: one.slice(0, one.lastIndexOf('/')), role: 'reader', handle: list },
+    { method: 'PUT', path: one, role: 'admin', handle: put },
+    { method: 'GET', path: one, role: 'reader', handle: get },
+    { method: 'DELETE', path: one, role: 'admin', handle: remove },
+    { method: 'GET', path: `${one}/keys`, role: 'admin', handle: listKeys },
+    { method: 'POST', path: `${one}:regenerateKey`, role: 'admin', handle: regenerateKey },
   ]);
 }

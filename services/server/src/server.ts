@@ -14,7 +14,7 @@ import { CertificateFiles } from './certificate-files.js';
 import { type Configuration, isOpen } from './config/configuration.js';
 import { measuredStore } from './measured-store.js';
 import { limitsOf, openStore } from './open-store.js';
-import { rootKeyOf } from './root-key.js';
+import { sealStore } from './sealing/sealed-store.js';
 
 /** How often a process looks for changes that others made, beside what its appends and reads tell it. */
 const refreshEveryMs = 1_000;
@@ -40,20 +40,20 @@ export async function startServer(configuration: Configuration, version: string,
   const metrics = new Metrics(version);
   const certificate = certificateFilesOf(configuration, log);
   const tls = await certificate?.read();
-  const store = measuredStore(await openStore(configuration), metrics);
+  const opened = measuredStore(await openStore(configuration), metrics);
   try {
     return await compose();
   } catch (error) {
-    await store.close();
+    await opened.close();
     throw error;
   }
 
   async function compose(): Promise<Server> {
     const has = (role: Configuration['roles'][number]): boolean => configuration.roles.includes(role);
+    const { store, rootKey, reseal } = await sealStore(opened, configuration, log);
     metrics.partitions.with().set(store.info.partitions);
     const registry = new Registry(store, clock);
     await registry.refresh();
-    const rootKey = await rootKeyOf(store, configuration.rootKey);
     const refresh = (): void => {
       registry
         .refresh()
@@ -160,10 +160,12 @@ export async function startServer(configuration: Configuration, version: string,
     delivery?.start();
 
     let stopping: Promise<{ cut: number }> | undefined;
+    const resealing = reseal(() => stopping !== undefined);
     const stop = async (): Promise<{ cut: number }> => {
       await gateway.drain();
       const drained = await halt(configuration.drainSeconds * 1_000);
       await gateway.close();
+      await resealing;
       await store.close();
       return drained;
     };

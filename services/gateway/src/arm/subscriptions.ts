@@ -65,18 +65,20 @@ export function armSubscriptionRoutes(context: Context, native: NativeRoutes): R
       const allPath = groupPath + provider + scope + forms[form];
       const path = `${allPath}/{name}`;
       return [
-        { method: 'GET', path: allPath, handle: listed(native, all, view(form)) },
-        { method: 'PUT', path, handle: put(one, form) },
-        { method: 'GET', path, handle: asked(native, 'GET', one, view(form)) },
-        { method: 'PATCH', path, handle: patch(one, form) },
-        { method: 'DELETE', path, handle: removal(native, one) },
+        { method: 'GET', path: allPath, role: 'reader', handle: listed(native, all, view(form)) },
+        { method: 'PUT', path, role: 'admin', handle: put(one, form) },
+        { method: 'GET', path, role: 'reader', handle: asked(native, 'GET', one, view(form)) },
+        { method: 'PATCH', path, role: 'admin', handle: patch(one, form) },
+        { method: 'DELETE', path, role: 'admin', handle: removal(native, one) },
         {
           method: 'POST',
+          role: 'admin',
           path: `${path}/getFullUrl`,
           handle: asked(native, 'POST', `${one}:getFullUrl`, asItIs),
         },
         {
           method: 'POST',
+          role: 'admin',
           path: `${path}/getDeliveryAttributes`,
           handle: asked(native, 'POST', `${one}:getDeliveryAttributes`, asItIs),
         },

@@ -56,14 +56,19 @@ export function armTopicRoutes(context: Context, native: NativeRoutes): Route[] 
     const list = listed(native, all, topicView);
     const path = groupPath + provider + one;
     return [
-      { method: 'GET', path: groupPath + provider + all, handle: list },
-      { method: 'GET', path: subscriptionOnlyPath + provider + all, handle: list },
-      { method: 'PUT', path, handle: put(one) },
-      { method: 'GET', path, handle: asked(native, 'GET', one, topicView) },
-      { method: 'PATCH', path, handle: patch(one) },
-      { method: 'DELETE', path, handle: removal(native, one) },
-      { method: 'POST', path: `${path}/listKeys`, handle: asked(native, 'GET', `${one}/keys`, asItIs) },
-      { method: 'POST', path: `${path}/regenerateKey`, handle: regenerateKey(one) },
+      { method: 'GET', path: groupPath + provider + all, role: 'reader', handle: list },
+      { method: 'GET', path: subscriptionOnlyPath + provider + all, role: 'reader', handle: list },
+      { method: 'PUT', path, role: 'admin', handle: put(one) },
+      { method: 'GET', path, role: 'reader', handle: asked(native, 'GET', one, topicView) },
+      { method: 'PATCH', path, role: 'admin', handle: patch(one) },
+      { method: 'DELETE', path, role: 'admin', handle: removal(native, one) },
+      {
+        method: 'POST',
+        path: `${path}/listKeys`,
+        role: 'admin',
+        handle: asked(native, 'GET', `${one}/keys`, asItIs),
+      },
+      { method: 'POST', path: `${path}/regenerateKey`, role: 'admin', handle: regenerateKey(one) },
     ];
   });
 }
@@ -81,9 +86,14 @@ export function armDomainTopicRoutes(native: NativeRoutes): Route[] {
 
   const path = groupPath + provider + one;
   return [
-    { method: 'GET', path: groupPath + provider + all, handle: listed(native, all, domainTopicView) },
-    { method: 'PUT', path, handle: put },
-    { method: 'GET', path, handle: asked(native, 'GET', one, domainTopicView) },
-    { method: 'DELETE', path, handle: removal(native, one) },
+    {
+      method: 'GET',
+      path: groupPath + provider + all,
+      role: 'reader',
+      handle: listed(native, all, domainTopicView),
+    },
+    { method: 'PUT', path, role: 'admin', handle: put },
+    { method: 'GET', path, role: 'reader', handle: asked(native, 'GET', one, domainTopicView) },
+    { method: 'DELETE', path, role: 'admin', handle: removal(native, one) },
   ];
 }

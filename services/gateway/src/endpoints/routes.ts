@@ -59,13 +59,14 @@ export function handshakeRoutes(context: Context): Route[] {
   }
 
   return [
-    { method: 'GET', path: validatePath, handle: validate, open: true },
-    { method: 'POST', path: validatePath, handle: validate, open: true, anyBody: true },
+    { method: 'GET', path: validatePath, handle: validate, role: 'anyone' },
+    { method: 'POST', path: validatePath, handle: validate, role: 'anyone', anyBody: true },
     ...scopePaths.map(
       (scope): Route => ({
         method: 'POST',
         path: `${scope}/eventsubscriptions/{name}:revalidate`,
         handle: revalidate,
+        role: 'operator',
       }),
     ),
   ];

@@ -47,8 +47,8 @@ export function jobRoutes({ store, clock, paging }: Context): Route[] {
   }
 
   return [
-    { method: 'GET', path: '/jobs', handle: list },
-    { method: 'GET', path: '/jobs/{id}', handle: read },
-    { method: 'POST', path: '/jobs/{id}:cancel', handle: cancel },
+    { method: 'GET', path: '/jobs', role: 'reader', handle: list },
+    { method: 'GET', path: '/jobs/{id}', role: 'reader', handle: read },
+    { method: 'POST', path: '/jobs/{id}:cancel', role: 'operator', handle: cancel },
   ];
 }

@@ -101,7 +101,7 @@ export function pullRoutes(context: Context): Route[] {
     const one = `${scope}/eventsubscriptions/{name}`;
     const post = (name: string, handle: Route['handle']): Route => ({
       ...{ method: 'POST', path: `${one}:${name}`, handle },
-      dataPlane: true,
+      role: 'consumer',
     });
     return [
       post('receive', receive),

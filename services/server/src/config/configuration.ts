@@ -22,6 +22,7 @@ export interface Configuration {
   readonly durability: Durability;
   readonly adminKey?: string;
   readonly rootKey?: string;
+  readonly secretsKey?: readonly string[];
   readonly oidcIssuer?: string;
   readonly oidcAudience?: string;
   readonly publicUrl?: string;

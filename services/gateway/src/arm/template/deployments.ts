@@ -90,6 +90,7 @@ export function deploymentRoutes(context: Context, native: NativeRoutes): Route[
   return [
     {
       method: 'PUT',
+      role: 'admin',
       path: `${groupPath}/providers/Microsoft.Resources/deployments/{deployment}`,
       handle: put,
     },
