@@ -62,6 +62,9 @@ export const responseBytesMax = 65_536;
 /** Retention of a topic's history, in days: 0 keeps none. Event Grid namespaces allow up to 7. */
 export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 
+/** Bytes of a topic's history, where it is bounded by bytes at all. */
+export const retentionBytes = { min: 65_536, max: 2 ** 50 } as const;
+
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
 export const subscriptionsPerTopicMax = 100_000;
 

@@ -31,6 +31,11 @@ export interface TopicProperties {
   readonly disableLocalAuth: boolean;
   /** Days for which settled events are kept in the topic's history, 0 for none. */
   readonly eventRetentionInDays: number;
+  /**
+   * Bytes of events that the history keeps at most, over all partitions; the oldest go first, looked at every ten seconds.
+   * Absent: no bound but age.
+   */
+  readonly eventRetentionInBytes?: number;
 }
 
 /** What a domain adds to a topic. */

@@ -49,6 +49,9 @@ export function writtenTopic(
       ...(inputSchemaMapping == null ? {} : { inputSchemaMapping }),
       disableLocalAuth: properties.disableLocalAuth ?? false,
       eventRetentionInDays: properties.eventRetentionInDays ?? limits.retentionDays.default,
+      ...(properties.eventRetentionInBytes == null
+        ? {}
+        : { eventRetentionInBytes: properties.eventRetentionInBytes }),
     },
     ...(isDomain
       ? {

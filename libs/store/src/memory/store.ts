@@ -17,8 +17,10 @@ import type {
   DeadLetterPage,
   DueAsk,
   DueResult,
+  HistoryBounds,
   HistoryOrder,
   HistoryPage,
+  HistoryStart,
   LeaseOutcome,
   PartitionUsage,
   PendingEvent,
@@ -216,11 +218,11 @@ export class MemoryStore implements Store {
   async history(
     partition: number,
     topic: Incarnation,
-    after: string | undefined,
+    start: HistoryStart | undefined,
     max: number,
     order?: HistoryOrder,
   ): Promise<HistoryPage> {
-    return this.#partition(partition).history(topic, after, max, order);
+    return this.#partition(partition).history(topic, start, max, order);
   }
 
   async histories(partition: number): Promise<Incarnation[]> {
@@ -230,10 +232,10 @@ export class MemoryStore implements Store {
   async trimHistory(
     partition: number,
     topic: Incarnation,
-    olderThanMs: number,
+    bounds: HistoryBounds,
     max: number,
   ): Promise<number> {
-    return this.#partition(partition).trimHistory(topic, olderThanMs, max);
+    return this.#partition(partition).trimHistory(topic, bounds, max);
   }
 
   #announce(partition: number, subscriptions: ReadonlySet<Incarnation>): void {
