@@ -188,6 +188,11 @@ interface CommonProperties {
   readonly labels: readonly string[];
   /** ISO 8601 instant after which the subscription removes itself. */
   readonly expirationTimeUtc?: string;
+  /**
+   * ISO 8601 instant in the past from which on a new subscription got what its topic's history had for it. Of no meaning
+   * later.
+   */
+  readonly startFrom?: string;
   /** `false` drops exhausted deliveries (counted) instead of keeping them. Default true. */
   readonly deadLettering: boolean;
   /** Where dead letters are written, after which they are not kept here any longer. Absent: they are kept. */

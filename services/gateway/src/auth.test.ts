@@ -58,6 +58,7 @@ const subscriptionCalls = (scope: string): RouteCall[] => {
     ['GET', `${one}/deadletters/MC4xLjA`, undefined, 404],
     ['POST', `${one}/deadletters:redrive`, {}, 202],
     ['POST', `${one}/deadletters:purge`, {}, 202],
+    ['POST', `${one}:replay`, {}, 400],
     ['POST', `${one}/deadletters/MC4xLjA:resend`, undefined, 404],
     ['POST', `${one}:explain`, { event: eventOf() }, 200],
     ['POST', `${one}:revalidate`, undefined, 202],

@@ -110,7 +110,7 @@ test('every example is valid', () => {
 test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
-    ...['purge.json'],
+    ...['purge.json', 'replay.json'],
     ...['filters-test.json', 'lock-tokens.json', 'deployment.json'],
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
@@ -197,6 +197,8 @@ test('what is answered is what the document says', async () => {
     ['POST', `${subscription}/deadletters:redrive`, { ids: [] }],
     ['POST', `${subscription}/deadletters:purge`, { reason: 'Rejected' }],
     ['POST', `${subscription}/deadletters/nothing:resend`],
+    ['POST', `${subscription}:replay`, { from: '2020-01-01T00:00:00Z', dryRun: true }],
+    ['POST', `${subscription}:replay`, { from: '2020-01-01T00:00:00Z' }],
     ['GET', '/jobs'],
     ['GET', '/jobs/nothing'],
     ['POST', '/jobs/nothing:cancel'],

@@ -5,6 +5,7 @@ import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
 import { handshakeRoutes } from './endpoints/routes.js';
 import { filterRoutes } from './filters.js';
+import { replayRoutes } from './jobs/replay.js';
 import { jobRoutes } from './jobs/routes.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
@@ -25,6 +26,7 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
     ...deadLetterActionRoutes(context),
+    ...replayRoutes(context),
     ...jobRoutes(context),
     ...filterRoutes(context),
     {

@@ -19,6 +19,7 @@ import { checkDeliverySchema } from './delivery-schema.js';
 import { DomainTopics } from './domain-topics.js';
 import { provisionedBy } from './endpoints/provisioning.js';
 import { checkedFilter } from './filters.js';
+import { checkStart, startInThePast } from './jobs/replay.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
@@ -74,7 +75,8 @@ export function subscriptionRoutes(context: Context): Route[] {
     checkDeliverySchema(properties, at, topic.value.properties.inputSchema);
     const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
-    if (!before) await checkRoom(holder);
+    if (before) checkStart(properties, at, before.value);
+    else await checkRoom(holder);
     const requires =
       domainTopic === undefined
         ? { path: topicPath(holder), etag: topic.etag }
@@ -93,12 +95,15 @@ export function subscriptionRoutes(context: Context): Route[] {
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
     };
+    const takeBack = before ? undefined : await startInThePast(context, topic.value, value, at);
     const result = await resources.put(subscriptionPath(scope, name), value, {
       ...ifUnchanged(before),
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
       requires,
     });
-    return 'etag' in result ? { before: before?.value, after: { etag: result.etag, value } } : undefined;
+    if ('etag' in result) return { before: before?.value, after: { etag: result.etag, value } };
+    await takeBack?.();
+    return undefined;
   }
 
   /** Gateways that create at the same moment may pass the bound by one subscription each. */

@@ -8,6 +8,7 @@ import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import { Outage } from '../outage.js';
+import { turn } from '../turn.js';
 import type { JobRecord } from './record.js';
 import { takeStep } from './steps.js';
 
@@ -26,6 +27,8 @@ export interface RunOptions {
 /** Events of one step: about a second's worth, within what a store does in one call without holding up others. */
 const stepMin = 10;
 const stepMax = 250;
+/** What is looked at in a second, also where little of it is the job's: the worker has other things to do. */
+const lookedAtPerSecond = 20_000;
 /** Entries of the log from which on a job adds none: the worker has enough to do. */
 const logEntriesMax = 1_000;
 /** Progress is written at most so often, and that a worker lives at least so often. */
@@ -41,6 +44,8 @@ export class JobRun {
   readonly #outage: Outage;
   /** `clock.elapsed()` from which on the rate allows the next step. */
   #allowedAt: number;
+  /** The obstacle that was written last. */
+  #told: string | undefined;
   #stopped = false;
   #giveBack = true;
   #wake: (() => void) | undefined;
@@ -94,10 +99,14 @@ export class JobRun {
       }
       this.#record.note({ waitingFor: obstacle });
       if (obstacle === undefined) await this.#step();
+      // A store in this process answers without anybody else getting a turn.
+      await turn();
       this.#outage.over();
-      const { age } = this.#record;
-      if (age >= (obstacle === undefined ? writeEveryMs : renewEveryMs) && !(await this.#record.write()))
-        return false;
+      const news = obstacle === undefined || obstacle !== this.#told;
+      if (this.#record.age >= (news ? writeEveryMs : renewEveryMs)) {
+        if (!(await this.#record.write())) return false;
+        this.#told = obstacle;
+      }
       waitMs = obstacle === undefined ? this.#allowedAt - clock.elapsed() : lookAgainMs;
     } catch (error) {
       if (!isPassing(error)) {
@@ -111,18 +120,20 @@ export class JobRun {
   }
 
   async #step(): Promise<void> {
-    const { store, clock, metrics, onDue } = this.#options;
+    const { store, registry, clock, metrics, onDue } = this.#options;
     const { job } = this.#record;
     const { ratePerSecond, progress, task } = job;
     const max = Math.min(stepMax, Math.max(stepMin, ratePerSecond));
-    const { done, failed, ...position } = await takeStep(store, job, max);
+    const { done, failed, lookedAt, ...position } = await takeStep({ store, registry }, job, max);
     this.#record.note({
       progress: { ...position, done: progress.done + done, failed: progress.failed + failed },
     });
     metrics.jobEvents.with(task.kind).add(done);
     if (done > 0) onDue(progress.partition);
     // What was not used of the rate while the job had to wait is not made up for.
-    this.#allowedAt = Math.max(this.#allowedAt, clock.elapsed() - 1_000) + (done * 1_000) / ratePerSecond;
+    this.#allowedAt =
+      Math.max(this.#allowedAt, clock.elapsed() - 1_000) +
+      1_000 * Math.max(done / ratePerSecond, lookedAt / lookedAtPerSecond);
   }
 
   /** Why the next step has to wait, if it has to. */
@@ -136,7 +147,8 @@ export class JobRun {
     if (!receiver) return gone;
     if (!isProven(receiver)) return 'the endpoint has not agreed to get events';
     if (receiver.status.state === 'Disabled') return 'the subscription is disabled';
-    const { subscriptions, logEntries } = await store.usage(progress.partition);
+    const { subscriptions, logEntries, now } = await store.usage(progress.partition);
+    if (task.kind === 'replay' && now < task.to) return 'its range of time is not over';
     if (logEntries > logEntriesMax) return 'the log is long: what was published comes first';
     const usage = subscriptions.find((each) => each.subscription === incarnation);
     if (usage && usage.deferredBytes > backlogBytesMax)

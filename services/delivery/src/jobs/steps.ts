@@ -13,15 +13,28 @@ import {
   type JobTask,
   originalOf,
 } from '@gridpost/model';
-import type { DeadLetter, DeadLetterPage, Store } from '@gridpost/store';
+import { filtersOf, type Registry } from '@gridpost/registry';
+import { compileFilter } from '@gridpost/routing';
+import type { DeadLetter, DeadLetterPage, HistoryPage, Store } from '@gridpost/store';
 
 /** What a step came to: the counts are its own. */
-export type Step = JobProgress;
+export interface Step extends JobProgress {
+  /** Dead letters or events read, handled or not. */
+  readonly lookedAt: number;
+}
 
 type TaskOf<K extends JobTask['kind']> = Extract<JobTask, { readonly kind: K }>;
 
-/** Handles at most `max` dead letters or events. Rejects as the store does; repeating it is harmless. */
-export function takeStep(store: Store, job: Job, max: number): Promise<Step> {
+export interface Around {
+  readonly store: Store;
+  readonly registry: Registry;
+}
+
+/**
+ * Looks at no more than `max` dead letters or events, and handles those that are the job's. Its subscription exists.
+ * Rejects as the store does; repeating it is harmless.
+ */
+export function takeStep({ store, registry }: Around, job: Job, max: number): Promise<Step> {
   const { task } = job;
   switch (task.kind) {
     case 'redrive':
@@ -29,21 +42,21 @@ export function takeStep(store: Store, job: Job, max: number): Promise<Step> {
     case 'purge':
       return purge(store, job, task, max);
     case 'replay':
-      throw new Error('replay is not built yet');
+      return replay(store, registry, job, task, max);
   }
 }
 
 async function redrive(store: Store, job: Job, task: TaskOf<'redrive'>, max: number): Promise<Step> {
   const { partition } = job.progress;
   const { incarnation } = job.subscription;
-  const { letters, next } = await selected(store, job, task.letters, max);
-  if (letters.length === 0) return { done: 0, failed: 0, ...next };
+  const { letters, ...rest } = await selected(store, job, task.letters, max);
+  if (letters.length === 0) return { done: 0, failed: 0, ...rest };
   const places = letters.map(({ place }) => place);
   // To its own subscription a dead letter goes back in one step of the store: it is the same delivery.
   const done = task.target
     ? await sendOn(store, job, letters, task.target.incarnation)
     : await store.redrive(partition, incarnation, { places });
-  return { done, failed: letters.length - done, ...next };
+  return { done, failed: letters.length - done, ...rest };
 }
 
 /** They are let go once they are durable for the other subscription: at least once, never lost. */
@@ -64,19 +77,43 @@ async function sendOn(
 }
 
 async function purge(store: Store, job: Job, task: TaskOf<'purge'>, max: number): Promise<Step> {
-  const { letters, next } = await selected(store, job, task.letters, max);
+  const { letters, ...rest } = await selected(store, job, task.letters, max);
   const done =
     letters.length === 0
       ? 0
       : await store.letGo(job.progress.partition, job.subscription.incarnation, letters);
-  return { done, failed: letters.length - done, ...next };
+  return { done, failed: letters.length - done, ...rest };
 }
 
-type Position = Pick<JobProgress, 'partition' | 'after'>;
+/** What passes the subscription's filter as it is now. Under its first place, and into no history once more. */
+async function replay(
+  store: Store,
+  registry: Registry,
+  { id, progress: { partition, after }, subscription }: Job,
+  { from, to }: TaskOf<'replay'>,
+  max: number,
+): Promise<Step> {
+  const { incarnation: only } = subscription;
+  const receiver = registry.subscription(only)!.subscription;
+  const topic = receiver.topicIncarnation;
+  const filter = compileFilter(filtersOf(receiver));
+  const page: HistoryPage = await store.history(partition, topic, after ?? { acceptedAt: from }, max);
+  const pending = page.events.flatMap(({ place, acceptedAt, frame }) => {
+    const event = new Event(frame);
+    if (acceptedAt < from || acceptedAt >= to || !filter.holds(event)) return [];
+    const original = originalOf(event, place, acceptedAt);
+    return [{ topic, frame: directed(event, { only, job: id, original }).frame }];
+  });
+  if (pending.length > 0) await store.append(partition, pending);
+  const over = page.next === undefined || page.events.at(-1)!.acceptedAt >= to;
+  return {
+    ...{ done: pending.length, failed: 0, lookedAt: page.events.length },
+    ...(over ? { partition: partition + 1 } : { partition, after: page.next! }),
+  };
+}
 
-interface Selected {
+interface Selected extends Pick<Step, 'partition' | 'after' | 'lookedAt'> {
   readonly letters: readonly DeadLetter[];
-  readonly next: Position;
 }
 
 async function selected(
@@ -91,5 +128,8 @@ async function selected(
   // The oldest come first: what was given up since the job was made is behind all it is about.
   const past = (deadLetters.at(-1)?.deadLetteredAt ?? 0) >= (selection.to ?? Number.POSITIVE_INFINITY);
   const over = next === undefined || past;
-  return { letters, next: over ? { partition: partition + 1 } : { partition, after: next } };
+  const lookedAt = deadLetters.length;
+  return over
+    ? { letters, lookedAt, partition: partition + 1 }
+    : { letters, lookedAt, partition, after: next };
 }
