@@ -7,6 +7,9 @@ import type { Resources } from '@gridpost/store';
 
 /** A worker that has written nothing for so long is taken for dead. */
 const claimMs = 15_000;
+/** What is new is written at most so often, and that a worker lives at least so often. */
+const writeEveryMs = 1_000;
+const renewEveryMs = 5_000;
 
 export class JobRecord {
   readonly #resources: Resources;
@@ -15,6 +18,8 @@ export class JobRecord {
   #job: Job;
   #etag: string;
   #writtenAt: number;
+  /** Something was noted since the last write. */
+  #news = false;
 
   private constructor(resources: Resources, clock: Clock, worker: string, job: Job, etag: string) {
     this.#resources = resources;
@@ -48,13 +53,14 @@ export class JobRecord {
     return this.#job;
   }
 
-  /** Milliseconds since the last write. */
-  get age(): number {
-    return this.#clock.elapsed() - this.#writtenAt;
+  /** Whether it is time to write it. */
+  get isDue(): boolean {
+    return this.#clock.elapsed() - this.#writtenAt >= (this.#news ? writeEveryMs : renewEveryMs);
   }
 
   /** Changes the job in memory; the next write takes it along. */
   note(change: Pick<Job, 'progress'> | { readonly waitingFor: string | undefined }): void {
+    if ('progress' in change || change.waitingFor !== this.#job.waitingFor) this.#news = true;
     this.#job = { ...this.#job, ...change } as Job;
   }
 
@@ -101,5 +107,6 @@ export class JobRecord {
     this.#job = job;
     this.#etag = etag;
     this.#writtenAt = this.#clock.elapsed();
+    this.#news = false;
   }
 }

@@ -31,9 +31,6 @@ const stepMax = 250;
 const lookedAtPerSecond = 20_000;
 /** Entries of the log from which on a job adds none: the worker has enough to do. */
 const logEntriesMax = 1_000;
-/** Progress is written at most so often, and that a worker lives at least so often. */
-const writeEveryMs = 1_000;
-const renewEveryMs = 5_000;
 const lookAgainMs = 1_000;
 
 const gone = Symbol('gone');
@@ -44,8 +41,6 @@ export class JobRun {
   readonly #outage: Outage;
   /** `clock.elapsed()` from which on the rate allows the next step. */
   #allowedAt: number;
-  /** The obstacle that was written last. */
-  #told: string | undefined;
   #stopped = false;
   #giveBack = true;
   #wake: (() => void) | undefined;
@@ -102,11 +97,7 @@ export class JobRun {
       // A store in this process answers without anybody else getting a turn.
       await turn();
       this.#outage.over();
-      const news = obstacle === undefined || obstacle !== this.#told;
-      if (this.#record.age >= (news ? writeEveryMs : renewEveryMs)) {
-        if (!(await this.#record.write())) return false;
-        this.#told = obstacle;
-      }
+      if (this.#record.isDue && !(await this.#record.write())) return false;
       waitMs = obstacle === undefined ? this.#allowedAt - clock.elapsed() : lookAgainMs;
     } catch (error) {
       if (!isPassing(error)) {
@@ -168,7 +159,7 @@ export class JobRun {
           resolve();
         };
       });
-      if (this.#record.age < lookAgainMs || this.#outage.lasts || this.#stopped) continue;
+      if (!this.#record.isDue || this.#outage.lasts || this.#stopped) continue;
       if (!(await this.#tryWrite())) return false;
     }
     return true;
