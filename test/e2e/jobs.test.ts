@@ -1,6 +1,6 @@
 /** What is done with many dead letters, and with what a topic has kept: jobs, their rate, their end, and whom they outlive. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Api, eventOf, expectStatus, subscriptionPath } from '../support/api.js';
+import { type Api, eventOf, expectStatus, subscriptionPath } from '../support/api.js';
 import { type Deployment, describeTopologies, metricOf } from '../support/deployment.js';
 import { startServer } from '../support/server.js';
 import { type Behaviour, type Receipt, type Sink, startSink } from '../support/sink.js';

@@ -29,7 +29,7 @@ describeTopologies('receiving', (topology) => {
     await api.putTopic(topic);
     const body = { properties: { deliveryConfiguration: { deliveryMode: 'Queue' } } };
     expectStatus(await api.send('PUT', subscriptionPath(topic, 'queue'), body), 201);
-    const keys = (await api.send('GET', `/topics/${topic}/keys`)).json<{ key1: string }>();
+    const keys = (await api.send('GET', `${subscriptionPath(topic, 'queue')}/keys`)).json<{ key1: string }>();
     const consumer = (): EventGridReceiverClient =>
       new EventGridReceiverClient(api.url, new AzureKeyCredential(keys.key1) as never, topic, 'queue', {
         allowInsecureConnection: true,

@@ -87,6 +87,7 @@ export const catalogue = {
   },
   HandshakeNotFound: { status: 404, title: 'The validation address is not valid', retryable: false },
   SubscriptionNotFound: { status: 404, title: 'The subscription does not exist', retryable: false },
+  KeyNotFound: { status: 404, title: 'The key does not exist', retryable: false },
   DeadLetterNotFound: { status: 404, title: 'The dead letter does not exist', retryable: false },
   JobNotFound: { status: 404, title: 'The job does not exist', retryable: false },
   MethodNotAllowed: {

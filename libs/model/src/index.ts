@@ -14,6 +14,7 @@ export * from './json-pointer.js';
 export * from './json-value.js';
 export * as limits from './limits.js';
 export * from './log.js';
+export * from './management-key.js';
 export * from './names.js';
 export * from './outcome.js';
 export * from './place.js';

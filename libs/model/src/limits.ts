@@ -68,6 +68,9 @@ export const retentionBytes = { min: 65_536, max: 2 ** 50 } as const;
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
 export const subscriptionsPerTopicMax = 100_000;
 
+/** Named keys of the management API. */
+export const managementKeysMax = 200;
+
 /** Topics and domains of one deployment. */
 export const topicsMax = 10_000;
 

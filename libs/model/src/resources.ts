@@ -215,6 +215,8 @@ export interface Subscription {
   readonly incarnation: Incarnation;
   readonly properties: SubscriptionProperties;
   readonly status: SubscriptionState;
+  /** Of its own access keys, with which its events are received, as a topic's are. Absent: the first of each. */
+  readonly keys?: Readonly<Record<KeyName, number>>;
   /** Absent where events are received, and from what was written before endpoints were asked. */
   readonly provisioning?: Provisioning;
   readonly createdAt: number;

@@ -1,5 +1,6 @@
 /**
- * The process's copy of the configuration: every topic with its routing index, current as of a known version.
+ * The process's copy of the configuration: every topic with its routing index, and the keys of the management API,
+ * current as of a known version.
  *
  * Changes come from the store's change log, whoever made them. `refresh` fetches what is new; `confirm` notes that a
  * partition's version key was read and holds nothing newer. A worker asks `confirmedAt` before it starts an attempt:
@@ -11,6 +12,9 @@ import {
   type FilterEntry,
   holderOf,
   type Incarnation,
+  jobsPrefix,
+  type ManagementKey,
+  managementKeyPath,
   type Scope,
   type Subscription,
   type SubscriptionProperties,
@@ -43,6 +47,11 @@ export interface RegisteredTopic {
   readonly index: RoutingIndex<RegisteredSubscription>;
 }
 
+export interface RegisteredKey {
+  readonly key: ManagementKey;
+  readonly etag: string;
+}
+
 interface OwnTopic extends RegisteredTopic {
   topic: Topic;
   etag: string;
@@ -54,12 +63,16 @@ interface OwnTopic extends RegisteredTopic {
 const resourceShape =
   /^(?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?$/;
 
+const keys = managementKeyPath('');
+
 export class Registry {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #topics = new Map<string, OwnTopic>();
   readonly #topicsById = new Map<Incarnation, OwnTopic>();
   readonly #subscriptions = new Map<Incarnation, RegisteredSubscription>();
+  /** By path. */
+  readonly #keys = new Map<string, RegisteredKey>();
   readonly #watchers = new Set<() => void>();
   #version = 0;
   #confirmedAt = Number.NEGATIVE_INFINITY;
@@ -106,6 +119,15 @@ export class Registry {
   /** All of them, in no particular order. */
   subscriptions(): Iterable<RegisteredSubscription> {
     return this.#subscriptions.values();
+  }
+
+  /** A key of the management API by its name. */
+  key(name: string): RegisteredKey | undefined {
+    return this.#keys.get(managementKeyPath(name));
+  }
+
+  keys(): Iterable<RegisteredKey> {
+    return this.#keys.values();
   }
 
   /** Calls after each refresh that changed something; returns how to stop. */
@@ -159,13 +181,14 @@ export class Registry {
     const ordered = [...found.values()].sort((a, b) => a.path.length - b.path.length);
     for (const document of ordered) this.#put(document);
     // Jobs are documents as well, and written all the time while they run.
-    const changed = !complete || changedPaths.some((path) => shapeOf(path) !== undefined);
+    const changed = !complete || changedPaths.some((path) => !path.startsWith(jobsPrefix));
     this.#version = version;
     if (asOf > this.#confirmedAt) this.#confirmedAt = asOf;
     if (changed) for (const call of this.#watchers) call();
   }
 
   *#paths(): Generator<string> {
+    yield* [...this.#keys.keys()];
     for (const { topic, subscriptions, domainTopics } of [...this.#topics.values()]) {
       yield* [...subscriptions.keys()];
       for (const name of [...domainTopics.keys()]) yield `${topicPath(topic.name)}/topics/${name}`;
@@ -175,6 +198,7 @@ export class Registry {
 
   #put(document: ResourceDocument): void {
     const { path, etag, value } = document;
+    if (path.startsWith(keys)) this.#keys.set(path, { key: value as ManagementKey, etag });
     const shape = shapeOf(path);
     if (!shape) return;
     if (shape.subscription) {
@@ -218,6 +242,7 @@ export class Registry {
   }
 
   #remove(path: string): void {
+    this.#keys.delete(path);
     const shape = shapeOf(path);
     const topic = shape && this.#topics.get(shape.holder);
     if (!topic) return;

@@ -1,23 +1,35 @@
 /**
- * Who may do what. The admin key may do everything; a topic's keys, and signatures made with them, may publish to that
- * topic, and a token of the OIDC issuer to every topic. Without an admin key the gateway runs open
- * (docs/architecture.md): a credential is then optional, but a wrong one is still refused, so that a mistaken client
- * finds out on the laptop and not in production.
+ * Who a request is from: which of the deployment's credentials it carries, if it is a right one. What each may do is
+ * `caller.ts`'s business. Without an admin key the gateway runs open (docs/architecture.md): a credential is then
+ * optional, but a wrong one is still refused, so that a mistaken client finds out on the laptop and not in production.
  *
- * Wrong and missing credentials are `Unauthorized`; one for publishing that is used for managing is `Forbidden`, since
- * it is good for something else. No message repeats any part of a credential.
+ * Wrong and missing credentials are `Unauthorized`; one that is good for something else is `Forbidden`. No message
+ * repeats any part of a credential.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Clock, GridpostError, type Topic } from '@gridpost/model';
+import {
+  type Clock,
+  GridpostError,
+  holderOf,
+  subscriptionPath,
+  type Topic,
+  topicPath,
+} from '@gridpost/model';
+import type { Registry } from '@gridpost/registry';
+import { type Caller, requirePublisher } from './caller.js';
 import { type Credential, credentialOf } from './credential.js';
-import { digestOf, type TopicKeys } from './keys.js';
+import { digestOf, type SubscriptionKeys, subscriptionOfKey, type TopicKeys } from './keys.js';
+import { isOver, isSecretOf, nameInSecret } from './management-keys.js';
 import { publishTargetOf, scopeNamed } from './publish-target.js';
+import { RegistryLook } from './registry-look.js';
 import { parseSignature } from './sas.js';
 import type { Tokens } from './tokens.js';
 
 export interface AccessOptions {
   readonly keys: TopicKeys;
+  readonly subscriptionKeys: SubscriptionKeys;
+  readonly registry: Registry;
   /** Undefined: open mode. */
   readonly adminKey: string | undefined;
   /** Undefined: no issuer is trusted. */
@@ -27,25 +39,25 @@ export interface AccessOptions {
 
 const howToPublish =
   'send a key of the topic as aeg-sas-key or as Authorization: SharedAccessKey, a signature made with one as aeg-sas-token or as Authorization: SharedAccessSignature, or the admin key or a token of the OIDC issuer as Authorization: Bearer';
-const howToManage = 'send the admin key as Authorization: Bearer';
+const howToManage =
+  'send the admin key, another key of the management API, or a token of the OIDC issuer that has a role, as Authorization: Bearer';
 
 export class Access {
-  readonly #keys: TopicKeys;
+  readonly #options: AccessOptions;
   readonly #adminDigest: Buffer | undefined;
-  readonly #tokens: Tokens | undefined;
-  readonly #clock: Clock;
+  readonly #look: RegistryLook;
 
-  constructor({ keys, adminKey, tokens, clock }: AccessOptions) {
-    this.#keys = keys;
+  constructor(options: AccessOptions) {
+    const { adminKey, registry, clock } = options;
+    this.#options = options;
     this.#adminDigest = adminKey === undefined ? undefined : digestOf(adminKey);
-    this.#tokens = tokens;
-    this.#clock = clock;
+    this.#look = new RegistryLook(registry, clock);
   }
 
   /**
-   * Refuses a publish request whose credential is wrong whatever the topic: it has none although one is needed, or an
-   * empty key, which is Event Grid's `InvalidSas`. Comes before the topic is looked up, so that strangers learn nothing of
-   * which topics exist and cause no work in the store.
+   * Refuses a request for publishing or receiving whose credential is wrong whatever it is for: it has none although one
+   * is needed, or an empty key, which is Event Grid's `InvalidSas`. Comes before the topic is looked up, so that
+   * strangers learn nothing of which topics exist and cause no work in the store.
    *
    * Where none is needed, a page from elsewhere may not publish either: topics of Event Grid's schema take any content
    * type, and so what a browser sends without asking.
@@ -62,7 +74,7 @@ export class Access {
 
   /**
    * Refuses unless the credential, if any, may publish to the topic: at once, or with the promise that is returned where
-   * the issuer has to be asked.
+   * somebody has to be asked.
    */
   checkPublish(
     credential: Credential,
@@ -76,40 +88,67 @@ export class Access {
       case 'key':
       case 'signature': {
         const fault = this.#localFault(credential, topic, headers);
-        if (fault !== undefined) throw unauthorized(fault, howToPublish);
-        return undefined;
+        if (fault === undefined) return undefined;
+        if (credential.kind === 'key' && subscriptionOfKey(credential.key) !== undefined)
+          return this.#refuseConsumer(credential.key, fault);
+        throw unauthorized(fault, howToPublish);
       }
       default: {
         const bearer = this.#bearer(credential, howToPublish);
-        return bearer instanceof Promise ? bearer : undefined;
+        if (bearer instanceof Promise) return bearer.then(requirePublisher);
+        requirePublisher(bearer);
+        return undefined;
       }
     }
   }
 
-  /** Resolves if the credential, if any, may receive from the topic's subscriptions: one that may publish to it. */
-  async checkReceive(headers: IncomingHttpHeaders, topic: Topic | undefined): Promise<void> {
-    const credential = credentialOf(headers);
-    this.requireCredential(credential, headers);
-    if (topic) await this.checkPublish(credential, topic, headers);
-  }
-
-  /** Resolves if the credential, if any, may manage. `topic` is the one the request names, if it exists. */
-  async checkManage(headers: IncomingHttpHeaders, topic: Topic | undefined): Promise<void> {
+  /**
+   * Who manages or receives. `topic` is the one that the request names, if it exists. Rejects with `Unauthorized` if the
+   * credential is wrong or missing, with `IssuerUnavailable` or as the store does if that cannot be told.
+   */
+  async callerOf(headers: IncomingHttpHeaders, topic: Topic | undefined): Promise<Caller> {
     const credential = credentialOf(headers);
     switch (credential.kind) {
       case 'none':
         if (this.#adminDigest !== undefined) throw unauthorized('no credential was sent', howToManage);
-        return;
+        return { kind: 'open', role: 'admin' };
       case 'key':
-      case 'signature':
-        throw topic && this.#localFault(credential, topic, undefined) === undefined
-          ? forbidden("a topic's key, or a signature made with it, may publish to its topic")
-          : unauthorized('this is no credential for managing', howToManage);
+      case 'signature': {
+        const ofSubscription =
+          credential.kind === 'key' ? await this.#subscriptionWith(credential.key) : undefined;
+        if (ofSubscription !== undefined) return { kind: 'subscriptionKey', name: ofSubscription };
+        if (topic && this.#localFault(credential, topic, undefined) === undefined)
+          return { kind: 'topicKey', name: topicPath(topic.name) };
+        throw unauthorized('this is no credential for this', howToManage);
+      }
       default:
-        if ((await this.#bearer(credential, howToManage)) === 'token') {
-          throw forbidden('a token of the OIDC issuer may publish');
-        }
+        return this.#bearer(credential, howToManage);
     }
+  }
+
+  /** Rejects with why what may be a key of a subscription does not publish. */
+  async #refuseConsumer(key: string, fault: string): Promise<void> {
+    const name = await this.#subscriptionWith(key);
+    if (name === undefined) throw unauthorized(fault, howToPublish);
+    requirePublisher({ kind: 'subscriptionKey', name });
+  }
+
+  /** The path of the subscription that this is a key of; undefined if it is none that is taken. */
+  async #subscriptionWith(key: string): Promise<string | undefined> {
+    const { registry, subscriptionKeys } = this.#options;
+    const incarnation = subscriptionOfKey(key);
+    if (incarnation === undefined) return undefined;
+    const path = (): string | undefined => {
+      const registered = registry.subscription(incarnation);
+      if (!registered || !subscriptionKeys.isKeyOf(registered.subscription, key)) return undefined;
+      const { topic, name } = registered.subscription;
+      const { disableLocalAuth } = registry.topic(holderOf(topic).holder)!.topic.properties;
+      return disableLocalAuth ? undefined : subscriptionPath(topic, name);
+    };
+    const known = path();
+    if (known !== undefined) return known;
+    await this.#look.take();
+    return path();
   }
 
   /**
@@ -121,34 +160,54 @@ export class Access {
     topic: Topic,
     headers: IncomingHttpHeaders | undefined,
   ): string | undefined {
+    const { keys, clock } = this.#options;
     if (topic.properties.disableLocalAuth) return 'the topic takes no keys and nothing signed with them';
     if (credential.kind === 'key') {
-      return this.#keys.isKeyOf(topic, credential.key) ? undefined : "the key is none of this topic's";
+      return keys.isKeyOf(topic, credential.key) ? undefined : "the key is none of this topic's";
     }
     const signature = parseSignature(credential.token);
     if (!signature) return 'the shared access signature is not of the form r=…&e=…&s=…';
     const { signed, mac, resource, expiresAt } = signature;
-    if (!this.#keys.isSignedBy(topic, signed, mac)) {
+    if (!keys.isSignedBy(topic, signed, mac)) {
       return "the shared access signature was not made with this topic's keys";
     }
-    if (expiresAt <= this.#clock.now()) return 'the shared access signature has expired';
+    if (expiresAt <= clock.now()) return 'the shared access signature has expired';
     if (headers && !isFor(resource, topic, headers.host)) {
       return 'the shared access signature is for another topic, or for another host than the request names';
     }
     return undefined;
   }
 
-  /** Whose the bearer token is: the admin's, or of a client of the issuer. Throws or rejects if it is nobody's. */
-  #bearer(credential: Credential, expected: string): 'admin' | 'token' | Promise<'token'> {
+  /** Whose the bearer token is. Throws or rejects if it is nobody's. */
+  #bearer(credential: Credential, expected: string): Caller | Promise<Caller> {
     if (credential.kind !== 'bearer')
       throw unauthorized('the Authorization scheme is not supported', expected);
+    const { tokens } = this.#options;
     // Node reads headers as latin1; these are the bytes that were sent.
     const digest = digestOf(Buffer.from(credential.token, 'latin1'));
-    if (this.#adminDigest && timingSafeEqual(digest, this.#adminDigest)) return 'admin';
-    if (this.#tokens?.isKnown(digest)) return 'token';
-    if (this.#tokens) return this.#tokens.check(credential.token, digest).then(() => 'token');
-    if (this.#adminDigest) throw unauthorized('the bearer token is not the admin key', expected);
+    if (this.#adminDigest && timingSafeEqual(digest, this.#adminDigest))
+      return { kind: 'adminKey', role: 'admin' };
+    const name = nameInSecret(credential.token);
+    if (name !== undefined) return this.#keyed(name, digest) ?? this.#sought(name, digest, expected);
+    if (tokens) return tokens.known(digest) ?? tokens.check(credential.token, digest);
+    if (this.#adminDigest) throw unauthorized('the bearer token is no key of this deployment', expected);
     throw unauthorized('a bearer token was sent, but no admin key is set and so none is right', 'send none');
+  }
+
+  /** Whose the secret is that names this key, if this process knows the key and the secret is one of its. */
+  #keyed(name: string, digest: Buffer): Caller | undefined {
+    const { registry, clock } = this.#options;
+    const key = registry.key(name)?.key;
+    if (!key || !isSecretOf(key, digest)) return undefined;
+    if (isOver(key, clock.now())) throw unauthorized('the key has expired', howToManage);
+    return { kind: 'key', name, role: key.role };
+  }
+
+  async #sought(name: string, digest: Buffer, expected: string): Promise<Caller> {
+    await this.#look.take();
+    const caller = this.#keyed(name, digest);
+    if (caller) return caller;
+    throw unauthorized('the bearer token is no key of this deployment', expected);
   }
 }
 
@@ -175,8 +234,4 @@ function isFor({ protocol, host, pathname }: URL, topic: Topic, requested: strin
 
 function unauthorized(fault: string, expected: string): GridpostError {
   return new GridpostError('Unauthorized', `${fault}; ${expected}`);
-}
-
-function forbidden(allowed: string): GridpostError {
-  return new GridpostError('Forbidden', `${allowed} and nothing else; ${howToManage}`);
 }

@@ -5,7 +5,7 @@ import type { FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
 import type { Endpoints } from './endpoints/endpoints.js';
-import type { TopicKeys } from './keys.js';
+import type { SubscriptionKeys, TopicKeys } from './keys.js';
 import type { Paging } from './paging.js';
 import type { Consumers } from './pull/consumers.js';
 import type { LockTokens } from './pull/lock-token.js';
@@ -16,6 +16,7 @@ export interface Context {
   readonly clock: Clock;
   readonly log: Log;
   readonly keys: TopicKeys;
+  readonly subscriptionKeys: SubscriptionKeys;
   readonly paging: Paging;
   readonly consumers: Consumers;
   readonly lockTokens: LockTokens;

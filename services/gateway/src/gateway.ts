@@ -21,7 +21,7 @@ import { Endpoints } from './endpoints/endpoints.js';
 import { assumedUrl } from './endpoints/public-url.js';
 import { Expiry } from './expiry.js';
 import { createHttpServer, renew, type TlsPair } from './http-server.js';
-import { TopicKeys } from './keys.js';
+import { SubscriptionKeys, TopicKeys } from './keys.js';
 import { createManagement } from './management.js';
 import { type Check, type OpsOptions, opsRoutes } from './ops.js';
 import { Paging } from './paging.js';
@@ -47,7 +47,7 @@ export interface GatewayOptions {
   readonly rootKey: Buffer;
   /** Undefined: open mode (docs/architecture.md). */
   readonly adminKey: string | undefined;
-  /** Whose tokens may publish; by default nobody's. */
+  /** Whose tokens are taken; by default nobody's. */
   readonly oidc?: OidcOptions | undefined;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
@@ -99,7 +99,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { store, registry, publisher, metrics, clock, log, rootKey, serveApi } = options;
   const keys = new TopicKeys(rootKey);
   const tokens = options.oidc && new Tokens(options.oidc, clock, log);
-  const access = new Access({ keys, adminKey: options.adminKey, tokens, clock });
+  const subscriptionKeys = new SubscriptionKeys(rootKey);
+  const { adminKey } = options;
+  const access = new Access({ keys, subscriptionKeys, registry, adminKey, tokens, clock });
   const traffic = new Traffic();
   let isDraining = false;
   const draining = (): boolean => isDraining;
@@ -126,7 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
   });
   const context: Context = {
-    ...{ store, registry, clock, log, keys, paging, filterLimits },
+    ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits },
     ...{ consumers, lockTokens, deadLetterPlaces, endpoints },
   };
   const domainTopics = new DomainTopics(context);

@@ -7,16 +7,26 @@
  * path's length.
  */
 import { randomUUID } from 'node:crypto';
-import { type Clock, GridpostError, holderOf, type Log, type Topic } from '@gridpost/model';
+import {
+  type Clock,
+  GridpostError,
+  holderOf,
+  type Log,
+  roles,
+  subscriptionPath,
+  type Topic,
+} from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { answerWhole } from './answer.js';
 import { collapsed, isArmPath, nothingAt } from './arm/paths.js';
 import { type Access, checkOrigin } from './auth.js';
+import { type Caller, type Need, requireConsumer, requireRole } from './caller.js';
+import { credentialOf } from './credential.js';
 import { jsonBody } from './json-body.js';
 import { armAnswer, catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
-import { type Route, scopeOf } from './route.js';
+import { parameter, type Route, scopeOf } from './route.js';
 import { RouteTimes, unmatchedRoute } from './route-times.js';
 
 export interface ManagementOptions {
@@ -34,8 +44,10 @@ interface Notes {
   readonly began: number;
   route: string;
   parameters: Request['params'];
-  /** Its client reads Event Grid's envelope. */
-  dataPlane: boolean;
+  /** What the route needs of its caller; of those whose clients read Event Grid's envelope, `consumer`. */
+  need: Need;
+  /** Once the credential has been found right. */
+  caller: Caller | undefined;
 }
 
 export function createManagement(options: ManagementOptions): Express {
@@ -54,7 +66,8 @@ export function createManagement(options: ManagementOptions): Express {
       began: clock.elapsed(),
       route: unmatchedRoute,
       parameters: {},
-      dataPlane: false,
+      need: 'reader',
+      caller: undefined,
     };
     res.locals.notes = notes;
     res.set(requestIdHeader, notes.requestId).set('x-content-type-options', 'nosniff');
@@ -73,13 +86,10 @@ export function createManagement(options: ManagementOptions): Express {
   for (const [path, routes] of byPath(options.routes)) {
     const matched = (isArmPath(path) ? arm : app).route(expressPath(path));
     matched.all(async (req, res, next) => {
-      Object.assign(notesOf(res), { route: path, parameters: req.params });
-      const { role } = routes[0]!;
-      const dataPlane = role === 'consumer';
-      notesOf(res).dataPlane = dataPlane;
-      if (role !== 'anyone') {
-        if (dataPlane) await access.checkReceive(req.headers, topicOf(req, registry));
-        else await access.checkManage(req.headers, topicOf(req, registry));
+      const need = needOf(routes, req.method);
+      Object.assign(notesOf(res), { route: path, parameters: req.params, need });
+      if (need !== 'anyone') {
+        await admit(req, res, need);
         if (req.method !== 'GET' && req.method !== 'HEAD') checkOrigin(req.headers);
       }
       next();
@@ -96,8 +106,8 @@ export function createManagement(options: ManagementOptions): Express {
     matched.all((req, _res, next) => next(noMethod(req, allow)));
   }
 
-  app.use(async (req: Request, _res: Response, next: NextFunction) => {
-    await access.checkManage(req.headers, undefined);
+  app.use(async (req: Request, res: Response, next: NextFunction) => {
+    await admit(req, res, 'reader');
     next(
       isArmPath(req.path)
         ? nothingAt(req.path)
@@ -113,6 +123,24 @@ export function createManagement(options: ManagementOptions): Express {
     else refuse(error, req, res, options);
   });
   return app;
+
+  /** Rejects unless the caller is known and may do what the route is for. */
+  async function admit(req: Request, res: Response, need: Exclude<Need, 'anyone'>): Promise<void> {
+    if (need === 'consumer') access.requireCredential(credentialOf(req.headers), req.headers);
+    const caller = await access.callerOf(req.headers, topicOf(req, registry));
+    notesOf(res).caller = caller;
+    if (need === 'consumer') requireConsumer(caller, subscriptionPath(scopeOf(req), parameter(req, 'name')));
+    else requireRole(caller, need);
+  }
+}
+
+/** What a method of a path needs; one that it does not have, the least of what its methods need. */
+function needOf(routes: readonly Route[], method: string): Need {
+  const sought = method === 'HEAD' ? 'GET' : method;
+  const role = routes.find((route) => route.method === sought)?.role;
+  if (role !== undefined) return role;
+  const needs = routes.map((route) => route.role);
+  return roles.find((each) => needs.includes(each)) ?? needs[0]!;
 }
 
 /** The topic that the path names, as far as this process knows it. */
@@ -157,7 +185,7 @@ function notesOf(res: Response): Notes {
 }
 
 function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: ManagementOptions): void {
-  const { requestId, route, dataPlane } = notesOf(res);
+  const { requestId, route, need } = notesOf(res);
   const error = isBadEscape(thrown)
     ? new GridpostError('InvalidName', 'the path has a broken percent escape')
     : catalogued(thrown);
@@ -165,9 +193,10 @@ function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: Ma
     const cause = error.cause instanceof Error ? error.cause : error;
     log.error({ requestId, method: req.method, route, error: cause.stack }, 'request failed');
   }
-  const answer = dataPlane
-    ? envelopeAnswer(error, requestId, {})
-    : (isArmPath(req.path) ? armAnswer : problemAnswer)(error, requestId);
+  const answer =
+    need === 'consumer'
+      ? envelopeAnswer(error, requestId, {})
+      : (isArmPath(req.path) ? armAnswer : problemAnswer)(error, requestId);
   answerWhole(req, res, clock, answer);
 }
 
@@ -178,10 +207,11 @@ function isBadEscape(thrown: unknown): boolean {
 
 /** Once the answer is out: its metrics, and a line for what may have changed something. */
 function conclude(req: Request, res: Response, { metrics, clock, log }: ManagementOptions): void {
-  const { requestId, began, route, parameters, dataPlane } = notesOf(res);
+  const { requestId, began, route, parameters, need } = notesOf(res);
   const elapsedMs = clock.elapsed() - began;
   new RouteTimes(metrics, req.method, route).observe(res.statusCode, elapsedMs);
-  if (req.method === 'GET' || req.method === 'HEAD' || route === unmatchedRoute || dataPlane) return;
+  if (req.method === 'GET' || req.method === 'HEAD' || route === unmatchedRoute || need === 'consumer')
+    return;
   const { topic, name } = parameters;
   log.info(
     { requestId, method: req.method, route, topic, subscription: name, status: res.statusCode, elapsedMs },

@@ -11,7 +11,8 @@ import { eventOf, serve } from './testing/serve.js';
 // biome-ignore lint/suspicious/noExplicitAny: the test walks a document of every shape
 type Any = any;
 
-const document = openApiDocument('1.2.3') as Any;
+const routes = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never);
+const document = openApiDocument('1.2.3', routes) as Any;
 const verbs = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'];
 
 /** A check against any schema of the document. */
@@ -42,21 +43,32 @@ const resolved = (value: Any): Any =>
 
 test('the document has every route, and every route is served', () => {
   const described = [...operations()].map(([method, path]) => `${method} ${path}`);
-  const served = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never).map(
-    ({ method, path }) => `${method} ${path}`,
-  );
+  const served = routes.map(({ method, path }) => `${method} ${path}`);
   const published = publishForms.flatMap(({ route, allow }) => allow.map((method) => `${method} ${route}`));
   expect(described.sort()).toEqual([...served, ...published].sort());
 });
 
-test('routes that need no credential say so, and only they', () => {
-  const open = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never)
-    .filter(({ role }) => role === 'anyone')
-    .map(({ path }) => path);
-  const described = [...operations()]
-    .filter(([, , { security }]) => security?.length === 0)
-    .map(([, path]) => path);
-  expect(described.sort()).toEqual(open.sort());
+test('each operation says what its caller needs', () => {
+  const needs: Any = Object.fromEntries(
+    [...operations()].map(([method, path, { security = document.security }]) => [
+      `${method} ${path}`,
+      security.map((each: Any) => Object.entries(each).map(([scheme, needed]) => `${scheme} ${needed}`)[0]),
+    ]),
+  );
+  const path = '/topics/{topic}/eventsubscriptions/{name}';
+  expect(needs['GET /livez']).toEqual([]);
+  expect(needs[`GET ${path}`]).toEqual(['managementKey reader', 'issuerToken reader', undefined]);
+  expect(needs[`POST ${path}:revalidate`]).toEqual([
+    'managementKey operator',
+    'issuerToken operator',
+    undefined,
+  ]);
+  expect(needs[`GET ${path}/keys`]).toEqual(['managementKey admin', 'issuerToken admin', undefined]);
+  expect(needs[`POST ${path}:receive`]).toContain('subscriptionKey ');
+  expect(needs['POST /topics/{topic}:publish']).toContain('topicKey ');
+  const schemes = Object.keys(document.components.securitySchemes);
+  for (const each of Object.values<Any>(needs).flat())
+    if (each !== undefined) expect(schemes).toContain(each.split(' ')[0]);
 });
 
 test('operations have distinct ids, declared tags, and declare the parameters of their path', () => {
@@ -111,7 +123,7 @@ test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
     ...['purge.json', 'replay.json'],
-    ...['filters-test.json', 'lock-tokens.json', 'deployment.json'],
+    ...['filters-test.json', 'lock-tokens.json', 'deployment.json', 'management-key.json'],
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
   for (const file of files) ajvOfFiles.addSchema(readSchema(file));
@@ -218,6 +230,16 @@ test('what is answered is what the document says', async () => {
     ['DELETE', '/domains/shop/topics/south'],
     ['GET', '/domains/shop/topics/south'],
     ['DELETE', '/domains/shop'],
+    ['GET', `${subscription}/keys`],
+    ['GET', '/topics/orders/eventsubscriptions/waiting/keys'],
+    ['POST', '/topics/orders/eventsubscriptions/waiting:regenerateKey', { keyName: 'key1' }],
+    ['PUT', '/keys/dashboard', { role: 'reader' }],
+    ['PUT', '/keys/dashboard', { properties: { role: 'reader', expirationTimeUtc: '2099-01-01T00:00:00Z' } }],
+    ['GET', '/keys'],
+    ['GET', '/keys/dashboard'],
+    ['GET', '/keys/nothing'],
+    ['POST', '/keys/dashboard:regenerateKey', { keyName: 'key2' }],
+    ['DELETE', '/keys/dashboard'],
     ['GET', '/livez'],
     ['GET', '/readyz?verbose'],
     ['DELETE', subscription],
@@ -229,7 +251,8 @@ test('what is answered is what the document says', async () => {
       .replace(/^\/topics\/[a-z]+/, '/topics/{topic}')
       .replace('/domains/shop', '/domains/{domain}')
       .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
-      .replace(/\/(billing|waiting)/, '/{name}')
+      .replace(/\/(billing|waiting|dashboard)/, '/{name}')
+      .replace('/keys/nothing', '/keys/{name}')
       .replace(/\/(deadletters|jobs)\/nothing/, '/$1/{id}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(

@@ -2,11 +2,15 @@
  * The OpenAPI document, as one document that needs no other. In `schemas/` it refers to the schemas of request bodies,
  * which stand beside it because requests are validated with them.
  */
-import { scopePaths } from './route.js';
+import type { Need } from './caller.js';
+import { type Route, scopePaths } from './route.js';
 import { type Json, type JsonObject, readSchema } from './schemas.js';
 
-/** `schemas/openapi.json` with each component that refers to a file replaced by that file's contents. */
-export function openApiDocument(version: string): JsonObject {
+/**
+ * `schemas/openapi.json` with each component that refers to a file replaced by that file's contents, and with what the
+ * operations of these routes need of their callers.
+ */
+export function openApiDocument(version: string, routes: readonly Route[]): JsonObject {
   const document = readSchema('openapi.json');
   const components = document.components as JsonObject;
   const places = new Map<string, string>();
@@ -22,10 +26,43 @@ export function openApiDocument(version: string): JsonObject {
   });
   return {
     ...document,
-    paths: inEveryScope(document.paths as JsonObject),
+    paths: secured(inEveryScope(document.paths as JsonObject), routes),
     info: { ...(document.info as JsonObject), version },
     components: { ...components, schemas: Object.fromEntries(schemas) as JsonObject },
   };
+}
+
+/** The security requirements of an operation. The lists name the least role, as OpenAPI 3.1 has them (§4.8.30). */
+function securityFor(need: Need): JsonObject[] {
+  if (need === 'anyone') return [];
+  if (need === 'consumer')
+    return [
+      { subscriptionKey: [] },
+      { sharedAccessKey: [] },
+      { managementKey: ['admin'] },
+      { issuerToken: ['consumer'] },
+      {},
+    ];
+  return [{ managementKey: [need] }, { issuerToken: [need] }, {}];
+}
+
+/** Each operation of a route says what it needs, and that it may be refused for want of it. */
+function secured(paths: JsonObject, routes: readonly Route[]): JsonObject {
+  const needs = new Map(routes.map(({ method, path, role }) => [`${method.toLowerCase()} ${path}`, role]));
+  return mapped(paths, (item, path) =>
+    mapped(item as JsonObject, (member, verb) => {
+      const need = needs.get(`${verb} ${path}`);
+      if (need === undefined) return member;
+      const operation = member as JsonObject;
+      const responses = operation.responses as JsonObject;
+      const refused = need === 'anyone' ? {} : { '403': responses['401']! };
+      return { ...operation, security: securityFor(need), responses: { ...responses, ...refused } };
+    }),
+  );
+}
+
+function mapped(object: JsonObject, change: (member: Json, name: string) => Json): JsonObject {
+  return Object.fromEntries(Object.entries(object).map(([name, member]) => [name, change(member, name)]));
 }
 
 const [topicPath, domainPath, domainTopicPath] = scopePaths;

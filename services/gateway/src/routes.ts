@@ -9,6 +9,8 @@ import { replayRoutes } from './jobs/replay.js';
 import { jobRoutes } from './jobs/routes.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
+import { managementKeyRoutes } from './management-key-routes.js';
+import { subscriptionKeyRoutes } from './pull/key-routes.js';
 import { pullRoutes } from './pull/routes.js';
 import type { Route } from './route.js';
 import { subscriptionRoutes } from './subscriptions.js';
@@ -16,8 +18,7 @@ import { topicRoutes } from './topics.js';
 
 /** What a gateway serves. */
 export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
-  const document = openApiDocument(ops.version);
-  return [
+  const routes: Route[] = [
     // Express goes through the paths one by one, and consumers ask all the time.
     ...pullRoutes(context),
     ...topicRoutes(context),
@@ -28,6 +29,8 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...deadLetterActionRoutes(context),
     ...replayRoutes(context),
     ...jobRoutes(context),
+    ...subscriptionKeyRoutes(context),
+    ...managementKeyRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',
@@ -39,4 +42,6 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     },
     ...opsRoutes(ops),
   ];
+  const document = openApiDocument(ops.version, routes);
+  return routes;
 }

@@ -91,6 +91,7 @@ export function subscriptionRoutes(context: Context): Route[] {
       incarnation: before?.value.incarnation ?? newIncarnation(),
       properties,
       status: { state: 'Active' },
+      ...(before?.value.keys ? { keys: before.value.keys } : {}),
       ...(provisioning ? { provisioning } : {}),
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,

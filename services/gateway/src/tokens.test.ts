@@ -143,20 +143,20 @@ describe('a token that was right', () => {
     const { tokens, key, claims, clock, seconds } = await setup();
     const token = await key.sign({ ...claims, exp: seconds + 10 });
     const digest = digestOf(token);
-    expect(tokens.isKnown(digest)).toBe(false);
+    expect(tokens.known(digest)).toBeUndefined();
     await tokens.check(token, digest);
-    expect(tokens.isKnown(digest)).toBe(true);
+    expect(tokens.known(digest)).toEqual({ kind: 'token', name: 'shop' });
     await clock.advance(9_999);
-    expect(tokens.isKnown(digest)).toBe(true);
+    expect(tokens.known(digest)).toEqual({ kind: 'token', name: 'shop' });
     await clock.advance(1);
-    expect(tokens.isKnown(digest)).toBe(false);
+    expect(tokens.known(digest)).toBeUndefined();
   });
 
   test('is all that is remembered', async () => {
     const { tokens, key, claims } = await setup();
     const token = await key.sign({ ...claims, aud: 'other' });
     expect(await outcomeOf(tokens, token)).toBe('Unauthorized');
-    expect(tokens.isKnown(digestOf(token))).toBe(false);
+    expect(tokens.known(digestOf(token))).toBeUndefined();
   });
 });
 

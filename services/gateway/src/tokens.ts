@@ -4,15 +4,19 @@
  * with every request and checking a signature costs more than the rest of the request.
  */
 import { type Clock, GridpostError, type Log } from '@gridpost/model';
-import { errors, jwtVerify, type JWTVerifyOptions } from 'jose';
-import { ExpiringSet } from './expiring-set.js';
+import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose';
+import type { Caller } from './caller.js';
+import { ExpiringMap } from './expiring-map.js';
 import { IssuerKeys } from './issuer-keys.js';
+import { rolesIn, type TokenRolesOptions } from './token-roles.js';
 
 export interface OidcOptions {
   /** As it stands in tokens; its configuration is at `/.well-known/openid-configuration` below it. */
   readonly issuer: string;
   /** Has to be among a token's audiences. */
   readonly audience: string;
+  /** Default: tokens have no roles. */
+  readonly roles?: TokenRolesOptions | undefined;
 }
 
 /**
@@ -25,41 +29,55 @@ const algorithms = [
 ];
 /** Tokens remembered. */
 const knownMax = 10_000;
+/** Characters of a subject that are kept. */
+const subjectMax = 256;
 
 export class Tokens {
   readonly #keys: IssuerKeys;
   readonly #options: JWTVerifyOptions;
+  readonly #roles: TokenRolesOptions | undefined;
   readonly #clock: Clock;
-  /** Digests of tokens. */
-  readonly #known: ExpiringSet;
+  /** Whose they are, by the digests of tokens. */
+  readonly #known: ExpiringMap<Caller>;
 
-  constructor({ issuer, audience }: OidcOptions, clock: Clock, log: Log) {
+  constructor({ issuer, audience, roles }: OidcOptions, clock: Clock, log: Log) {
     this.#keys = new IssuerKeys(issuer, clock, log);
     this.#options = { issuer, audience, algorithms, requiredClaims: ['exp'] };
     this.#clock = clock;
-    this.#known = new ExpiringSet(knownMax, clock);
+    this.#roles = roles;
+    this.#known = new ExpiringMap(knownMax, clock);
   }
 
-  /** Whether the token with this digest was found right before, and has not expired since. */
-  isKnown(digest: Buffer): boolean {
-    return this.#known.has(digest.toString('latin1'));
+  /** Whose the token with this digest is, if it was found right before and has not expired since. */
+  known(digest: Buffer): Caller | undefined {
+    return this.#known.get(digest.toString('latin1'));
   }
 
   /**
-   * Resolves if the token is right, which includes that it is in its time. Rejects with `Unauthorized` if it is not, with
+   * Resolves with whose the token is if it is right, which includes that it is in its time. Rejects with `Unauthorized` if it is not, with
    * `IssuerUnavailable` if that cannot be told.
    */
-  async check(token: string, digest: Buffer): Promise<void> {
-    let exp: number;
+  async check(token: string, digest: Buffer): Promise<Caller> {
+    let claims: JWTPayload;
     try {
       const currentDate = new Date(this.#clock.now());
-      const { payload } = await jwtVerify(token, this.#keys.keyFor, { ...this.#options, currentDate });
-      exp = payload.exp!;
+      claims = (await jwtVerify(token, this.#keys.keyFor, { ...this.#options, currentDate })).payload;
     } catch (error) {
       if (error instanceof GridpostError) throw error;
       throw new GridpostError('Unauthorized', `the bearer token ${faultOf(error)}`, { cause: error });
     }
-    this.#known.add(digest.toString('latin1'), exp * 1_000);
+    const caller = this.#callerWith(claims);
+    this.#known.set(digest.toString('latin1'), caller, claims.exp! * 1_000);
+    return caller;
+  }
+
+  #callerWith(claims: JWTPayload): Caller {
+    const { sub } = claims;
+    return {
+      kind: 'token',
+      ...(typeof sub === 'string' && { name: sub.slice(0, subjectMax) }),
+      ...(this.#roles && rolesIn(claims, this.#roles)),
+    };
   }
 }
 

@@ -190,9 +190,17 @@ function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
 }
 
-/** The two settings are there together or not at all. */
-function oidcOf({ oidcIssuer: issuer, oidcAudience: audience }: Configuration): GatewayOptions['oidc'] {
-  return issuer !== undefined && audience !== undefined ? { issuer, audience } : undefined;
+/** Issuer and audience are there together or not at all. */
+function oidcOf(configuration: Configuration): GatewayOptions['oidc'] {
+  const { oidcIssuer: issuer, oidcAudience: audience, oidcRolesClaim: claim } = configuration;
+  if (issuer === undefined || audience === undefined) return undefined;
+  const names = {
+    reader: configuration.oidcReaderRole,
+    operator: configuration.oidcOperatorRole,
+    admin: configuration.oidcAdminRole,
+    consumer: configuration.oidcConsumerRole,
+  };
+  return { issuer, audience, roles: claim === undefined ? undefined : { claim, names } };
 }
 
 function s3AccountOf(configuration: Configuration): S3Account | undefined {

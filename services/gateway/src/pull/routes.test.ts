@@ -11,6 +11,7 @@ const path = '/topics/orders/eventsubscriptions/queue';
 
 interface Pulled extends Served {
   readonly clock: FakeClock;
+  /** Of the subscription. */
   readonly key: string;
   readonly subscription: Subscription;
   /** Publishes, and puts into the queue what a worker would. */
@@ -39,7 +40,7 @@ async function setup(queue: object = {}, properties: object = {}): Promise<Pulle
   return {
     ...served,
     clock,
-    key: (await admin('GET', '/topics/orders/keys')).json.key1,
+    key: (await admin('GET', `${path}/keys`)).json.key1,
     subscription,
     async deliver(...events) {
       const { status } = await served.publish('orders', events, {
@@ -416,9 +417,9 @@ describe('@azure/eventgrid-namespaces', () => {
     const { port, key, deliver, admin } = await setup();
     const endpoint = `http://127.0.0.1:${port}`;
     const options = { allowInsecureConnection: true };
-    const credential = credentialOf(key);
-    const sender = new EventGridSenderClient(endpoint, credential, 'orders', options);
-    const receiver = new EventGridReceiverClient(endpoint, credential, 'orders', 'queue', options);
+    const topicKey = (await admin('GET', '/topics/orders/keys')).json.key1;
+    const sender = new EventGridSenderClient(endpoint, credentialOf(topicKey), 'orders', options);
+    const receiver = new EventGridReceiverClient(endpoint, credentialOf(key), 'orders', 'queue', options);
     for (const id of ['1', '2', '3', '4'])
       await sender.sendEvents({ id, source: '/s', type: 't', data: { n: Number(id) } });
     await deliver();
@@ -452,8 +453,8 @@ describe('@azure/eventgrid-namespaces', () => {
       code: 'Unauthorized',
     });
     await expect(of(key, 'none').receiveEvents()).rejects.toMatchObject({
-      statusCode: 404,
-      code: 'SubscriptionNotFound',
+      statusCode: 403,
+      code: 'Forbidden',
     });
   });
 });

@@ -25,6 +25,9 @@ afterEach(() => {
 test('without flags and variables everything has its default', () => {
   expect(parse().configuration).toEqual({
     allowUnvalidatedEndpoints: false,
+    auditDays: 90,
+    auditReads: false,
+    auditRecordsMax: 10_000,
     filterClausesMax: 100,
     filterValuesMax: 1_000,
     filterStringBytesMax: 1_024,
@@ -43,6 +46,10 @@ test('without flags and variables everything has its default', () => {
     deadLetterDelaySeconds: 300,
     deadLetterS3Region: 'us-east-1',
     logLevel: 'info',
+    oidcAdminRole: 'gridpost-admin',
+    oidcConsumerRole: 'gridpost-consumer',
+    oidcOperatorRole: 'gridpost-operator',
+    oidcReaderRole: 'gridpost-reader',
   });
 });
 
@@ -196,6 +203,12 @@ test.each([
     oidcIssuer: issuer,
     oidcAudience: 'gridpost',
   });
+});
+
+test('a claim of roles is of no use without an issuer', () => {
+  expect(problemsOf([], { GRIDPOST_OIDC_ROLES_CLAIM: 'roles' })).toEqual([
+    'GRIDPOST_OIDC_ROLES_CLAIM is of no use without GRIDPOST_OIDC_ISSUER',
+  ]);
 });
 
 test('what is allowed of addresses is read as lists', () => {

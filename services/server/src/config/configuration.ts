@@ -25,6 +25,14 @@ export interface Configuration {
   readonly secretsKey?: readonly string[];
   readonly oidcIssuer?: string;
   readonly oidcAudience?: string;
+  readonly oidcRolesClaim?: string;
+  readonly oidcReaderRole: string;
+  readonly oidcOperatorRole: string;
+  readonly oidcAdminRole: string;
+  readonly oidcConsumerRole: string;
+  readonly auditReads: boolean;
+  readonly auditRecordsMax: number;
+  readonly auditDays: number;
   readonly publicUrl?: string;
   readonly allowUnvalidatedEndpoints: boolean;
   readonly functionApps?: Readonly<Record<string, FunctionApp>>;
@@ -154,12 +162,15 @@ function contradictions(configuration: Configuration): string[] {
   if ((oidcIssuer === undefined) !== (oidcAudience === undefined)) {
     problems.push('GRIDPOST_OIDC_ISSUER and GRIDPOST_OIDC_AUDIENCE must be set together');
   }
+  if (configuration.oidcRolesClaim !== undefined && oidcIssuer === undefined) {
+    problems.push('GRIDPOST_OIDC_ROLES_CLAIM is of no use without GRIDPOST_OIDC_ISSUER');
+  }
   if (
     oidcIssuer?.startsWith('http:') &&
     !(URL.canParse(oidcIssuer) && isLoopback(hostIn(new URL(oidcIssuer))))
   ) {
     problems.push(
-      'GRIDPOST_OIDC_ISSUER must be https: whoever can answer in the place of the issuer can publish everything',
+      'GRIDPOST_OIDC_ISSUER must be https: whoever can answer in the place of the issuer can do what its tokens may',
     );
   }
   if ((configuration.tlsCert === undefined) !== (configuration.tlsKey === undefined)) {
