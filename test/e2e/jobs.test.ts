@@ -1,6 +1,6 @@
 /** What is done with many dead letters, and with what a topic has kept: jobs, their rate, their end, and whom they outlive. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Api, eventOf, expectStatus, subscriptionPath } from '../support/api.js';
+import { type Api, eventOf, type JobView, expectStatus, subscriptionPath } from '../support/api.js';
 import { type Deployment, describeTopologies, metricOf } from '../support/deployment.js';
 import { startServer } from '../support/server.js';
 import { type Behaviour, type Receipt, type Sink, startSink } from '../support/sink.js';
@@ -190,14 +190,11 @@ describeTopologies('jobs', (topology) => {
         while (publishing) await api.accept('begun', eventOf({ id: `begun-${published++}` }));
       })();
       await api.putSubscription('begun', 'late', { url: sink.url('/begun'), properties: { startFrom } });
-      await until('the job is over', async () => {
-        const { value } = (await api.send('GET', '/jobs')).json<{
-          value: { kind: string; topic: string; status: string }[];
-        }>();
-        return value.some((job) => job.topic === '/topics/begun' && job.status === 'succeeded');
-      });
+      const { value } = (await api.send('GET', '/jobs')).json<{ value: JobView[] }>();
+      const { status } = await api.jobOver(value.find(({ topic }) => topic === '/topics/begun')!.id);
       publishing = false;
       await going;
+      expect(status).toBe('succeeded');
       await until('all have arrived', () => distinct(sink.on('/begun')) === published);
       const ids = new Map<unknown, unknown>();
       for (const receipt of sink.on('/begun')) {

@@ -147,7 +147,8 @@ describe('startFrom', () => {
     const { status, json } = await admin('PUT', path, { ...hook, startFrom });
     expect([status, json.properties.startFrom]).toEqual([201, startFrom]);
     const [job] = (await admin('GET', '/jobs')).json.value;
-    expect(job).toMatchObject({ kind: 'replay', status: 'queued', total: { count: 3, exact: true } });
+    expect(job).toMatchObject({ kind: 'replay', status: 'queued', ratePerSecond: 1_000 });
+    expect(job.total).toEqual({ count: 3, exact: true });
     const { value } = (await store.resources.get(path.slice(1)))!;
     const { incarnation } = value as Subscription;
     expect(await jobOf(job.id)).toMatchObject({

@@ -26,6 +26,8 @@ const check = schemaCheck<Replay>('replay.json');
  * subscription was accepted within this time. What it gets twice has the same message id.
  */
 const overlapMs = 5_000;
+/** Nobody has asked it to be gentle; the endpoint's pace and the job's back-pressure bound it. */
+const startRatePerSecond = 1_000;
 
 export function replayRoutes(context: Context): Route[] {
   const { store, clock } = context;
@@ -75,7 +77,7 @@ export async function startInThePast(
   const range = { from: Date.parse(startFrom), to };
   const total = await countEvents({ store, clock }, subscription, range);
   const task = { kind: 'replay', ...range } as const;
-  const job: Job = await beginJob(context, subscription, { task, ratePerSecond: undefined, total });
+  const job: Job = await beginJob(context, subscription, { task, ratePerSecond: startRatePerSecond, total });
   return async () => {
     await store.resources.remove(jobPath(job.id));
   };
