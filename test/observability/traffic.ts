@@ -17,6 +17,7 @@ export const subscriptions = {
   refused: { status: 400 },
   failing: { status: 503 },
   silent: 'silence',
+  gone: { status: 410 },
   discarded: { status: 400 },
   written: { status: 400 },
   unwritten: { status: 400 },

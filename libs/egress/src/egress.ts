@@ -1,6 +1,6 @@
 /** Where requests to endpoints may go: decided by address, when a subscription is written and at every connection. */
 import { isIP, type LookupFunction } from 'node:net';
-import { hostIn } from '@gridpost/model';
+import { hostIn, type TlsIdentity } from '@gridpost/model';
 import { contains, parseAddress, parseRange, type Range } from './address.js';
 import { AddressNotAllowed } from './address-not-allowed.js';
 import { type Connector, connectorWith, systemLookup } from './connector.js';
@@ -36,11 +36,12 @@ export class Egress {
 
   /**
    * Connects to allowed addresses only. Of a name that has others as well, only the allowed ones are tried. Fails with
-   * `AddressNotAllowed` before a packet is sent if there is none. `timeoutMs`: for name, TCP and TLS together.
+   * `AddressNotAllowed` before a packet is sent if there is none. `timeoutMs`: for name, TCP and TLS together. With a
+   * `tls` that cannot be read each connection fails.
    */
-  connector(timeoutMs: number): Connector {
+  connector(timeoutMs: number, tls?: TlsIdentity): Connector {
     const lookup = checkedLookup(this.#lookup, (host, address) => this.#allows(host, address));
-    const direct = connectorWith(timeoutMs, lookup);
+    const direct = connectorWith(timeoutMs, lookup, tls);
     const connect = this.#proxy ? tunnelConnector(this.#proxy, timeoutMs, direct) : direct;
     return (options, callback) => {
       const { hostname } = options;

@@ -1,2 +1,2 @@
 /** From checked events to durable ones. */
-export { Publisher, type PublisherOptions } from './publisher.js';
+export { type Published, Publisher, type PublisherOptions } from './publisher.js';

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Event, frameEvent, GridpostError, type Topic } from '@gridpost/model';
 import type { AppendOptions, AppendResult, PendingEvent, Store } from '@gridpost/store';
+import { identityOf } from './identity.js';
 import { Publisher } from './publisher.js';
 
 function event(id: string, partitionkey?: string): Event {
@@ -33,11 +34,17 @@ function topicWith(eventRetentionInDays: number, incarnation = 'orders0000000000
 }
 const topic = topicWith(0);
 
+function detecting(windowInMinutes: number, incarnation = 'unique0000000000'): Topic {
+  const { properties, ...rest } = topicWith(0, incarnation);
+  return { ...rest, properties: { ...properties, duplicateDetection: { windowInMinutes } } };
+}
+
 interface Append {
   readonly partition: number;
   readonly ids: string[];
+  readonly identities: (string | undefined)[];
   readonly options: AppendOptions | undefined;
-  succeed(version?: number): void;
+  succeed(version?: number, sifted?: Omit<AppendResult, 'version'>): void;
   fail(error: unknown): void;
 }
 
@@ -51,20 +58,23 @@ function setup({ partitions = 4, waitingBytesMax = 1_000_000 } = {}) {
         appends.push({
           partition,
           ids: events.map(({ frame }) => new Event(frame).id),
+          identities: events.map(({ identity }) => identity?.toString('hex')),
           options,
-          succeed: (version = 1) => resolve({ version }),
+          succeed: (version = 1, sifted = {}) => resolve({ version, ...sifted }),
           fail: reject,
         });
       });
     },
   } as unknown as Store;
   const versions: number[] = [];
+  const forgotten: [topic: string, count: number][] = [];
   const publisher = new Publisher({
     store,
     onVersion: (version) => versions.push(version),
+    onForgotten: (...which) => forgotten.push(which),
     waitingBytesMax,
   });
-  return { appends, publisher, versions };
+  return { appends, publisher, versions, forgotten };
 }
 
 /** Lets what was scheduled for the end of this turn, and the promises behind it, happen. */
@@ -72,7 +82,7 @@ const turn = async (): Promise<void> => {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-const outcome = (promise: Promise<void>): Promise<string> =>
+const outcome = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => 'accepted',
     (error: GridpostError) => error.code,
@@ -132,6 +142,61 @@ test('only topics that keep a history are named as retained', async () => {
   expect(appends[0]!.options).toEqual({ retained: new Set(['audit00000000000']) });
   appends[0]!.succeed();
   await Promise.all(answers);
+});
+
+test('a topic with duplicate detection has one partition, whatever keys its events carry, and identities', async () => {
+  const { appends, publisher } = setup({ partitions: 64 });
+  const unique = detecting(10);
+  const answers = ['a', 'b', 'a'].map((id, at) =>
+    publisher.publish(unique, [event(id, at ? `key ${at}` : undefined)]),
+  );
+  answers.push(publisher.publish(topic, [event('a')]));
+  await turn();
+  const again = publisher.publish(unique, [event('a', 'another')]);
+  appends[0]!.succeed();
+  await turn();
+  appends[1]!.succeed();
+  await Promise.all([...answers, again]);
+  expect(appends[1]!.partition).toBe(appends[0]!.partition);
+  const [a, b, , none] = appends[0]!.identities;
+  expect(appends[0]!.identities).toEqual([a, b, a, undefined]);
+  expect(none).toBeUndefined();
+  expect(appends[1]!.identities).toEqual([a]);
+  expect(a).toMatch(/^[0-9a-f]{32}$/);
+  expect(appends[0]!.options).toEqual({
+    unique: new Map([[unique.incarnation, { windowMs: 600_000, identitiesMax: 1_000_000 }]]),
+  });
+});
+
+test('identities tell topics, sources and ids apart, and where one ends and the next begins', () => {
+  const of = (source: string, id: string, topicId = 'unique0000000000') =>
+    identityOf(topicId, { source, id } as Event).toString('hex');
+  const all = [
+    of('/s', '1'),
+    of('/s', '1', 'other00000000000'),
+    of('/s1', ''),
+    of('/', 's1'),
+    of('/s/1', '2'),
+    of('/s', '/12'),
+    of('/ś', '1'),
+  ];
+  expect(new Set(all).size).toBe(all.length);
+  expect(of('/s', '1')).toBe(all[0]);
+});
+
+test('each request of a flush is told of its own duplicates, and whoever counts of what was forgotten', async () => {
+  const { appends, publisher, forgotten } = setup({ partitions: 1 });
+  const unique = detecting(1);
+  const answers = [['a', 'b'], ['c'], ['d', 'e', 'f'], ['g']].map((ids) =>
+    publisher.publish(
+      unique,
+      ids.map((id) => event(id)),
+    ),
+  );
+  await turn();
+  appends[0]!.succeed(1, { duplicates: [0, 3, 4, 5], forgotten: new Map([[unique.incarnation, 7]]) });
+  expect((await Promise.all(answers)).map(({ duplicates }) => duplicates)).toEqual([1, 0, 3, 0]);
+  expect(forgotten).toEqual([[unique.incarnation, 7]]);
 });
 
 test('a failed append takes those that waited behind it along: they were not sent', async () => {

@@ -42,6 +42,16 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly duplicateIdentities = this.#gauge(
+    'gridpost_duplicate_identities',
+    'Events remembered for duplicate detection, in the partitions this process owns',
+    ['topic'],
+  );
+  readonly identitiesForgotten = this.#counter(
+    'gridpost_duplicate_identities_forgotten_total',
+    'Events forgotten within the window of duplicate detection, since there were too many to remember',
+    ['topic'],
+  );
 
   readonly handshakes = this.#counter(
     'gridpost_handshakes_total',
@@ -73,7 +83,7 @@ export class Metrics {
   );
   readonly deliveriesDeferred = this.#counter(
     'gridpost_deliveries_deferred_total',
-    'Deliveries written to their queue, by why: busy, failed, running, disabled, unproven, drain, queue',
+    'Deliveries written to their queue, by why: busy, failed, running, probation, paused, disabled, unproven, drain, queue',
     ['topic', 'subscription', 'reason'],
   );
   readonly redeliveries = this.#counter(
@@ -95,6 +105,16 @@ export class Metrics {
     'gridpost_subscription_backlog_events',
     'Deliveries deferred or running, in the partitions this process owns',
     ['topic', 'subscription'],
+  );
+  readonly subscriptionState = this.#gauge(
+    'gridpost_subscription_state',
+    'Whether the subscription is in the state: Disabled, Paused, Unvalidated, Probation, Recovering; the same from every worker',
+    ['topic', 'subscription', 'state'],
+  );
+  readonly healthTransitions = this.#counter(
+    'gridpost_health_transitions_total',
+    'Changes of endpoints to the state, by the worker that wrote them: Probation, Recovering, Healthy',
+    ['topic', 'subscription', 'state'],
   );
   readonly deadLetters = this.#gauge(
     'gridpost_subscription_deadletters',

@@ -2,6 +2,7 @@
  * Where a destination's events go: the exact URL that is called, and the headers that let a caller in. The same for those
  * who ask an endpoint and for those who deliver to it.
  */
+import { authorizationOf, type OAuth2Credentials, type TlsIdentity, tlsIdentityOf } from './credentials.js';
 import type { Destination } from './resources.js';
 
 /** A host of Azure Functions as a deployment knows it. */
@@ -19,6 +20,10 @@ export interface Endpoint {
   readonly url: string;
   /** Secret. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What a token has to be obtained with, for each request. */
+  readonly oauth2?: OAuth2Credentials;
+  /** Absent where connections are made as to any endpoint. */
+  readonly tls?: TlsIdentity;
 }
 
 /** Azure's id of a function. Slots have none of their own here. */
@@ -34,10 +39,21 @@ export function functionOf(
 }
 
 /** Undefined if the destination names a function app that is not among these. */
-export function endpointOf(
-  { endpointType, properties }: Destination,
-  apps: FunctionApps,
-): Endpoint | undefined {
+export function endpointOf(destination: Destination, apps: FunctionApps): Endpoint | undefined {
+  const called = calledBy(destination, apps);
+  if (!called) return undefined;
+  const { credentials, tls: trust } = destination.properties;
+  const authorization = authorizationOf(credentials);
+  const tls = tlsIdentityOf(credentials, trust);
+  return {
+    ...called,
+    ...(authorization === undefined ? {} : { headers: { ...called.headers, authorization } }),
+    ...(credentials?.type === 'oauth2' ? { oauth2: credentials } : {}),
+    ...(tls ? { tls } : {}),
+  };
+}
+
+function calledBy({ endpointType, properties }: Destination, apps: FunctionApps): Endpoint | undefined {
   if (endpointType === 'WebHook') return { url: properties.endpointUrl, headers: {} };
   if (properties.resourceId === undefined) {
     const { endpointUrl: url, functionName, key } = properties;

@@ -1,12 +1,14 @@
 /** The words everything else is written in. Imports nothing of Gridpost. */
 export * from './bag.js';
 export * from './clock.js';
+export * from './credentials.js';
 export * from './dead-letter-destination.js';
 export * from './directed.js';
 export * from './endpoint.js';
 export * from './errors.js';
 export * from './event.js';
 export * from './filters.js';
+export * from './health.js';
 export * from './host.js';
 export * from './input-schema.js';
 export * from './job.js';
@@ -21,3 +23,4 @@ export * from './place.js';
 export * from './provisioning.js';
 export * from './queue.js';
 export * from './resources.js';
+export * from './signing.js';

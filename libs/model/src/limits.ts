@@ -45,6 +45,10 @@ export const backoff = {
 /** Total deadline of one attempt, in seconds (30 in Event Grid, same page). */
 export const attemptTimeoutSeconds = { min: 1, max: 230, default: 30 } as const;
 
+/** Failures in a row that lead into probation (0: none do), and seconds between two probes at most. */
+export const probationFailures = { min: 0, max: 1_000, default: 10 } as const;
+export const probeSeconds = { min: 5, max: 3_600, default: 300 } as const;
+
 /** Events of one delivery, and its size aimed at in units of 1,024 bytes (same page, "Output batching"). */
 export const batchEvents = { min: 1, max: 5_000, default: 1 } as const;
 export const batchKilobytes = { min: 1, max: 1_024, default: 64 } as const;
@@ -64,6 +68,15 @@ export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 
 /** Bytes of a topic's history, where it is bounded by bytes at all. */
 export const retentionBytes = { min: 65_536, max: 2 ** 50 } as const;
+
+/**
+ * Window of a topic's duplicate detection in minutes. Service Bus, from which the idea and the default are, has 20 seconds
+ * to 7 days ("Duplicate detection"); a day outlives every publisher's retries, and every minute costs memory.
+ */
+export const duplicateWindowMinutes = { min: 1, max: 1_440, default: 10 } as const;
+
+/** Events that a topic with duplicate detection remembers at once; at least two requests of the largest kind. */
+export const duplicateIdentities = { min: 10_000, max: 100_000_000, default: 1_000_000 } as const;
 
 /** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
 export const subscriptionsPerTopicMax = 100_000;
@@ -97,3 +110,10 @@ export const jobsMax = 100;
 /** Jobs that are over are kept for so long, and no more than so many. */
 export const jobsKeptMs = 7 * 86_400_000;
 export const jobsKeptMax = 100;
+
+/** Bytes of a secret that signs (Standard Webhooks, "Signature scheme": 24 to 64), and those of one that is made here. */
+export const signingSecretBytes = { min: 24, max: 64, default: 32 } as const;
+/** How long a secret that was rotated goes on signing, in seconds: a day by default, at most a week; 0 ends it. */
+export const signingOverlapSeconds = { min: 0, max: 604_800, default: 86_400 } as const;
+/** Secrets that sign a request at once: each costs time and space in its header. */
+export const signingKeysMax = 4;

@@ -20,6 +20,7 @@ export const attemptOutcomes = [
   'ResolutionError',
   'TlsError',
   'AddressNotAllowed',
+  'TokenUnavailable',
   'InvalidAzureFunctionDestination',
   'Aborted',
 ] as const;
@@ -66,6 +67,7 @@ export const eventGridOutcomes = {
   ResolutionError: 'ResolutionError',
   TlsError: 'SocketError',
   AddressNotAllowed: 'SocketError',
+  TokenUnavailable: 'Unauthorized',
   InvalidAzureFunctionDestination: 'InvalidAzureFunctionDestination',
   Aborted: 'Aborted',
 } as const satisfies Record<AttemptOutcome, string>;

@@ -2,12 +2,14 @@
  * Topics and subscriptions as they are stored: the properties users wrote, in the shapes of Event Grid's resources, and
  * what Gridpost adds around them. What Event Grid lacks stands beside its properties, never in place of one.
  */
+import type { Credentials, TlsTrust } from './credentials.js';
 import type { DeadLetterDestination } from './dead-letter-destination.js';
 import type { FilterEntry, SubscriptionFilter } from './filters.js';
 import type { InputSchemaMapping } from './input-schema.js';
 import * as limits from './limits.js';
 import type { Incarnation } from './names.js';
 import type { Provisioning } from './provisioning.js';
+import type { Signing } from './signing.js';
 
 /** What publishers send. */
 export type InputSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0' | 'CustomEventSchema';
@@ -36,6 +38,8 @@ export interface TopicProperties {
    * Absent: no bound but age.
    */
   readonly eventRetentionInBytes?: number;
+  /** Present: within the window the same `source` and `id` is stored once, and the topic has one partition. */
+  readonly duplicateDetection?: { readonly windowInMinutes: number };
 }
 
 /** What a domain adds to a topic. */
@@ -103,6 +107,9 @@ export interface PushProperties {
   readonly deliveryAttributeMappings?: readonly DeliveryAttributeMapping[];
   /** `none`: the endpoint is not asked whether it wants events, if the deployment allows that. */
   readonly validation?: 'none';
+  readonly credentials?: Credentials;
+  /** Absent: the system's authorities are trusted. */
+  readonly tls?: TlsTrust;
 }
 
 /**
@@ -170,6 +177,14 @@ export interface RetryPolicy {
   readonly exponentialBackoff?: ExponentialBackoff;
 }
 
+/** When an endpoint is held back; what is absent is as the deployment has it. */
+export interface ProbationPolicy {
+  /** So many failures in a row lead into probation; 0: never. */
+  readonly maxFailures?: number;
+  /** Longest time between two probes. */
+  readonly maxProbeIntervalInSeconds?: number;
+}
+
 /** Exactly one of `destination` and `queue`. */
 export type SubscriptionProperties = CommonProperties &
   (
@@ -184,6 +199,8 @@ interface CommonProperties {
   readonly filters?: readonly FilterEntry[];
   /** Of pushing. */
   readonly retryPolicy: RetryPolicy;
+  /** Of pushing. */
+  readonly probation?: ProbationPolicy;
   readonly eventDeliverySchema: DeliverySchema;
   readonly labels: readonly string[];
   /** ISO 8601 instant after which the subscription removes itself. */
@@ -197,14 +214,18 @@ interface CommonProperties {
   readonly deadLettering: boolean;
   /** Where dead letters are written, after which they are not kept here any longer. Absent: they are kept. */
   readonly deadLetterDestination?: DeadLetterDestination;
+  /** How pushed events are signed. Absent: they are not. */
+  readonly signing?: Signing;
 }
 
 /**
- * `Active`, or `Disabled` with its reason: an endpoint that answered 410 wants no more. Matching events of a disabled
- * subscription are deferred, not attempted and not lost; writing the subscription again makes it active.
+ * `Active`; `Paused`, until it is resumed; or `Disabled` with its reason: an endpoint that answered 410 wants no more.
+ * Matching events of a paused or disabled subscription are deferred, not attempted and not lost; writing a disabled
+ * subscription again makes it active, and leaves a paused one as it is.
  */
 export type SubscriptionState =
   | { readonly state: 'Active' }
+  | { readonly state: 'Paused'; readonly at: number }
   | { readonly state: 'Disabled'; readonly reason: string; readonly at: number };
 
 export interface Subscription {

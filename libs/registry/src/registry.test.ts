@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type Event,
   frameEvent,
+  type Health,
+  healthPath,
   type Subscription,
   subscriptionPath,
   type Topic,
@@ -261,5 +263,72 @@ describe('a domain', () => {
     expect(wantingFrom('x')).toEqual(['all']);
     expect(registry.topic('shop')?.subscriptions.size).toBe(1);
     expect(registry.topic('domains/shop')?.subscriptions.size).toBe(3);
+  });
+});
+
+describe('health', () => {
+  const path = healthPath('orders', 'mail');
+  const health = (incarnation: string): Health => ({
+    incarnation,
+    state: 'Probation',
+    since: 1,
+    failures: { TimedOut: 1 },
+    probes: 0,
+    nextProbeAt: 2,
+  });
+  const other = subscription('orders', 'o1', 'other');
+
+  async function noted(): Promise<Subscription> {
+    await put(topic('orders', 'o1'));
+    const mail = subscription('orders', 'o1', 'mail');
+    await put(mail);
+    await store.resources.put(path, health(mail.incarnation));
+    await registry.refresh();
+    return mail;
+  }
+
+  test('is that of its subscription, also when that is written again', async () => {
+    const mail = await noted();
+    expect(registry.healthOf(mail.incarnation)?.health).toEqual(health(mail.incarnation));
+    await put(other);
+    await put({ ...mail, updatedAt: 5 });
+    await registry.refresh();
+    expect(registry.healthOf(mail.incarnation)?.health.state).toBe('Probation');
+    expect(registry.healthOf(other.incarnation)).toBeUndefined();
+  });
+
+  test('changes nothing about what a subscription is known as', async () => {
+    const mail = await noted();
+    const before = registry.subscription(mail.incarnation);
+    await store.resources.put(path, { ...health(mail.incarnation), state: 'Healthy' });
+    await registry.refresh();
+    expect(registry.subscription(mail.incarnation)).toBe(before);
+    expect(registry.healthOf(mail.incarnation)?.health.state).toBe('Healthy');
+  });
+
+  test("is gone when it was removed, alone or with its subscription, and is not another life's", async () => {
+    const mail = await noted();
+    await store.resources.remove(path);
+    await registry.refresh();
+    expect(registry.healthOf(mail.incarnation)).toBeUndefined();
+    await store.resources.put(path, health(mail.incarnation));
+    await registry.refresh();
+    await store.resources.remove(subscriptionPath('orders', 'mail'));
+    await put({ ...mail, incarnation: 'another' });
+    await registry.refresh();
+    expect(registry.healthOf('another')).toBeUndefined();
+    expect(registry.healthOf(mail.incarnation)).toBeUndefined();
+  });
+
+  test('is gone also where a gap hid its removal', async () => {
+    const mail = await noted();
+    await store.resources.remove(path);
+    for (let i = 0; i < 1_100; i++) await put({ ...other, updatedAt: i });
+    const before = registry.subscription(mail.incarnation);
+    await registry.refresh();
+    expect(registry.healthOf(mail.incarnation)).toBeUndefined();
+    // What came again as it was is what it was.
+    expect(registry.subscription(mail.incarnation)).toBe(before);
+    expect(registry.subscription(other.incarnation)?.subscription.updatedAt).toBe(1_099);
   });
 });

@@ -10,6 +10,7 @@ import {
   type Clock,
   type DomainTopic,
   type FilterEntry,
+  type Health,
   holderOf,
   type Incarnation,
   jobsPrefix,
@@ -37,6 +38,11 @@ export interface RegisteredDomainTopic {
   readonly etag: string;
 }
 
+export interface RegisteredHealth {
+  readonly health: Health;
+  readonly etag: string;
+}
+
 export interface RegisteredTopic {
   readonly topic: Topic;
   readonly etag: string;
@@ -57,11 +63,13 @@ interface OwnTopic extends RegisteredTopic {
   etag: string;
   readonly subscriptions: Map<string, RegisteredSubscription>;
   readonly domainTopics: Map<string, RegisteredDomainTopic>;
+  /** By the subscription's path. */
+  readonly healths: Map<string, RegisteredHealth>;
 }
 
-/** A topic or a domain; then a domain topic; then a subscription. */
+/** A topic or a domain; then a domain topic; then a subscription; then its health. */
 const resourceShape =
-  /^(?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?$/;
+  /^((?:topics\/([^/]+)|(domains\/[^/]+)(?:\/topics\/([^/]+))?)(?:\/eventsubscriptions\/([^/]+))?)(\/health)?$/;
 
 const keys = managementKeyPath('');
 
@@ -110,6 +118,15 @@ export class Registry {
 
   subscription(incarnation: Incarnation): RegisteredSubscription | undefined {
     return this.#subscriptions.get(incarnation);
+  }
+
+  /** How a subscription's endpoint does; undefined where nothing is noted: it is healthy. */
+  healthOf(incarnation: Incarnation): RegisteredHealth | undefined {
+    const subscription = this.#subscriptions.get(incarnation)?.subscription;
+    if (!subscription) return undefined;
+    const { topic, name } = subscription;
+    const found = this.#topics.get(holderOf(topic).holder)?.healths.get(subscriptionPath(topic, name));
+    return found?.health.incarnation === incarnation ? found : undefined;
   }
 
   topics(): Iterable<RegisteredTopic> {
@@ -189,7 +206,8 @@ export class Registry {
 
   *#paths(): Generator<string> {
     yield* [...this.#keys.keys()];
-    for (const { topic, subscriptions, domainTopics } of [...this.#topics.values()]) {
+    for (const { topic, subscriptions, domainTopics, healths } of [...this.#topics.values()]) {
+      for (const path of [...healths.keys()]) yield `${path}/health`;
       yield* [...subscriptions.keys()];
       for (const name of [...domainTopics.keys()]) yield `${topicPath(topic.name)}/topics/${name}`;
       yield topicPath(topic.name);
@@ -201,11 +219,15 @@ export class Registry {
     if (path.startsWith(keys)) this.#keys.set(path, { key: value as ManagementKey, etag });
     const shape = shapeOf(path);
     if (!shape) return;
+    const known = this.#topics.get(shape.holder);
+    if (shape.health) {
+      known?.healths.set(shape.path, { health: value as Health, etag });
+      return;
+    }
     if (shape.subscription) {
       this.#putSubscription(shape.holder, document);
       return;
     }
-    const known = this.#topics.get(shape.holder);
     if (shape.domainTopic !== undefined) {
       known?.domainTopics.set(shape.domainTopic, { domainTopic: value as DomainTopic, etag });
       return;
@@ -218,7 +240,7 @@ export class Registry {
     }
     if (known) this.#remove(path);
     const fresh: OwnTopic = {
-      ...{ topic, etag, subscriptions: new Map(), domainTopics: new Map() },
+      ...{ topic, etag, subscriptions: new Map(), domainTopics: new Map(), healths: new Map() },
       index: new RoutingIndex(),
     };
     this.#topics.set(shape.holder, fresh);
@@ -229,7 +251,10 @@ export class Registry {
     const subscription = value as Subscription;
     const topic = this.#topics.get(holder);
     if (!topic || topic.topic.incarnation !== subscription.topicIncarnation) return;
-    this.#remove(path);
+    const known = topic.subscriptions.get(path);
+    // After a gap all documents come again, most of them as they were.
+    if (known?.etag === etag) return;
+    if (known) this.#subscriptions.delete(known.subscription.incarnation);
     const expiration = subscription.properties.expirationTimeUtc;
     const registered: RegisteredSubscription = {
       subscription,
@@ -246,7 +271,10 @@ export class Registry {
     const shape = shapeOf(path);
     const topic = shape && this.#topics.get(shape.holder);
     if (!topic) return;
-    if (shape.subscription) {
+    if (shape.health) {
+      topic.healths.delete(shape.path);
+    } else if (shape.subscription) {
+      topic.healths.delete(path);
       const registered = topic.subscriptions.get(path);
       if (!registered) return;
       topic.subscriptions.delete(path);
@@ -266,17 +294,23 @@ export class Registry {
 }
 
 interface Shape {
+  /** Of what the health is of, or else of the document itself. */
+  readonly path: string;
   /** The topic or domain. */
   readonly holder: Scope;
   readonly domainTopic: string | undefined;
   readonly subscription: boolean;
+  readonly health: boolean;
 }
 
 function shapeOf(path: string): Shape | undefined {
   const found = resourceShape.exec(path);
   if (!found) return undefined;
-  const [, topic, domain, domainTopic, subscription] = found;
-  return { holder: (topic ?? domain)!, domainTopic, subscription: subscription !== undefined };
+  const [, whole, topic, domain, domainTopic, subscription, health] = found;
+  return {
+    ...{ path: whole!, holder: (topic ?? domain)!, domainTopic },
+    ...{ subscription: subscription !== undefined, health: health !== undefined },
+  };
 }
 
 /**

@@ -35,6 +35,10 @@ export interface Tables {
   readonly lines: Table;
   /** topic (length byte, latin1), entry → acceptance, then index, length (u32) and frame of each event. */
   readonly history: Table;
+  /** topic (as in `history`), identity of an event → its acceptance (48 bits, big-endian). */
+  readonly identities: Table;
+  /** topic → number of its identities (48 bits, big-endian); topic, acceptance, identity → nothing. */
+  readonly identityAges: Table;
   /** What of `log`, `payloads` and `history` does not fit one page: table, key, piece (u16) → bytes (`pieces.ts`). */
   readonly rest: Table;
   /** Path → JSON of etag and value. */
@@ -54,6 +58,8 @@ export const tableNames = [
   'places',
   'lines',
   'history',
+  'identities',
+  'identityAges',
   'rest',
   'resources',
   'changes',

@@ -4,10 +4,11 @@
  * Requests that wait for the same commit share entries. An entry is the unit of reading and settling, and nothing says
  * that it comes from one request; sharing makes the cost of both follow the bytes instead of the number of requests.
  */
-import type { Clock, EntryId, Incarnation } from '@gridpost/model';
+import type { Clock, EntryId } from '@gridpost/model';
 import {
   type AppendOptions,
   type AppendResult,
+  appendedBytes,
   entriesOf,
   type LogEntry,
   packEntry,
@@ -18,6 +19,7 @@ import {
 } from '@gridpost/store';
 import type { Commits, Mirror, Step } from './commits.js';
 import type { History } from './history.js';
+import type { Identities, Sifted } from './identities.js';
 import { entryId, entryKey, entryNumber, metaKey, type Tables } from './layout.js';
 import { Pieces } from './pieces.js';
 import type { Space } from './space.js';
@@ -30,15 +32,23 @@ const acceptedBytes = 6;
 
 interface Request {
   readonly events: readonly PendingEvent[];
-  readonly retained: ReadonlySet<Incarnation> | undefined;
+  readonly options: AppendOptions;
   readonly resolve: (result: AppendResult) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** What of a request is written, and what it is answered beside the version. */
+interface Admitted {
+  readonly request: Request;
+  readonly events: readonly PendingEvent[];
+  readonly sifted: Sifted;
 }
 
 export interface LogOptions {
   readonly tables: Tables;
   readonly commits: Commits;
   readonly history: History;
+  readonly identities: Identities;
   readonly space: Space;
   readonly clock: Clock;
   /** The configuration version that appends are answered with. */
@@ -86,10 +96,10 @@ export class Log implements Mirror {
     return () => void this.#wakers.delete(wake);
   }
 
-  append(events: readonly PendingEvent[], { retained }: AppendOptions): Promise<AppendResult> {
+  append(events: readonly PendingEvent[], options: AppendOptions): Promise<AppendResult> {
     if (!events.length) return Promise.resolve({ version: this.#options.version() });
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ events, retained, resolve, reject });
+      this.#waiting.push({ events, options, resolve, reject });
       if (this.#waiting.length === 1) this.#options.commits.submit(this.#appending());
     });
   }
@@ -164,53 +174,56 @@ export class Log implements Mirror {
   }
 
   #appending(): Step {
-    let requests: readonly Request[] = [];
+    let admitted: readonly Admitted[] | undefined;
     return {
       addsOnly: true,
-      blind: () => true,
+      blind: () => this.#waiting.every(({ options }) => !options.unique?.size),
       run: () => {
-        requests = this.#admitted(this.#waiting);
+        admitted = this.#admitted(this.#waiting);
         this.#waiting = [];
-        this.#write(requests);
+        this.#write(admitted);
       },
       committed: () => {
-        const result = { version: this.#options.version() };
-        for (const { resolve } of requests) resolve(result);
-        if (!this.#awaited || !requests.length) return;
+        const version = this.#options.version();
+        for (const { request, sifted } of admitted!) request.resolve({ version, ...sifted });
+        if (!this.#awaited || !admitted!.length) return;
         this.#awaited = false;
         for (const wake of this.#wakers) wake(0);
       },
       failed: (error) => {
         // Given up before it ran: the requests are still waiting.
-        const refused = requests.length ? requests : this.#waiting.splice(0);
+        const refused = admitted ? admitted.map(({ request }) => request) : this.#waiting.splice(0);
         for (const { reject } of refused) reject(error);
       },
     };
   }
 
-  #admitted(requests: readonly Request[]): Request[] {
-    return requests.filter(({ events, reject }) => {
-      let bytes = 0;
-      for (const { frame } of events) bytes += frame.length;
+  #admitted(requests: readonly Request[]): Admitted[] {
+    const { space, clock, identities } = this.#options;
+    const admitted: Admitted[] = [];
+    for (const request of requests) {
+      const { events, options } = request;
       try {
-        this.#options.space.admit(bytes);
-        return true;
+        space.admit(appendedBytes(events));
       } catch (error) {
-        reject(error);
-        return false;
+        request.reject(error);
+        continue;
       }
-    });
+      const sifted = options.unique?.size ? identities.sift(events, options, clock.now()) : nothingSifted;
+      const { duplicates } = sifted;
+      admitted.push({ request, sifted, events: duplicates ? without(events, duplicates) : events });
+    }
+    return admitted;
   }
 
   /** Writes the requests in as few entries as they fit into. Packs all of them first, which is what could throw. */
-  #write(requests: readonly Request[]): void {
+  #write(admitted: readonly Admitted[]): void {
     const { clock, history } = this.#options;
     const acceptedAt = clock.now();
-    const events =
-      requests.length === 1 ? requests[0]!.events : requests.flatMap((request) => request.events);
-    const retained = requests.some((request) => request.retained?.size)
-      ? requests.flatMap((request) =>
-          request.events.map(({ topic }) => request.retained?.has(topic) ?? false),
+    const events = admitted.length === 1 ? admitted[0]!.events : admitted.flatMap((each) => each.events);
+    const retained = admitted.some(({ request }) => request.options.retained?.size)
+      ? admitted.flatMap(({ request, events }) =>
+          events.map(({ topic }) => request.options.retained?.has(topic) ?? false),
         )
       : undefined;
     let written = 0;
@@ -242,6 +255,13 @@ export class Log implements Mirror {
     }
     return true;
   }
+}
+
+const nothingSifted: Sifted = {};
+
+function without(events: readonly PendingEvent[], indexes: readonly number[]): PendingEvent[] {
+  const left = new Set(indexes);
+  return events.filter((_, index) => !left.has(index));
 }
 
 function openEntry(number: number, stored: Buffer): LogEntry {

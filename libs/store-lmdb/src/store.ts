@@ -25,6 +25,7 @@ import {
   type ReadResult,
   type ReceiveAsk,
   type ReceiveResult,
+  type RememberedIdentities,
   releasedBy,
   type SettleBatch,
   type SettleResult,
@@ -40,6 +41,7 @@ import { DeadLetters } from './dead-letters.js';
 import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
+import { Identities } from './identities.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -73,6 +75,7 @@ export class LmdbStore implements Store {
   readonly #notes: Notes;
   readonly #log: Log;
   readonly #history: History;
+  readonly #identities: Identities;
   readonly #lines: Lines;
   readonly #deliveries: Deliveries;
   readonly #due: Due;
@@ -94,8 +97,9 @@ export class LmdbStore implements Store {
     const ownership = new Ownership(tables.meta, clock);
     const notes = new Notes(tables.notes);
     const history = new History(tables, clock, space);
+    const identities = new Identities(tables);
     const version = () => resources.version;
-    const log = new Log({ tables, commits, history, space, clock, version, tailBytesMax });
+    const log = new Log({ tables, commits, history, identities, space, clock, version, tailBytesMax });
     const lines = new Lines(tables);
     const runs = new Runs(tables, space);
     const payloads = new Payloads(tables, space);
@@ -107,6 +111,7 @@ export class LmdbStore implements Store {
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;
+    this.#identities = identities;
     this.#log = log;
     this.#lines = lines;
     this.#deliveries = deliveries;
@@ -327,6 +332,22 @@ export class LmdbStore implements Store {
   ): Promise<number> {
     this.#check(partition);
     return this.#commits.change(() => this.#history.trim(topic, bounds, max));
+  }
+
+  async identities(partition: number): Promise<RememberedIdentities[]> {
+    this.#check(partition);
+    return this.#identities.remembered();
+  }
+
+  async forgetIdentities(
+    partition: number,
+    topic: Incarnation,
+    olderThanMs: number,
+    max: number,
+  ): Promise<number> {
+    this.#check(partition);
+    const before = this.#parts.clock.now() - olderThanMs;
+    return this.#commits.change(() => this.#identities.forget(topic, before, max));
   }
 
   #announce(subscriptions: ReadonlySet<Incarnation>): void {

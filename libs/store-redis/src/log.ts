@@ -3,6 +3,7 @@ import type { EntryId } from '@gridpost/model';
 import {
   type AppendOptions,
   type AppendResult,
+  appendedBytes,
   type Claim,
   entriesOf,
   Fenced,
@@ -16,10 +17,12 @@ import {
 import type { Argument } from './call.js';
 import type { Condition } from './condition.js';
 import type { AppendHints } from './hints.js';
+import { siftedIn, uniqueArgs } from './identities.js';
 import { acceptedAtOf, checkIncarnation, isEntryId } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
 import { append } from './scripts/append.js';
+import { appendUnique } from './scripts/identities.js';
 import { begin, claim, release, renew } from './scripts/ownership.js';
 import { read } from './scripts/read.js';
 import type { Writer } from './writer.js';
@@ -50,19 +53,17 @@ export class Log {
   async append(
     partition: number,
     events: readonly PendingEvent[],
-    { retained }: AppendOptions,
+    { retained, unique }: AppendOptions,
   ): Promise<AppendResult> {
     const key = this.#partitions.key(partition);
     const args: Argument[] = [retained?.size ? retainedOf(events, retained) : ''];
-    let bytes = 0;
-    for (const run of entriesOf(events)) {
-      const packed = packEntry(run);
-      bytes += packed.length;
-      args.push(packed);
-    }
-    const admitted = this.#condition.admit(bytes);
+    if (unique?.size) args.push(...uniqueArgs(events, unique));
+    else for (const run of entriesOf(events)) args.push(packEntry(run));
+    const admitted = this.#condition.admit(appendedBytes(events));
     if (admitted) await admitted;
-    return { version: versionOf(await this.#writer.write(append, key, args)) };
+    if (!unique?.size) return { version: versionOf(await this.#writer.write(append, key, args)) };
+    const reply = (await this.#writer.write(appendUnique, key, args)) as unknown[];
+    return { version: versionOf(reply[0]), ...siftedIn(reply, unique) };
   }
 
   async read(

@@ -17,6 +17,7 @@ import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
 import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
+import { Identities } from './identities.js';
 import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
@@ -56,6 +57,7 @@ export class RedisStore implements Store {
   readonly #log: Log;
   readonly #queues: Queues;
   readonly #histories: Histories;
+  readonly #identities: Identities;
   readonly #looks: Timer;
   #closing: Promise<void> | undefined;
 
@@ -75,6 +77,7 @@ export class RedisStore implements Store {
     this.#log = new Log({ link, writer, condition, hints: this.#hints, partitions });
     this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions));
     this.#histories = new Histories(link, partitions);
+    this.#identities = new Identities(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
     const look = () => void this.#look().catch(() => {});
     link.onReady(look);
@@ -193,6 +196,14 @@ export class RedisStore implements Store {
 
   trimHistory(...args: Parameters<Store['trimHistory']>) {
     return this.#histories.trim(...args);
+  }
+
+  identities(...args: Parameters<Store['identities']>) {
+    return this.#identities.remembered(...args);
+  }
+
+  forgetIdentities(...args: Parameters<Store['forgetIdentities']>) {
+    return this.#identities.forget(...args);
   }
 
   /** What the servers offer, whether the store is still the one that was opened, and versions left half spread. */

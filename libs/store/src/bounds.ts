@@ -2,7 +2,7 @@
  * The arithmetic of the bounds in `StoreLimits`, applied by every adapter in the same way, so that a deployment that
  * moves from one store to another keeps its quotas.
  */
-import type { StoreLimits } from './port.js';
+import type { PendingEvent, StoreLimits } from './port.js';
 
 /** `append` is refused from this share of `bytesMax` on; the rest is settling's. */
 const appendShare = 0.95;
@@ -23,6 +23,12 @@ export const changeLogMax = 1_000;
  */
 export const answerBytesMax = 4 * 2 ** 20;
 
+/** What an identity that is remembered for duplicate detection is taken to cost, rounded up over all adapters. */
+export const identityBytes = 128;
+
+/** Outlived identities that an append forgets at most beyond twice as many as it remembers. */
+export const identityStepMax = 100;
+
 /** Bytes from which on `append` is refused with `StoreFull`. */
 export function appendBytesMax(limits: StoreLimits): number {
   return Math.floor(limits.bytesMax * appendShare);
@@ -31,6 +37,13 @@ export function appendBytesMax(limits: StoreLimits): number {
 /** What a deferred, leased or dead-lettered delivery counts in `Usage` and against its subscription's quota. */
 export function chargedBytes(frameBytes: number): number {
   return frameBytes + deliveryOverheadBytes;
+}
+
+/** What an append adds to the store at most, frames and identities. */
+export function appendedBytes(events: readonly PendingEvent[]): number {
+  let bytes = 0;
+  for (const { frame, identity } of events) bytes += frame.length + (identity ? identityBytes : 0);
+  return bytes;
 }
 
 /** The quota of one subscription in one partition, in charged bytes. */

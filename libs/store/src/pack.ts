@@ -48,6 +48,16 @@ export function packEntry(events: readonly PendingEvent[], headRoom = 0): Buffer
   return packed;
 }
 
+/** One event as it stands in a packed entry, for adapters that put entries together where they are stored. */
+export function packEvent({ topic, frame }: PendingEvent): Buffer {
+  const packed = Buffer.allocUnsafe(5 + topic.length + frame.length);
+  packed[0] = topic.length;
+  const at = 1 + packed.write(topic, 1, 'latin1');
+  packed.writeUInt32LE(frame.length, at);
+  frame.copy(packed, at + 4);
+  return packed;
+}
+
 /** How many events a packed entry has; its first three bytes suffice. */
 export function packedEvents(packed: Buffer): number {
   return packed.readUInt16LE(1);

@@ -30,6 +30,11 @@ import type {
 export interface PendingEvent {
   readonly topic: Incarnation;
   readonly frame: Buffer;
+  /**
+   * 16 bytes that tell the event from all others of its topic, for topics in `AppendOptions.unique`. Not part of the log
+   * entry.
+   */
+  readonly identity?: Buffer;
 }
 
 /** One unit of the log: up to 128 events or 256 KiB (more only for a single larger event), appended together. */
@@ -44,11 +49,37 @@ export interface LogEntry {
 export interface AppendOptions {
   /** Topics that keep a history: their events are also appended to it, in the same atomic step, under the same place. */
   readonly retained?: ReadonlySet<Incarnation>;
+  /**
+   * Topics with duplicate detection. An event of theirs with an `identity` is not stored again if one of this identity was
+   * stored within the window; one request's own events count. Looked up and remembered in the step that appends, so that
+   * identities are remembered of stored events only, and of all of them.
+   */
+  readonly unique?: ReadonlyMap<Incarnation, UniqueWithin>;
+}
+
+export interface UniqueWithin {
+  /**
+   * How long after its acceptance an event's identity is looked for, by the store's clock. It counts as of this call: a
+   * longer one than before finds what is still remembered, a shorter one forgets. A duplicate does not prolong it.
+   */
+  readonly windowMs: number;
+  /** Identities of the topic to remember at most; the oldest go first, also within the window. At least 1. */
+  readonly identitiesMax: number;
 }
 
 export interface AppendResult {
   /** The configuration version this partition knows, so that a gateway notices a change made elsewhere. */
   readonly version: number;
+  /** Indexes, in the call, of the events that were duplicates and not stored, ascending; only if there are any. */
+  readonly duplicates?: readonly number[];
+  /** How many identities of a topic `identitiesMax` made this call forget within their window; only where not zero. */
+  readonly forgotten?: ReadonlyMap<Incarnation, number>;
+}
+
+/** What is remembered for duplicate detection. */
+export interface RememberedIdentities {
+  readonly topic: Incarnation;
+  readonly count: number;
 }
 
 export interface Claim {
@@ -370,8 +401,8 @@ export interface Store {
 
   /**
    * Appends all events to the partition in one atomic step, in entries of at most 128 events or 256 KiB. Resolves when
-   * they are durable in `info.durability`. Rejects with `StoreFull` or `StoreUnavailable` (nothing stored) or
-   * `OutcomeUnknown`.
+   * they are durable in `info.durability`, and so are the events that `unique` found them to be duplicates of. Rejects with
+   * `StoreFull` or `StoreUnavailable` (nothing stored) or `OutcomeUnknown`.
    */
   append(partition: number, events: readonly PendingEvent[], options?: AppendOptions): Promise<AppendResult>;
 
@@ -497,6 +528,15 @@ export interface Store {
    * (events, or entries); returns how many. An age of 0 ms empties it.
    */
   trimHistory(partition: number, topic: Incarnation, bounds: HistoryBounds, max: number): Promise<number>;
+
+  /** Topics of which identities are remembered here; names also those that no longer exist. */
+  identities(partition: number): Promise<RememberedIdentities[]>;
+
+  /**
+   * Forgets identities of events accepted at least `olderThanMs` ago, oldest first, at most `max`; returns how many. 0 ms
+   * forgets all. Appends forget some of a topic's outlived ones by themselves. Allowed when the store is full.
+   */
+  forgetIdentities(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
 }
 
 /** Thrown by an owner call whose epoch is no longer the partition's. Nothing was changed. */

@@ -41,14 +41,6 @@ export class AttemptLog {
   notEncoded(delivery: OpenDelivery, error: unknown): void {
     this.#log.error({ ...namesOf(delivery), error: String(error) }, 'event cannot be encoded');
   }
-
-  endpointFails(lane: Passage): void {
-    this.#log.warn(subscriptionOf(lane), 'endpoint fails: its retries are slowed down');
-  }
-
-  endpointWorks(lane: Passage): void {
-    this.#log.info(subscriptionOf(lane), 'endpoint works again: its retries are not slowed down');
-  }
 }
 
 /** Of deliveries with as many attempts before this one; of a batch it names the first. */

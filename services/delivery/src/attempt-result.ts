@@ -3,20 +3,16 @@ import type { AttemptOutcome } from '@gridpost/model';
 import type { DeliveryState } from '@gridpost/store';
 import type { Batch } from './batch.js';
 import type { Attempt } from './dispatch.js';
-import type { OpenDelivery } from './open-delivery.js';
+import type { AttemptFailure, OpenDelivery } from './open-delivery.js';
 import { outcomeOfError, outcomeOfStatus } from './outcome.js';
+import { redacted } from './redaction.js';
 
 /** Longest `lastError` (store port). */
 const errorCharactersMax = 256;
 
-export interface AttemptResult {
-  readonly outcome: AttemptOutcome;
-  /** If there was a response. */
-  readonly status: number | undefined;
+export interface AttemptResult extends AttemptFailure {
   /** What the endpoint asked for, as it was sent. */
   readonly retryAfter: string | undefined;
-  /** One printable line; empty where there is nothing to say. */
-  readonly lastError: string;
   /** `clock.elapsed()`. */
   readonly startedAt: number;
   readonly endedAt: number;
@@ -57,7 +53,7 @@ function outcomeOf({ status, cut, error, subject }: Attempt<Batch>): AttemptOutc
 }
 
 /** One printable line about a failure, without secrets: an endpoint may repeat what it was sent. */
-function errorOf({ status, cut, error, excerpt, subject }: Attempt<Batch>): string {
+function errorOf({ status, cut, error, excerpt, subject, token }: Attempt<Batch>): string {
   const { kind, secrets } = subject.target;
   if (kind === 'unknownFunction') return 'the function app is not among those of this deployment';
   const code = (error as { code?: unknown } | undefined)?.code;
@@ -69,8 +65,7 @@ function errorOf({ status, cut, error, excerpt, subject }: Attempt<Batch>): stri
           ? 'no answer in time'
           : 'cut when the worker stopped'
         : `${typeof code === 'string' ? `${code}: ` : ''}${error?.message ?? ''}`;
-  return secrets
-    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
+  return redacted(text, token === undefined ? secrets : [...secrets, token])
     .replace(/[\p{C}\p{Z}]+/gu, ' ')
     .trim()
     .slice(0, errorCharactersMax);

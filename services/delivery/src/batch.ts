@@ -8,7 +8,9 @@
  *
  * All of a batch's events get the endpoint's one answer. What follows from it is decided for each of them by itself.
  */
+import { hash } from 'node:crypto';
 import { type EncodedDelivery, encodeBatch, encodeOne } from '@gridpost/codec';
+import type { Signer } from '@gridpost/egress';
 import type { AttemptRequest } from './dispatch.js';
 import type { OpenDelivery, Passage } from './open-delivery.js';
 import type { Target } from './target.js';
@@ -65,13 +67,26 @@ export class Batch {
     return true;
   }
 
-  /** The request that carries what it holds. To be called once. */
-  request(): AttemptRequest {
+  /** The request that carries what it holds, signed at `now` (`clock.now()`) where it is to be. To be called once. */
+  request(now: number): AttemptRequest {
     const { target, deliveries } = this;
     const { headers, body } = this.#alone ?? encodeBatch(this.#elements, target.schema);
     this.#elements = [];
-    const { origin, path } = target;
-    return { origin, path, headers: target.headers.of(headers, deliveries, this.#found), body };
+    const { origin, path, signer, tokens } = target;
+    const all = target.headers.of(headers, deliveries, this.#found);
+    if (signer) this.#sign(signer, all, body, now);
+    return { origin, path, headers: all, body, tokens };
+  }
+
+  /** A batch gets an id here: that of these deliveries in this order, whichever worker puts them together again. */
+  #sign(signer: Signer, headers: string[], body: Buffer | undefined, now: number): void {
+    const [first, ...others] = this.deliveries;
+    let id = first!.messageId;
+    if (others.length > 0) {
+      id = `batch_${hash('sha256', this.deliveries.map(({ messageId }) => messageId).join('\n'))}`;
+      headers.push('webhook-id', id);
+    }
+    for (const each of signer.headers(id, body, now)) headers.push(each);
   }
 }
 

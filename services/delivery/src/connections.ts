@@ -5,14 +5,17 @@
  *
  * The one used last is used next, so that few connections stay warm instead of many going stale.
  */
+import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Connector } from '@gridpost/egress';
+import type { TlsIdentity } from '@gridpost/model';
 import { Client } from 'undici';
 
 export interface ConnectionOptions {
   /** See `DeliverySettings`. */
   readonly connectionsPerOrigin: number;
-  readonly connector: Connector;
+  /** The connector for a TLS identity, asked for once while connections with it are in use. */
+  readonly connector: (tls: TlsIdentity | undefined) => Connector;
 }
 
 /** An idle connection is closed after this, unless the endpoint announced a shorter time (undici's default). */
@@ -45,7 +48,7 @@ export class Connection {
   }
 }
 
-/** The connections to one scheme, host and port. */
+/** The connections to one scheme, host and port, with one TLS identity: what one client has proved is not another's. */
 export class Origin {
   readonly url: string;
   readonly #connector: Connector;
@@ -55,9 +58,13 @@ export class Origin {
   #inUse = 0;
   #users = 0;
 
-  constructor(url: string, { connector, connectionsPerOrigin }: ConnectionOptions) {
+  constructor(
+    url: string,
+    tls: TlsIdentity | undefined,
+    { connector, connectionsPerOrigin }: ConnectionOptions,
+  ) {
     this.url = url;
-    this.#connector = connector;
+    this.#connector = connector(tls);
     this.#connectionsMax = connectionsPerOrigin;
   }
 
@@ -118,7 +125,7 @@ export class Origin {
   }
 }
 
-/** All origins in use. */
+/** All origins in use, by URL and TLS identity. */
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #origins = new Map<string, Origin>();
@@ -128,11 +135,12 @@ export class Connections {
   }
 
   /** The origin, joined: to be left again. */
-  join(url: string): Origin {
-    let origin = this.#origins.get(url);
+  join(url: string, tls?: TlsIdentity): Origin {
+    const key = tls ? `${url} ${hash('sha256', JSON.stringify([tls.ca, tls.cert, tls.key]))}` : url;
+    let origin = this.#origins.get(key);
     if (!origin) {
-      origin = new Origin(url, this.#options);
-      this.#origins.set(url, origin);
+      origin = new Origin(url, tls, this.#options);
+      this.#origins.set(key, origin);
     }
     origin.join();
     return origin;
@@ -140,10 +148,10 @@ export class Connections {
 
   /** Forgets origins that nobody uses any more. */
   sweep(): void {
-    for (const [url, origin] of this.#origins) {
+    for (const [key, origin] of this.#origins) {
       if (!origin.idle) continue;
       origin.close();
-      this.#origins.delete(url);
+      this.#origins.delete(key);
     }
   }
 

@@ -222,12 +222,13 @@ describe('a failed attempt', () => {
     await rig.subscribe('good', `${endpoint.url}/good`);
     endpoint.reply((request, response) => answer(request.path === '/bad' ? 500 : 200)(request, response));
     await rig.work(calm);
-    await rig.publish(rig.ids(10));
-    await rig.watched.until(deferred(10));
-    expect(endpoint.ids('/good')).toHaveLength(10);
+    await rig.publish(rig.ids(9));
+    await rig.watched.until(deferred(9));
+    expect(endpoint.ids('/good')).toHaveLength(9);
     await rig.clock.skip(11_500);
-    await endpoint.until(() => endpoint.ids('/bad').length === 20);
-    expect(endpoint.ids('/good')).toHaveLength(10);
+    // Some of them, after which it is held back.
+    await endpoint.until(() => endpoint.ids('/bad').length > 9);
+    expect(endpoint.ids('/good')).toHaveLength(9);
   });
 });
 

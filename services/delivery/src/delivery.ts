@@ -1,6 +1,6 @@
 /** Puts the delivery worker together: who knows whom, and what is done at which beat. The rules stand elsewhere. */
 import { performance } from 'node:perf_hooks';
-import type { Egress } from '@gridpost/egress';
+import { type Egress, OAuthTokens } from '@gridpost/egress';
 import type { Clock, Log, Random, Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -10,6 +10,7 @@ import { Destinations, type Places } from './dead-letters/destinations.js';
 import { DeadLetterWriter } from './dead-letters/writer.js';
 import { Connections } from './connections.js';
 import { disable } from './disabling.js';
+import { HealthKeeper } from './health/keeper.js';
 import { Jobs } from './jobs/jobs.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
@@ -71,8 +72,10 @@ class Service implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #settings: DeliverySettings;
   readonly #connections: Connections;
+  readonly #tokens: OAuthTokens;
   readonly #pipeline: Pipeline;
   readonly #lanes: Lanes;
+  readonly #keeper: HealthKeeper;
   readonly #worker: Worker;
   readonly #upkeep: Upkeep;
   readonly #timers: Timer[] = [];
@@ -99,7 +102,11 @@ class Service implements Delivery {
     this.#options = options;
     this.#settings = settings;
     const connector = options.egress.connector(settings.connectTimeoutMs);
-    this.#connections = new Connections({ connectionsPerOrigin: settings.connectionsPerOrigin, connector });
+    this.#tokens = new OAuthTokens(clock, connector);
+    this.#connections = new Connections({
+      connectionsPerOrigin: settings.connectionsPerOrigin,
+      connector: (tls) => (tls ? options.egress.connector(settings.connectTimeoutMs, tls) : connector),
+    });
     this.#pipeline = new Pipeline({
       clock,
       random,
@@ -108,12 +115,16 @@ class Service implements Delivery {
       finalStatuses: settings.finalStatuses,
       onGone: (lane) => this.#disable(lane),
     });
+    this.#keeper = new HealthKeeper({ store, registry, clock, log, metrics });
     const lanes = new Lanes({
       settings,
       clock,
       registry,
       metrics,
       connections: this.#connections,
+      random,
+      keeper: this.#keeper,
+      tokens: this.#tokens,
       load: (batch, delivery, now) => this.#pipeline.load(batch, delivery, now),
       start: (batch, now) => this.#pipeline.start(batch, now),
       saturated: () => this.#saturated,
@@ -208,7 +219,9 @@ class Service implements Delivery {
     this.#pipeline.abort();
     this.#lanes.close();
     this.#connections.close();
+    await this.#tokens.close();
     await Promise.all([this.#writer.close(), this.#jobs.stop(false)]);
+    await this.#keeper.close();
     for (const chore of [this.#confirming, this.#upkeeping, this.#writing, this.#jobbing])
       await chore.ended();
     await Promise.all(this.#disabling);
@@ -220,6 +233,7 @@ class Service implements Delivery {
 
   async #drain(): Promise<{ cut: number }> {
     await Promise.all([this.#worker.drain(), this.#jobs.stop(true)]);
+    await this.#keeper.leave(this.#lanes.wards());
     for (const timer of this.#cutTimers.splice(0)) timer.cancel();
     if (this.#cut > 0)
       this.#options.log.warn({ cut: this.#cut }, 'attempts were cut, their endpoints may see them again');

@@ -23,7 +23,7 @@ export async function disable(lane: Passage, options: DisablingOptions): Promise
   const { store, registry, clock, log, lanes } = options;
   const { subscription, etag } = lane.registered;
   // Attempts that were under way bring more of the same answer.
-  if (lane.stop !== undefined) return;
+  if (lane.stop !== undefined && lane.stop !== 'probation') return;
   lanes.disable(subscription.incarnation);
   const { topic, name } = subscription;
   const status: SubscriptionState = { state: 'Disabled', reason, at: clock.now() };

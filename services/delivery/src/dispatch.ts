@@ -8,6 +8,7 @@
  *
  * The status decides: once it has been read, nothing that happens to the rest of the response changes what it means.
  */
+import type { TokenSource } from '@gridpost/egress';
 import { Bag, type InBag, limits } from '@gridpost/model';
 import type { Dispatcher } from 'undici';
 import type { Connection, Origin } from './connections.js';
@@ -29,6 +30,8 @@ export interface AttemptRequest {
   /** Names and values in turn. */
   readonly headers: string[];
   readonly body: Buffer | undefined;
+  /** Where each request needs a token of its own time. */
+  readonly tokens?: TokenSource | undefined;
 }
 
 export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
@@ -49,6 +52,10 @@ export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
   #excerpt: Buffer[] | undefined;
   #bytes = 0;
   #connection: Connection | undefined;
+  /** What is sent with a token. */
+  #request: AttemptRequest | undefined;
+  #token: string | undefined;
+  #renewed = false;
   readonly #dispatch: Dispatch<T>;
 
   constructor(dispatch: Dispatch<T>, subject: T, startedAt: number, deadline: number) {
@@ -63,10 +70,60 @@ export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
     return this.#excerpt ? Buffer.concat(this.#excerpt).toString('utf8', 0, excerptBytesMax) : '';
   }
 
-  send({ origin, path, method = 'POST', headers, body }: AttemptRequest): void {
+  /** The token that it was made with, which no description of it may hold. */
+  get token(): string | undefined {
+    return this.#token;
+  }
+
+  send(request: AttemptRequest): void {
+    const { origin, path, method = 'POST', headers, body, tokens } = request;
     const connection = origin.take();
     this.#connection = connection;
-    connection.client.dispatch({ path, method, headers, body: body ?? null }, this);
+    if (!tokens) {
+      connection.client.dispatch({ path, method, headers, body: body ?? null }, this);
+      return;
+    }
+    this.#request = request;
+    const { token } = tokens;
+    if (token === undefined) this.#sendWhenObtained(connection, tokens.obtain());
+    else this.#sendWith(connection, token);
+  }
+
+  #sendWith(connection: Connection, token: string): void {
+    const { path, method = 'POST', headers, body } = this.#request!;
+    this.#token = token;
+    const all = [...headers, 'authorization', `Bearer ${token}`];
+    connection.client.dispatch({ path, method, headers: all, body: body ?? null }, this);
+  }
+
+  /** Waits for as long as the attempt may last. `otherwise`: the token would be the one that was refused. */
+  #sendWhenObtained(connection: Connection, obtaining: Promise<string>, otherwise?: () => void): void {
+    const refused = this.#token;
+    obtaining.then(
+      (token) => {
+        if (this.#connection !== connection) return;
+        if (token === refused) otherwise?.();
+        else this.#sendWith(connection, token);
+      },
+      (error: Error) => {
+        if (this.#connection !== connection) return;
+        this.error = error;
+        this.#end(true);
+      },
+    );
+  }
+
+  /** A token may be refused before it expires: another is tried, once, as a part of the same attempt. */
+  #sendAgain(connection: Connection, tokens: TokenSource): void {
+    const { status } = this;
+    this.#renewed = true;
+    this.status = 0;
+    this.#excerpt = undefined;
+    this.#bytes = 0;
+    this.#sendWhenObtained(connection, tokens.renew(this.#token!), () => {
+      this.status = status;
+      this.#end(true);
+    });
   }
 
   /** Ends it now. */
@@ -101,7 +158,10 @@ export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
   }
 
   onResponseEnd(): void {
-    this.#end(true);
+    const connection = this.#connection;
+    const tokens = this.#request?.tokens;
+    if (connection && tokens && this.status === 401 && !this.#renewed) this.#sendAgain(connection, tokens);
+    else this.#end(true);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

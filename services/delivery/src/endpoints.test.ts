@@ -350,7 +350,10 @@ describe('TLS', () => {
 
 describe('connections to one origin', () => {
   const origin = (connectionsPerOrigin: number, users: number): Origin => {
-    const made = new Origin('http://127.0.0.1:1', { connectionsPerOrigin, connector: () => undefined });
+    const made = new Origin('http://127.0.0.1:1', undefined, {
+      connectionsPerOrigin,
+      connector: () => () => undefined,
+    });
     for (let i = 0; i < users; i++) made.join();
     return made;
   };

@@ -9,17 +9,17 @@
  * goes to the other. An attempt carries one delivery, or a batch of what is in line (`batch.ts`), and is of the kind of its first.
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
- * could start at once and nothing waits. It is *failing* when its endpoint takes nothing (`pace.ts`). It is *stopped* when its subscription is gone or
- * disabled, its endpoint has not agreed to get events, or its events are received by consumers: what waits is let go of,
- * what runs is left to end.
+ * could start at once and nothing waits. It is *stopped* when its subscription is gone, disabled or paused, its endpoint
+ * has not agreed to get events or is held back (`health/`), or its events are received by consumers: what waits is let go
+ * of, what runs is left to end.
  */
 import type { Incarnation } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import { Batch } from './batch.js';
 import { defer, drop } from './endings.js';
+import type { Ward } from './health/ward.js';
 import { Line } from './line.js';
-import type { OpenDelivery, Passage, PassedAttempt, Stop } from './open-delivery.js';
-import { Pace } from './pace.js';
+import type { AttemptFailure, OpenDelivery, Passage, PassedAttempt, Stop } from './open-delivery.js';
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
 import type { Target } from './target.js';
@@ -58,6 +58,7 @@ export const parkedMs = 30_000;
 
 export class Lane implements Passage {
   readonly id: Incarnation;
+  readonly ward: Ward;
   registered: RegisteredSubscription;
   target: Target;
   series: DeliverySeries;
@@ -67,13 +68,14 @@ export class Lane implements Passage {
   /** Reading waits for room here; kept by `lanes.ts`, cleared when there is some. */
   blocks = false;
   stalled = false;
+  /** More than a probe may start; kept by `lanes.ts`. Undefined at first. */
+  flows: boolean | undefined;
   /** When a fresh delivery was last offered, and when a delivery of any kind was. Kept by `lanes.ts`. */
   offeredAt = 0;
   usedAt = 0;
   readonly #around: Surroundings;
   readonly #fresh = new Line();
   readonly #leased = new Line();
-  readonly #pace = new Pace();
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
   #limit = 1;
@@ -98,9 +100,11 @@ export class Lane implements Passage {
     registered: RegisteredSubscription,
     target: Target,
     series: DeliverySeries,
+    ward: Ward,
     limit: number,
   ) {
     this.#around = around;
+    this.ward = ward;
     this.id = registered.subscription.incarnation;
     this.registered = registered;
     this.target = target;
@@ -125,10 +129,6 @@ export class Lane implements Passage {
     return this.#hungry;
   }
 
-  get failing(): boolean {
-    return this.#pace.failing;
-  }
-
   /** Its queue is not to be asked. */
   get parked(): boolean {
     return this.stop !== undefined && this.stop !== 'gone';
@@ -136,15 +136,17 @@ export class Lane implements Passage {
 
   /**
    * Leased deliveries that could start now; with batches also those of the next, so that it is there when its turn comes.
-   * An endpoint that fails is tried with few events, whatever its batches may hold.
+   * A probe is made with one, whatever batches may hold.
    */
   get leaseRoom(): number {
     const { count, bytes } = this.#leased;
     if (bytes >= this.#around.settings.lineBytesMax) return 0;
-    const free = this.#limit - this.#running;
+    const allowed = this.ward.allowed(this.#limit);
+    if (this.ward.probing) return Math.max(0, allowed - count);
+    const free = allowed - this.#running;
     const attempts = this.target.batches && !this.stalled ? Math.max(1, free) : free;
     const room = Math.min(attempts * this.target.eventsMax, Math.max(free, leasedEventsMax));
-    return Math.max(0, Math.min(room, this.#pace.room(this.#around.elapsed())) - count);
+    return Math.max(0, room - count);
   }
 
   set limit(limit: number) {
@@ -156,6 +158,7 @@ export class Lane implements Passage {
   full(now: number): boolean {
     const { count, bytes, first } = this.#fresh;
     if (first === undefined) return false;
+    if (this.ward.probing) return true;
     const { lineBytesMax, settleWindowMs } = this.#around.settings;
     return (
       count >= this.#lineEventsMax || bytes >= lineBytesMax || now - first.since >= settleWindowMs * waitShare
@@ -204,6 +207,7 @@ export class Lane implements Passage {
     while (this.#running < this.#limit) {
       const delivery = this.#next();
       if (delivery === undefined || !this.#around.mayStart(now)) break;
+      if (!this.ward.admits(this.#running, this.#limit)) break;
       if (!this.target.origin.offers(this.#running)) {
         this.target.origin.whenFree(this.#pumpAgain);
         break;
@@ -219,17 +223,22 @@ export class Lane implements Passage {
     this.#movedAt = now;
     this.#tookMs = now - attempt.startedAt;
     this.stalled = false;
-    this.pump(now);
+    this.wake(now);
     this.#relieve();
+  }
+
+  /** Starts what may start by now, and has the queues asked if there is room. */
+  wake(now = this.#around.elapsed()): void {
+    this.pump(now);
     if (this.#backlogs.size > 0 && this.leaseRoom > 0) for (const backlog of this.#backlogs) backlog.soon();
   }
 
-  worked(): boolean {
-    return this.#pace.worked();
+  worked(attempt: PassedAttempt, now: number): void {
+    this.ward.worked(attempt, now);
   }
 
-  failed(): boolean {
-    return this.#pace.failed();
+  failed(attempt: PassedAttempt, failure: AttemptFailure): void {
+    this.ward.failed(attempt, failure);
   }
 
   /** Looks whether attempts still end. */
@@ -257,7 +266,8 @@ export class Lane implements Passage {
   refuse(delivery: OpenDelivery): void {
     if (this.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
     else if (this.stop === 'queue') defer(delivery, 'queue', 0);
-    else defer(delivery, this.stop === 'unproven' ? 'unproven' : 'disabled', parkedMs);
+    else if (this.stop === 'probation') defer(delivery, 'probation', this.ward.heldMs);
+    else defer(delivery, this.stop ?? 'disabled', parkedMs);
   }
 
   #next(): OpenDelivery | undefined {
@@ -273,15 +283,16 @@ export class Lane implements Passage {
   /** Starts an attempt at the delivery whose turn it is, and at what goes into the same batch. */
   #begin(first: OpenDelivery, now: number): void {
     const batch = new Batch(this, first.fresh);
+    const { probing } = this.ward;
     let next: OpenDelivery | undefined = first;
     while (next && this.#load(batch, next, now)) {
       this.#lineOf(next).remove(next);
-      next = batch.full ? undefined : this.#after(first);
+      next = batch.full || probing ? undefined : this.#after(first);
     }
     if (batch.deliveries.length === 0) return;
     if (this.#running++ === 0) this.#movedAt = now;
     if (batch.fresh) this.#freshRunning++;
-    else this.#pace.started(now);
+    this.ward.started();
     this.#around.start(batch, now);
   }
 
@@ -322,6 +333,7 @@ export class Lane implements Passage {
   #appraise(): void {
     const hungry =
       this.active &&
+      this.ward.free &&
       !this.stalled &&
       this.stop === undefined &&
       this.#running < this.#limit &&

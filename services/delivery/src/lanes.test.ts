@@ -1,17 +1,18 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { plainConnector } from '@gridpost/egress';
+import { OAuthTokens, plainConnector } from '@gridpost/egress';
 import { type Subscription, subscriptionPath, type Topic, topicPath } from '@gridpost/model';
-import { FakeClock } from '@gridpost/model/testing';
+import { FakeClock, seededRandom } from '@gridpost/model/testing';
 import { Metrics } from '@gridpost/metrics';
 import { Registry } from '@gridpost/registry';
 import { MemoryStore } from '@gridpost/store';
 import type { Batch } from './batch.js';
 import { Connections } from './connections.js';
+import { HealthKeeper } from './health/keeper.js';
 import type { Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { type Conclusion, type Holder, OpenDelivery } from './open-delivery.js';
 import { defaultSettings } from './settings.js';
-import { structured } from './testing/rig.js';
+import { logInto, structured } from './testing/rig.js';
 
 const topic: Topic = {
   name: 'orders',
@@ -95,13 +96,18 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
   for (const [i, name] of [...names].entries())
     await store.resources.put(subscriptionPath(topic.name, name), subscriptionNamed(name, 7001 + i));
   await registry.refresh();
-  const connections = new Connections({ connectionsPerOrigin: 256, connector: plainConnector(1_000) });
+  const connector = plainConnector(1_000);
+  const connections = new Connections({ connectionsPerOrigin: 256, connector: () => connector });
+  const metrics = new Metrics('test');
   lanes = new Lanes({
     settings: { ...defaultSettings, concurrency: 4, lineEventsMax: 8, ...settings },
     clock,
     registry,
-    metrics: new Metrics('test'),
+    metrics,
     connections,
+    random: seededRandom(1),
+    keeper: new HealthKeeper({ store, registry, clock, log: logInto([]), metrics }),
+    tokens: new OAuthTokens(clock, connector),
     load: (batch, delivery) => batch.add(delivery),
     start: (batch, now) => {
       batch.startedAt = now;

@@ -14,12 +14,22 @@
  *
  * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
  */
-import { type Clock, type Incarnation, isProven, limits } from '@gridpost/model';
+import type { OAuthTokens } from '@gridpost/egress';
+import {
+  type Clock,
+  type Incarnation,
+  isProven,
+  limits,
+  type Random,
+  type Subscription,
+} from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Batch } from './batch.js';
 import type { Connections } from './connections.js';
 import { defer } from './endings.js';
+import { type HealthKeeper, policyOf } from './health/keeper.js';
+import { Ward, type WardTerms } from './health/ward.js';
 import { Lane, type Surroundings } from './lane.js';
 import type { OpenDelivery, Stop } from './open-delivery.js';
 import { DeliverySeries } from './series.js';
@@ -41,6 +51,9 @@ export interface LanesOptions {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly connections: Connections;
+  readonly random: Random;
+  readonly keeper: HealthKeeper;
+  readonly tokens: OAuthTokens;
   /** As `Surroundings`. */
   readonly load: Surroundings['load'];
   readonly start: Surroundings['start'];
@@ -75,14 +88,16 @@ export class Lanes implements Surroundings {
     const { subscription } = registered;
     const known = this.#lanes.get(subscription.incarnation);
     if (known) return known;
-    const { metrics, connections } = this.#options;
-    const lane = new Lane(
-      this,
-      registered,
-      new Target(subscription, connections, this.settings),
-      new DeliverySeries(metrics, subscription.topic, subscription.name),
-      this.share,
+    const { metrics, connections, tokens, clock, random, registry } = this.#options;
+    const { incarnation: id, topic, name } = subscription;
+    const target = new Target(subscription, connections, tokens, this.settings);
+    const ward = new Ward(
+      { id, clock, random, onChange: () => this.#stop(lane) },
+      this.#termsOf(subscription, target),
+      registry.healthOf(id),
     );
+    const series = new DeliverySeries(metrics, topic, name);
+    const lane: Lane = new Lane(this, registered, target, series, ward, this.share);
     this.#stop(lane);
     lane.usedAt = this.elapsed();
     this.#lanes.set(subscription.incarnation, lane);
@@ -95,6 +110,14 @@ export class Lanes implements Surroundings {
 
   all(): Iterable<Lane> {
     return this.#lanes.values();
+  }
+
+  /** Those that are not simply healthy. */
+  wards(): Map<Ward, Subscription> {
+    const wards = new Map<Ward, Subscription>();
+    for (const { ward, registered, stop } of this.#lanes.values())
+      if (!ward.free && stop !== 'gone') wards.set(ward, registered.subscription);
+    return wards;
   }
 
   /** This worker's part of a subscription's concurrency. */
@@ -127,7 +150,8 @@ export class Lanes implements Surroundings {
     if (lane.stop !== undefined) lane.refuse(delivery);
     else if (lane.stalled || (delivery.holder.shedding && lane.sluggish)) defer(delivery, 'busy', 0);
     else if (!lane.full(now)) lane.accept(delivery, now);
-    else if (force || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
+    // What is probed, or only just gets going again, keeps nobody waiting.
+    else if (force || !lane.ward.free || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
     else {
       lane.blocks = true;
       return false;
@@ -164,9 +188,11 @@ export class Lanes implements Surroundings {
   sweep(now: number): void {
     for (const lane of this.#lanes.values()) {
       lane.checkStall(now);
+      if (lane.stop !== 'gone') this.#options.keeper.tend(lane.ward, lane.registered.subscription);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
       // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
-      if (!lane.parked && lane.idle && now - lane.usedAt > idleMs) this.#forget(lane);
+      if (!lane.parked && (lane.ward.free || lane.stop === 'gone') && lane.idle && now - lane.usedAt > idleMs)
+        this.#forget(lane);
     }
     this.reopen(now);
   }
@@ -241,18 +267,29 @@ export class Lanes implements Surroundings {
       const { subscription } = registered;
       lane.target.leave();
       lane.registered = registered;
-      lane.target = new Target(subscription, this.#options.connections, this.settings);
+      const { connections, tokens } = this.#options;
+      lane.target = new Target(subscription, connections, tokens, this.settings);
+      lane.ward.terms = this.#termsOf(subscription, lane.target);
     }
+    lane.ward.learn(this.#options.registry.healthOf(lane.id), this.#options.registry.version);
     this.#stop(lane);
   }
 
+  #termsOf(subscription: Subscription, { timeoutMs }: Target): WardTerms {
+    return { policy: policyOf(subscription, this.settings), timeoutMs };
+  }
+
+  /** Has the lane start what it may by now. */
   #stop(lane: Lane): void {
-    const stop = this.#stopOf(lane.id);
+    const stop = this.#stopOf(lane.id) ?? (lane.ward.held ? 'probation' : undefined);
+    const flows = stop === undefined && !lane.ward.probing;
     // Its queue may be parked, also by this worker and just now.
-    if (lane.stop !== undefined && stop === undefined) this.#options.onResumed(lane.id);
+    if (lane.flows === false && flows) this.#options.onResumed(lane.id);
+    lane.flows = flows;
     if (stop === 'queue') this.queues.add(lane.id);
     else this.queues.delete(lane.id);
     lane.setStop(stop);
+    lane.wake();
   }
 
   #stopOf(subscription: Incarnation): Stop | undefined {
@@ -262,7 +299,8 @@ export class Lanes implements Surroundings {
     const { subscription: found } = registered;
     if (found.properties.queue) return 'queue';
     if (!isProven(found)) return 'unproven';
-    return found.status.state === 'Disabled' ? 'disabled' : undefined;
+    const { state } = found.status;
+    return state === 'Active' ? undefined : state === 'Paused' ? 'paused' : 'disabled';
   }
 
   #forget(lane: Lane): void {

@@ -2,7 +2,7 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import { type Event, type Incarnation, type InBag, messageIdOf } from '@gridpost/model';
+import { type AttemptOutcome, type Event, type Incarnation, type InBag, messageIdOf } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
 import type { DeliverySeries } from './series.js';
@@ -35,10 +35,10 @@ export interface EntryInHand {
 }
 
 /**
- * Why a lane starts nothing: its subscription is deleted or expired, wants nothing for now, has an endpoint that has not
- * agreed to get events, or has its events received.
+ * Why a lane starts nothing: its subscription is deleted or expired, is disabled or paused, has an endpoint that has not
+ * agreed to get events or is held back, or has its events received.
  */
-export type Stop = 'gone' | 'disabled' | 'unproven' | 'queue';
+export type Stop = 'gone' | 'disabled' | 'paused' | 'unproven' | 'probation' | 'queue';
 
 /** As much of an attempt as its lane keeps count of. */
 export interface PassedAttempt {
@@ -46,6 +46,15 @@ export interface PassedAttempt {
   readonly fresh: boolean;
   /** `clock.elapsed()`. */
   readonly startedAt: number;
+}
+
+/** As much of a failed attempt as is noted of its endpoint. */
+export interface AttemptFailure {
+  readonly outcome: AttemptOutcome;
+  /** If there was a response. */
+  readonly status: number | undefined;
+  /** One printable line; empty where there is nothing to say. */
+  readonly lastError: string;
 }
 
 /** The subscription side. */
@@ -56,10 +65,10 @@ export interface Passage {
   readonly stop: Stop | undefined;
   /** Takes a waiting delivery out of line. */
   withdraw(delivery: OpenDelivery): void;
-  /** The endpoint took an event, or answered that it does not want this one. Whether it was taken for broken. */
-  worked(): boolean;
-  /** An attempt failed in a way that another may not. Whether the endpoint is taken for broken from now on. */
-  failed(): boolean;
+  /** The endpoint took an event, or answered that it does not want this one. */
+  worked(attempt: PassedAttempt, now: number): void;
+  /** An attempt failed in a way that another may not. */
+  failed(attempt: PassedAttempt, failure: AttemptFailure): void;
   /** An attempt has ended, and its room is free. */
   ended(attempt: PassedAttempt, now: number): void;
 }

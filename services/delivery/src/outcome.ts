@@ -1,5 +1,5 @@
 /** What an attempt met, in the words of the catalogue: pure functions from a status or an error. */
-import { AddressNotAllowed } from '@gridpost/egress';
+import { AddressNotAllowed, TokenUnavailable } from '@gridpost/egress';
 import type { AttemptClass, AttemptOutcome } from '@gridpost/model';
 import type { TargetKind } from './target.js';
 
@@ -50,6 +50,7 @@ export function outcomeOfError(error: Error, kind: TargetKind = 'webhook'): Atte
   // Nothing was called: there is nowhere to call.
   if (kind === 'unknownFunction') return 'InvalidAzureFunctionDestination';
   if (error instanceof AddressNotAllowed) return 'AddressNotAllowed';
+  if (error instanceof TokenUnavailable) return 'TokenUnavailable';
   const code = (error as { code?: unknown }).code;
   if (typeof code !== 'string') return 'SocketError';
   if (timeouts.has(code)) return 'TimedOut';

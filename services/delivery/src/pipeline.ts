@@ -78,7 +78,7 @@ export class Pipeline implements AttemptOwner<Batch> {
       delivery.holder.began();
     }
     this.#inFlight.add();
-    this.#dispatch.send(batch, batch.request(), startedAt, deadline);
+    this.#dispatch.send(batch, batch.request(this.#options.clock.now()), startedAt, deadline);
   }
 
   ended(attempt: Attempt<Batch>): void {
@@ -124,9 +124,10 @@ export class Pipeline implements AttemptOwner<Batch> {
     return true;
   }
 
-  #delivered({ lane, deliveries }: Batch, { startedAt, status }: Attempt<Batch>, now: number): void {
+  #delivered(batch: Batch, { startedAt, status }: Attempt<Batch>, now: number): void {
+    const { lane, deliveries } = batch;
     const { series } = lane;
-    this.#worked(lane);
+    lane.worked(batch, now);
     series.succeeded.add(deliveries.length);
     series.successDuration.observe((now - startedAt) / 1_000);
     this.#log.delivered(deliveries, status, now - startedAt);
@@ -146,8 +147,8 @@ export class Pipeline implements AttemptOwner<Batch> {
     const seconds = (now - attempt.startedAt) / 1_000;
     lane.series.failed(classOf(outcome, final && !tooMany), seconds, deliveries.length);
     if (outcome === 'Aborted') this.#cut += deliveries.length;
-    else if (final) this.#worked(lane);
-    else if (lane.failed()) this.#log.endpointFails(lane);
+    else if (final) lane.worked(batch, now);
+    else lane.failed(batch, result);
     if (outcome === 'Gone') this.#options.onGone(lane);
     if (tooMany) this.#split(batch, result);
     // One decision for those with as many attempts: what failed together is due together.
@@ -192,10 +193,6 @@ export class Pipeline implements AttemptOwner<Batch> {
       if (lane.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
       else defer(delivery, 'failed', 0, stateAfter(result, delivery, delivery.attempts));
     }
-  }
-
-  #worked(lane: Passage): void {
-    if (lane.worked()) this.#log.endpointWorks(lane);
   }
 }
 

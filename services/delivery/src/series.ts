@@ -3,7 +3,17 @@ import type { AttemptClass, DeadLetterReason, DropReason } from '@gridpost/model
 import type { Counter, Histogram, Metrics } from '@gridpost/metrics';
 
 /** Why a delivery was written to its queue; the label of `deliveriesDeferred`. */
-export const deferReasons = ['busy', 'failed', 'running', 'disabled', 'unproven', 'drain', 'queue'] as const;
+export const deferReasons = [
+  'busy',
+  'failed',
+  'running',
+  'probation',
+  'paused',
+  'disabled',
+  'unproven',
+  'drain',
+  'queue',
+] as const;
 export type DeferReason = (typeof deferReasons)[number];
 
 export class DeliverySeries {

@@ -2,7 +2,7 @@
  * What a deployment may change about delivering, with the defaults. The numbers' reasons stand in `../DESIGN.md`; the
  * constants of single files, which nobody needs to change, stand in those files.
  */
-import { type FunctionApps, GridpostError } from '@gridpost/model';
+import { type FunctionApps, GridpostError, limits } from '@gridpost/model';
 
 export interface DeliverySettings {
   /**
@@ -30,6 +30,10 @@ export interface DeliverySettings {
   readonly beatMs: number;
   /** No attempt starts when the configuration was last known to be current longer ago than this. Default 2,000 ms. */
   readonly confirmWithinMs: number;
+  /** Failures in a row after which an endpoint is held back, unless its subscription says otherwise. Default 10; 0: never. */
+  readonly failuresMax: number;
+  /** Longest time in milliseconds between two probes of an endpoint that is held back, likewise. Default 300,000. */
+  readonly probeMsMax: number;
   /** Statuses after which a delivery is not tried again. Default 400, 401, 403, 413 (Event Grid, "Message delivery and retry"). */
   readonly finalStatuses: readonly number[];
   /**
@@ -67,6 +71,8 @@ export const defaultSettings: DeliverySettings = {
   lookEveryMs: 1_000,
   beatMs: 500,
   confirmWithinMs: 2_000,
+  failuresMax: limits.probationFailures.default,
+  probeMsMax: limits.probeSeconds.default * 1_000,
   finalStatuses: [400, 401, 403, 413],
   connectionsPerOrigin: 256,
   connectTimeoutMs: 10_000,
@@ -80,7 +86,7 @@ export const defaultSettings: DeliverySettings = {
 export function settingsOf(given: Partial<DeliverySettings> = {}): DeliverySettings {
   const settings = { ...defaultSettings, ...given };
   for (const [name, value] of Object.entries(settings)) {
-    const min = name === 'deadLetterDelayMs' ? 0 : 1;
+    const min = name === 'deadLetterDelayMs' || name === 'failuresMax' ? 0 : 1;
     if (typeof value === 'number' && !(value >= min && Number.isFinite(value)))
       throw new GridpostError('InvalidParameter', `${name} must be at least ${min}, got ${value}`);
   }

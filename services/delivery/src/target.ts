@@ -1,6 +1,8 @@
 /** Where and how the deliveries of one subscription are sent: everything about their requests that stays the same. */
 import { type EncodedDelivery, encodeBatch, encodeDelivery, encodeOne } from '@gridpost/codec';
+import { type OAuthTokens, Signer, type TokenSource } from '@gridpost/egress';
 import {
+  type Credentials,
   type DeliverySchema,
   type Destination,
   type Endpoint,
@@ -12,6 +14,7 @@ import {
   type Subscription,
 } from '@gridpost/model';
 import type { Connections, Origin } from './connections.js';
+import { secretsInUrl } from './redaction.js';
 import { RequestHeaders } from './request-headers.js';
 import type { DeliverySettings } from './settings.js';
 
@@ -32,6 +35,10 @@ export class Target {
   /** Deadline of one attempt. */
   readonly timeoutMs: number;
   readonly headers: RequestHeaders;
+  /** Where requests are signed. */
+  readonly signer: Signer | undefined;
+  /** Where each request needs a token. */
+  readonly tokens: TokenSource | undefined;
   /** Events of one request at most. */
   readonly eventsMax: number;
   readonly #contentMode: 'structured' | 'binary';
@@ -40,12 +47,12 @@ export class Target {
   constructor(
     subscription: Subscription,
     connections: Connections,
+    tokens: OAuthTokens,
     { userAgent, functionApps }: Pick<DeliverySettings, 'userAgent' | 'functionApps'>,
   ) {
-    const { destination, eventDeliverySchema } = subscription.properties;
+    const { destination, eventDeliverySchema, signing } = subscription.properties;
     const endpoint = destination && endpointOf(destination, functionApps);
     this.kind = kindOf(destination, endpoint);
-    this.secrets = Object.values(endpoint?.headers ?? {});
     // Nothing is sent for a subscription whose events are received.
     const properties: PushProperties = destination?.properties ?? {
       contentMode: 'structured',
@@ -55,11 +62,14 @@ export class Target {
     const called = endpoint?.url ?? '';
     // Checked where subscriptions are written; here one bad document must not stop all the others.
     const url = /^https?:/i.test(called) && URL.canParse(called) ? new URL(called) : nowhere;
-    this.origin = connections.join(url.origin);
+    this.origin = connections.join(url.origin, endpoint?.tls);
+    this.secrets = secretsOf(properties, endpoint, url);
     this.path = url.pathname + url.search;
     this.schema = eventDeliverySchema;
     this.timeoutMs = properties.attemptTimeoutInSeconds * 1_000;
     this.headers = new RequestHeaders(subscription, userAgent, endpoint?.headers ?? {});
+    this.signer = signing && new Signer(signing);
+    this.tokens = endpoint?.oauth2 && tokens.of(endpoint.oauth2);
     this.eventsMax = eventsPerBatch(properties);
     this.#contentMode = properties.contentMode;
     this.#bytesMax = preferredBatchSizeInKilobytes * 1_024;
@@ -95,4 +105,31 @@ export class Target {
 function kindOf(destination: Destination | undefined, endpoint: Endpoint | undefined): TargetKind {
   if (destination?.endpointType !== 'AzureFunction') return 'webhook';
   return endpoint ? 'function' : 'unknownFunction';
+}
+
+/** What a request holds that was given in confidence, in each form that an endpoint may repeat. */
+function secretsOf(
+  { credentials, deliveryAttributeMappings = [] }: PushProperties,
+  endpoint: Endpoint | undefined,
+  url: URL,
+): readonly string[] {
+  const own = deliveryAttributeMappings.flatMap((each) =>
+    each.type === 'Static' && each.properties.isSecret ? [each.properties.value] : [],
+  );
+  const given = Object.values(endpoint?.headers ?? {}).flatMap((value) => [
+    value,
+    value.replace(/^\w+ /, ''),
+  ]);
+  return [...given, ...own, ...secretsIn(credentials), ...(endpoint ? secretsInUrl(url) : [])];
+}
+
+function secretsIn(credentials: Credentials | undefined): string[] {
+  switch (credentials?.type) {
+    case 'basic':
+      return [credentials.password];
+    case 'oauth2':
+      return [credentials.clientSecret];
+    default:
+      return [];
+  }
 }

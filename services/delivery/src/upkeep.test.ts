@@ -1,6 +1,6 @@
 /** What an owner does besides delivering: gauges, leftovers, histories. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Subscription, topicPath } from '@gridpost/model';
+import { type Subscription, type Topic, topicPath } from '@gridpost/model';
 import { answer, Endpoint } from '@gridpost/model/testing';
 import { calm, Rig } from './testing/rig.js';
 
@@ -166,5 +166,47 @@ describe('histories', () => {
     await pass();
     await pass();
     expect(await historyOf(topic.incarnation)).toBe(3);
+  });
+});
+
+describe('what is remembered for duplicate detection', () => {
+  const minuteMs = 60_000;
+  const identity = (byte: number): Buffer => Buffer.alloc(16, byte);
+
+  test('is forgotten after the window, and when detection or the topic has gone; the gauge shows it', async () => {
+    await setup();
+    const topic = await rig.putTopic('unique');
+    const { memory } = rig.watched;
+    const detect = (windowInMinutes: number) => ({
+      ...topic.properties,
+      duplicateDetection: { windowInMinutes },
+    });
+    const put = (properties: Topic['properties']) =>
+      memory.resources.put(topicPath('unique'), { ...topic, properties });
+    await put(detect(2));
+    const { metrics } = await rig.work(calm);
+    const shown = async () =>
+      /^gridpost_duplicate_identities\{topic="unique"\} (.*)$/m.exec(await metrics.render())?.[1];
+    const append = (byte: number) =>
+      memory.append(0, [{ ...rig.pending('a'), topic: topic.incarnation, identity: identity(byte) }], {
+        unique: new Map([[topic.incarnation, { windowMs: 2 * minuteMs, identitiesMax: 10 }]]),
+      });
+    await append(1);
+    await rig.clock.skip(minuteMs);
+    await append(2);
+    await pass();
+    expect(await shown()).toBe('2');
+    await rig.clock.skip(minuteMs);
+    await pass();
+    expect(await shown()).toBe('1');
+    expect(await memory.identities(0)).toEqual([{ topic: topic.incarnation, count: 1 }]);
+    await put(topic.properties);
+    await pass();
+    expect(await memory.identities(0)).toEqual([]);
+    expect(await shown()).toBeUndefined();
+    await append(3);
+    await memory.resources.remove(topicPath('unique'));
+    await pass();
+    expect(await memory.identities(0)).toEqual([]);
   });
 });

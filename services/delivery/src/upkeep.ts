@@ -1,7 +1,7 @@
 /**
  * What an owner does for its partitions besides delivering: reads off the gauges, forgets what deleted subscriptions
- * left, trims histories, and gives up what waits too long where nothing attempts it. `runOnce` is one pass; a loop only
- * repeats it.
+ * left, trims histories and what is remembered for duplicate detection, and gives up what waits too long where nothing
+ * attempts it. `runOnce` is one pass; a loop only repeats it.
  *
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
@@ -10,6 +10,8 @@ import {
   type Clock,
   deadLetterReasons,
   dropReasons,
+  type Health,
+  healthStates,
   type Incarnation,
   isProven,
   type Log,
@@ -55,6 +57,10 @@ const dayMs = 86_400_000;
 const expireStepMax = 100;
 const expireLeaseMs = 10_000;
 
+/** Of `subscriptionState`. */
+const shownStates = ['Disabled', 'Paused', 'Unvalidated', 'Probation', 'Recovering'] as const;
+type ShownState = (typeof shownStates)[number];
+
 interface Names {
   readonly topic: string;
   readonly name: string;
@@ -71,6 +77,8 @@ export class Upkeep {
   /** Names under which there are series. */
   readonly #named = new Map<Incarnation, Names>();
   readonly #namedTopics = new Set<string>();
+  #remembering: ReadonlySet<string> = new Set();
+  readonly #states = new Map<Incarnation, ShownState>();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -81,6 +89,7 @@ export class Upkeep {
     const { store, registry, metrics, clock } = this.#options;
     const held = new Map<Incarnation, Held>();
     const leftovers: { partition: number; subscription: Incarnation }[] = [];
+    const remembered = new Map<Incarnation, number>();
     let logEntries = 0;
     const of = (subscription: Incarnation): Held => {
       let known = held.get(subscription);
@@ -101,6 +110,7 @@ export class Upkeep {
         leftovers.push({ partition, subscription: each.subscription });
       }
       await this.#trimHistories(partition);
+      await this.#forgetIdentities(partition, remembered);
       await this.#expireWaiting(partition, usage);
     }
     for (const partition of partitions) {
@@ -115,12 +125,14 @@ export class Upkeep {
     const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
     this.#show(held, storeNow);
     this.#showTopics();
+    this.#showIdentities(remembered);
     for (const { partition, subscription } of leftovers)
       if (!registry.subscription(subscription)) await this.#purge(partition, subscription);
   }
 
   #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
     const { registry, metrics, lanes } = this.#options;
+    this.#showStates();
     for (const { id, registered } of lanes.all()) this.#named.set(id, namesOf(registered));
     for (const [subscription, { backlog, deadLetters, oldestAt }] of held) {
       const registered = registry.subscription(subscription);
@@ -147,6 +159,25 @@ export class Upkeep {
     }
   }
 
+  /** What keeps subscriptions from being delivered to as usual. One that never was in any such state has no series. */
+  #showStates(): void {
+    const { registry, metrics } = this.#options;
+    const before = new Map(this.#states);
+    for (const { subscription } of registry.subscriptions()) {
+      const { incarnation: id, topic, name } = subscription;
+      const state = stateOf(subscription, registry.healthOf(id)?.health);
+      const shown = this.#states.get(id);
+      before.delete(id);
+      if (state === shown) continue;
+      if (shown) metrics.subscriptionState.with(topic, name, shown).set(0);
+      if (state) metrics.subscriptionState.with(topic, name, state).set(1);
+      if (!this.#named.has(id)) this.#named.set(id, { topic, name });
+      if (state) this.#states.set(id, state);
+      else this.#states.delete(id);
+    }
+    for (const id of before.keys()) this.#states.delete(id);
+  }
+
   #showTopics(): void {
     const { registry, metrics } = this.#options;
     for (const { topic, index } of registry.topics()) {
@@ -160,6 +191,19 @@ export class Upkeep {
     }
   }
 
+  #showIdentities(remembered: ReadonlyMap<Incarnation, number>): void {
+    const { registry, metrics } = this.#options;
+    const shown = new Set<string>();
+    for (const [incarnation, count] of remembered) {
+      const name = registry.topicById(incarnation)?.topic.name;
+      if (name === undefined || count === 0) continue;
+      shown.add(name);
+      metrics.duplicateIdentities.with(name).set(count);
+    }
+    for (const name of this.#remembering) if (!shown.has(name)) metrics.duplicateIdentities.forget(name);
+    this.#remembering = shown;
+  }
+
   /** Frees the places that a deleted subscription's name holds under the cap on labels. */
   #forgetSeries(topic: string, name: string): void {
     const { metrics } = this.#options;
@@ -168,6 +212,8 @@ export class Upkeep {
     for (const reason of deferReasons) metrics.deliveriesDeferred.forget(topic, name, reason);
     for (const reason of deadLetterReasons) metrics.deadLettered.forget(topic, name, reason);
     for (const reason of dropReasons) metrics.dropped.forget(topic, name, reason);
+    for (const state of shownStates) metrics.subscriptionState.forget(topic, name, state);
+    for (const state of healthStates) metrics.healthTransitions.forget(topic, name, state);
   }
 
   async #purge(partition: number, subscription: Incarnation): Promise<void> {
@@ -183,13 +229,13 @@ export class Upkeep {
     }
   }
 
-  /** Gives up what no consumer has received in time, and what could not be sent because no endpoint has agreed to it. */
+  /** Gives up what no consumer has received in time, and what could not be sent: its subscription is stopped. */
   async #expireWaiting(partition: number, { subscriptions, now }: PartitionUsage): Promise<void> {
     const { registry } = this.#options;
     for (const { subscription: id, oldestAcceptedAt } of subscriptions) {
       const { subscription } = registry.subscription(id) ?? {};
       if (!subscription || oldestAcceptedAt === undefined) continue;
-      const timeToLiveMs = waitMsMax(subscription);
+      const timeToLiveMs = waitMsMax(subscription, registry.healthOf(id)?.health);
       if (timeToLiveMs === undefined) continue;
       if (now - oldestAcceptedAt < timeToLiveMs) continue;
       for (let step = 0; step < stepsMax; step++)
@@ -241,13 +287,43 @@ export class Upkeep {
         if ((await store.trimHistory(partition, topic, bounds, stepMax)) < stepMax) break;
     }
   }
+
+  /** Appends forget what is outlived as long as there are any. Where detection is off, nothing needs to be remembered. */
+  async #forgetIdentities(partition: number, remembered: Map<Incarnation, number>): Promise<void> {
+    const { store, registry } = this.#options;
+    const topics = await store.identities(partition);
+    if (topics.length === 0) return;
+    await registry.refresh();
+    for (const { topic, count } of topics) {
+      const { duplicateDetection } = registry.topicById(topic)?.topic.properties ?? {};
+      const windowMs = (duplicateDetection?.windowInMinutes ?? 0) * 60_000;
+      let left = count;
+      for (let step = 0; step < stepsMax; step++) {
+        const forgotten = await store.forgetIdentities(partition, topic, windowMs, stepMax);
+        left -= forgotten;
+        if (forgotten < stepMax) break;
+      }
+      remembered.set(topic, (remembered.get(topic) ?? 0) + Math.max(0, left));
+    }
+  }
 }
 
 /** How long events wait where no attempt looks at their time to live; undefined where one does, or they wait for ever. */
-function waitMsMax(subscription: Subscription): number | undefined {
+function waitMsMax(subscription: Subscription, health: Health | undefined): number | undefined {
   const { queue, retryPolicy } = subscription.properties;
   if (queue) return queueLimitsOf(queue).timeToLiveMs;
-  return isProven(subscription) ? undefined : retryPolicy.eventTimeToLiveInMinutes * 60_000;
+  const attempted =
+    isProven(subscription) && subscription.status.state === 'Active' && health?.state !== 'Probation';
+  return attempted ? undefined : retryPolicy.eventTimeToLiveInMinutes * 60_000;
+}
+
+/** The first that holds: what has to be cured before the others matter. */
+function stateOf(subscription: Subscription, health: Health | undefined): ShownState | undefined {
+  if (subscription.properties.queue) return undefined;
+  const { state } = subscription.status;
+  if (state !== 'Active') return state;
+  if (!isProven(subscription)) return 'Unvalidated';
+  return health && health.state !== 'Healthy' ? health.state : undefined;
 }
 
 const unnamed: Names = { topic: otherLabel, name: otherLabel };

@@ -59,7 +59,10 @@ export function destinationFaults(
   const faults = Object.entries(messages).flatMap(([name, message]) =>
     message === undefined ? [] : [{ pointer: `${at}/properties/${name}`, message }],
   );
-  return [...faults, ...pushFaults(properties, `${at}/properties`)];
+  const { endpointUrl, resourceId } = properties;
+  const named = resourceId == null ? undefined : functionOf(resourceId);
+  const url = endpointUrl ?? (named && rules.functionApps.get(named.app)?.url);
+  return [...faults, ...pushFaults(properties, `${at}/properties`, url)];
 }
 
 /** What is wrong, by the name of the member. */

@@ -1,13 +1,6 @@
 /** Filters tried on events, without any effect: a draft before it is written, or a stored subscription's. */
 import { decodeRequest } from '@gridpost/codec';
-import {
-  type Event,
-  type FilterEntry,
-  GridpostError,
-  isProven,
-  type Subscription,
-  type SubscriptionFilter,
-} from '@gridpost/model';
+import { type Event, type FilterEntry, GridpostError, type SubscriptionFilter } from '@gridpost/model';
 import { filtersOf as filtersOfSubscription } from '@gridpost/registry';
 import {
   type CompiledFilter,
@@ -19,6 +12,7 @@ import {
 import type { Request, Response } from 'express';
 import type { Context } from './context.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
+import { obstaclesOf } from './obstacles.js';
 import { newestEvents } from './retained.js';
 import { getSubscription, getTopic } from './stored.js';
 import { filtersOf, type WrittenFilters } from './subscription-resource.js';
@@ -40,7 +34,7 @@ const lastDefault = 10;
 
 const checkExplain = schemaCheck<WrittenEvents>('filters-test.json#/$defs/Events');
 
-export function filterRoutes({ store, clock, filterLimits }: Context): Route[] {
+export function filterRoutes({ store, registry, clock, filterLimits }: Context): Route[] {
   async function test(req: Request, res: Response): Promise<void> {
     const body = checkTest(req.body ?? {});
     const filter = checkedFilter(filtersOf(body), '', filterLimits);
@@ -75,7 +69,8 @@ export function filterRoutes({ store, clock, filterLimits }: Context): Route[] {
     const events = eventsOf(checkExplain(req.body ?? {}));
     const filter = compileFilter(filtersOfSubscription(value));
     const results = events.map((event) => resultOf(filter, event));
-    res.json({ results, obstacles: obstaclesOf(value, clock.now()) });
+    const health = registry.healthOf(value.incarnation)?.health;
+    res.json({ results, obstacles: obstaclesOf(value, health, clock.now()) });
   }
 
   return [
@@ -139,35 +134,4 @@ function fromEventGrid(written: object): object {
     ...(dataVersion === undefined ? {} : { dataversion: dataVersion }),
     ...(data === undefined ? {} : { data }),
   };
-}
-
-/** Why an event that matches would not be delivered now, or not kept when it cannot be. */
-function obstaclesOf(subscription: Subscription, now: number): object[] {
-  const { status, properties, provisioning } = subscription;
-  const obstacles: object[] = [];
-  if (provisioning && !isProven(subscription)) {
-    const why =
-      'reason' in provisioning && provisioning.reason !== undefined ? ` (${provisioning.reason})` : '';
-    obstacles.push({
-      kind: 'Unvalidated',
-      reason: `the endpoint has not agreed to get events, its state is ${provisioning.state}${why}: events are kept until it does, or their time to live ends`,
-    });
-  }
-  if (status.state === 'Disabled')
-    obstacles.push({
-      kind: 'Disabled',
-      reason: `disabled since ${new Date(status.at).toISOString()} (${status.reason}): events are kept and deferred until the subscription is written again`,
-    });
-  const { expirationTimeUtc, deadLettering } = properties;
-  if (expirationTimeUtc !== undefined && Date.parse(expirationTimeUtc) <= now)
-    obstacles.push({
-      kind: 'Expired',
-      reason: `expired at ${expirationTimeUtc}: nothing is attempted any more`,
-    });
-  if (!deadLettering)
-    obstacles.push({
-      kind: 'DeadLetteringOff',
-      reason: 'an event that is given up is dropped, since deadLettering is off',
-    });
-  return obstacles;
 }

@@ -124,6 +124,7 @@ test('every request schema has an example that is valid', () => {
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
     ...['purge.json', 'replay.json'],
     ...['filters-test.json', 'lock-tokens.json', 'deployment.json', 'management-key.json'],
+    'rotate-secret.json',
   ];
   const ajvOfFiles = new Ajv2020({ strict: true, allowUnionTypes: true, validateFormats: false });
   for (const file of files) ajvOfFiles.addSchema(readSchema(file));
@@ -157,6 +158,7 @@ test('what is answered is what the document says', async () => {
       properties: {
         endpointUrl: 'https://example.com/?x',
         validation: 'none',
+        credentials: { type: 'bearer', token: 'hidden' },
         maxEventsPerBatch: 10,
         preferredBatchSizeInKilobytes: 64,
         deliveryAttributeMappings: [
@@ -192,6 +194,10 @@ test('what is answered is what the document says', async () => {
         },
       },
     ],
+    ['PUT', subscription, { ...hook, signing: { scheme: 'v1' } }],
+    ['POST', `${subscription}:rotateSecret`, {}],
+    ['PUT', subscription, { ...hook, signing: { scheme: 'v1a' } }],
+    ['POST', `${subscription}:rotateSecret`, { overlapInSeconds: 60 }],
     ['GET', subscription],
     ['GET', '/topics/orders/eventsubscriptions'],
     ['POST', `${subscription}:getFullUrl`],

@@ -3,8 +3,11 @@ import type { Counter, Metrics } from '@gridpost/metrics';
 import type { Topic } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 
-/** The three ends of a publish request. A request that could not be decoded counts as one event. */
-const outcomes = ['accepted', 'refused', 'unknown'] as const;
+/**
+ * The ends of a publish request; of an accepted one, duplicates are counted apart. A request that could not be decoded
+ * counts as one event.
+ */
+const outcomes = ['accepted', 'duplicate', 'refused', 'unknown'] as const;
 
 export type TopicCounts = Readonly<Record<(typeof outcomes)[number], Counter>>;
 
@@ -21,6 +24,7 @@ export class PublishCounts {
       for (const name of this.#names) {
         if (registry.topic(name)) continue;
         for (const outcome of outcomes) metrics.eventsPublished.forget(name, outcome);
+        metrics.identitiesForgotten.forget(name);
         this.#names.delete(name);
       }
     });
@@ -33,7 +37,12 @@ export class PublishCounts {
   #resolve(topic: Topic): TopicCounts {
     const of = (outcome: (typeof outcomes)[number]): Counter =>
       this.#metrics.eventsPublished.with(topic.name, outcome);
-    const counts: TopicCounts = { accepted: of('accepted'), refused: of('refused'), unknown: of('unknown') };
+    const counts: TopicCounts = {
+      accepted: of('accepted'),
+      duplicate: of('duplicate'),
+      refused: of('refused'),
+      unknown: of('unknown'),
+    };
     this.#counts.set(topic, counts);
     this.#names.add(topic.name);
     return counts;

@@ -39,6 +39,9 @@ const schemaNames: Readonly<Record<InputSchema, string>> = {
   CloudEventSchemaV1_0: 'CloudEventV10',
 };
 
+/** How many events of an accepted request were stored before; absent for none. */
+const duplicatesHeader = 'gridpost-duplicates';
+
 export interface PublishRouteOptions {
   readonly topics: TopicLookup;
   readonly access: Access;
@@ -156,16 +159,20 @@ export class PublishRoute {
       return;
     }
     publisher.publish(topic, events).then(
-      () => {
-        counts.of(topic).accepted.add(events.length);
-        this.#accept(exchange);
+      ({ duplicates }) => {
+        const count = counts.of(topic);
+        count.accepted.add(events.length - duplicates);
+        if (duplicates > 0) count.duplicate.add(duplicates);
+        this.#accept(exchange, duplicates);
       },
       (error: unknown) => this.#refuse(exchange, error),
     );
   }
 
-  #accept({ res, form, began }: Exchange): void {
-    res.writeHead(200, [...form.accepted.headers, requestIdHeader, randomUUID()]);
+  #accept({ res, form, began }: Exchange, duplicates: number): void {
+    const headers = [...form.accepted.headers, requestIdHeader, randomUUID()];
+    if (duplicates > 0) headers.push(duplicatesHeader, String(duplicates));
+    res.writeHead(200, headers);
     res.end(form.accepted.body);
     this.#postTimes.get(form)!.observe(200, this.#options.clock.elapsed() - began);
   }

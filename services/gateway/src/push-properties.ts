@@ -1,13 +1,15 @@
 /** How events are pushed, as it is written and shown: the same for every kind of endpoint. */
 import { eventsPerBatch, type FieldError, limits, type PushProperties } from '@gridpost/model';
+import { accessFaults, accessOf, credentialsView, type WrittenAccess } from './credentials-resource.js';
 import { mappingFaults, mappingsOf, mappingsView, type WrittenMapping } from './delivery-attributes.js';
 import type { Optional } from './validation.js';
 
 export type WrittenPushProperties = Optional<
-  Omit<PushProperties, 'deliveryAttributeMappings'> & {
+  Omit<PushProperties, 'deliveryAttributeMappings' | 'credentials' | 'tls'> & {
     readonly deliveryAttributeMappings: readonly WrittenMapping[];
   }
->;
+> &
+  WrittenAccess;
 
 /** What is written, defaults filled in. What turns batches on has none. */
 export function pushProperties(written: WrittenPushProperties): PushProperties {
@@ -22,12 +24,21 @@ export function pushProperties(written: WrittenPushProperties): PushProperties {
       ? {}
       : { deliveryAttributeMappings: mappingsOf(deliveryAttributeMappings) }),
     ...(validation == null ? {} : { validation }),
+    ...accessOf(written),
   };
 }
 
-/** What a schema cannot say. `at` is the pointer to the properties. */
-export function pushFaults(written: WrittenPushProperties, at: string): FieldError[] {
-  const faults = mappingFaults(written.deliveryAttributeMappings ?? [], `${at}/deliveryAttributeMappings`);
+/** What a schema cannot say. `at` is the pointer to the properties, `url` the endpoint's if it is one. */
+export function pushFaults(
+  written: WrittenPushProperties,
+  at: string,
+  url: string | undefined,
+): FieldError[] {
+  const mappings = written.deliveryAttributeMappings ?? [];
+  const faults = [
+    ...mappingFaults(mappings, `${at}/deliveryAttributeMappings`),
+    ...accessFaults(written, at, url, mappings),
+  ];
   if (written.contentMode === 'binary' && eventsPerBatch(written) > 1) {
     const message =
       'saw "binary", expected "structured" for batches: one request in binary mode is one event';
@@ -36,8 +47,13 @@ export function pushFaults(written: WrittenPushProperties, at: string): FieldErr
   return faults;
 }
 
-/** As it is shown: the values of secret headers are null. */
-export function pushView({ deliveryAttributeMappings, ...others }: PushProperties): object {
-  if (deliveryAttributeMappings === undefined) return others;
-  return { ...others, deliveryAttributeMappings: mappingsView(deliveryAttributeMappings) };
+/** As it is shown: the values of secret headers are null, and so are the secrets of credentials. */
+export function pushView({ deliveryAttributeMappings, credentials, ...others }: PushProperties): object {
+  return {
+    ...others,
+    ...(deliveryAttributeMappings === undefined
+      ? {}
+      : { deliveryAttributeMappings: mappingsView(deliveryAttributeMappings) }),
+    ...(credentials === undefined ? {} : { credentials: credentialsView(credentials) }),
+  };
 }

@@ -13,6 +13,8 @@ import { managementKeyRoutes } from './management-key-routes.js';
 import { subscriptionKeyRoutes } from './pull/key-routes.js';
 import { pullRoutes } from './pull/routes.js';
 import type { Route } from './route.js';
+import { signingRoutes } from './signing-routes.js';
+import { standingRoutes } from './standing.js';
 import { subscriptionRoutes } from './subscriptions.js';
 import { topicRoutes } from './topics.js';
 
@@ -24,6 +26,8 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
+    ...standingRoutes(context),
+    ...signingRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
     ...deadLetterActionRoutes(context),

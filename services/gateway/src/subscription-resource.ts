@@ -5,7 +5,9 @@ import {
   durationMs,
   type FieldError,
   type FilterEntry,
+  type Health,
   limits,
+  type ProbationPolicy,
   type QueueProperties,
   type Scope,
   type Subscription,
@@ -28,8 +30,10 @@ import {
   destinationView,
   type WrittenDestination,
 } from './destination-resource.js';
+import type { Context } from './context.js';
 import { handshakeView } from './endpoints/handshake-view.js';
 import { entityTag } from './preconditions.js';
+import { signingFaults, signingOf, signingView, type WrittenSigning } from './signing-resource.js';
 import { retryPolicyFaults, retryPolicyOf, type WrittenRetryPolicy } from './retry-policy.js';
 import { type Stored, systemDataOf } from './stored.js';
 import { invalidResource, type Optional, resourceCheck, shown } from './validation.js';
@@ -55,12 +59,14 @@ interface Written extends WrittenFilters {
   readonly destination?: WrittenDestination;
   readonly deliveryConfiguration?: { readonly queue?: Optional<QueueProperties> | null } | null;
   readonly retryPolicy?: WrittenRetryPolicy | null;
+  readonly probation?: Optional<ProbationPolicy> | null;
   readonly eventDeliverySchema?: DeliverySchema | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
   readonly startFrom?: string | null;
   readonly deadLettering?: boolean | null;
   readonly deadLetterDestination?: WrittenDeadLetterDestination | null;
+  readonly signing?: WrittenSigning | null;
 }
 
 const check = resourceCheck<{ readonly properties: Written }>(
@@ -75,6 +81,7 @@ export interface Allowed {
 }
 
 export interface WrittenProperties {
+  /** Where it leaves out a secret that may be stored, `completed` has yet to put it in. */
   readonly properties: SubscriptionProperties;
   /** The pointer to where they stand in the body. */
   readonly at: string;
@@ -92,19 +99,22 @@ export function propertiesOf(body: unknown, now: number, allowed: Allowed): Writ
     ...deadLetterDestinationFaults(written, at, allowed.deadLetters),
   ];
   if (faults.length) throw invalidResource(faults);
-  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc, startFrom } = written;
+  const { destination, deliveryConfiguration, retryPolicy, probation, expirationTimeUtc, startFrom } =
+    written;
   const properties: SubscriptionProperties = {
     ...(destination
       ? { destination: destinationOf(destination) }
       : { queue: queueOf(deliveryConfiguration?.queue ?? {}) }),
     ...filtersOf(written),
     retryPolicy: retryPolicyOf(retryPolicy),
+    ...(probation == null ? {} : { probation: present(probation) }),
     eventDeliverySchema: written.eventDeliverySchema ?? defaultSchema,
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
     ...(startFrom == null ? {} : { startFrom }),
     deadLettering: written.deadLettering ?? true,
     ...deadLetterDestinationOf(written),
+    ...(written.signing == null ? {} : { signing: signingOf(written.signing) }),
   };
   return { properties, at };
 }
@@ -121,12 +131,13 @@ function queueOf(written: Optional<QueueProperties>): QueueProperties {
 /** What a schema cannot say. */
 function faultsOf(written: Written, at: string, now: number, rules: DestinationRules): FieldError[] {
   const faults: FieldError[] = [];
-  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc, startFrom } = written;
+  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc, startFrom, signing } = written;
   const eventDeliverySchema = written.eventDeliverySchema ?? defaultSchema;
   if ((destination == null) === (deliveryConfiguration == null)) {
     faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
   } else if (destination) {
     faults.push(...destinationFaults(destination, `${at}/destination`, rules));
+    if (signing != null) faults.push(...signingFaults(signing, `${at}/signing`));
     faults.push(...retryPolicyFaults(retryPolicy, `${at}/retryPolicy`));
     if (destination.properties.contentMode === 'binary' && eventDeliverySchema !== defaultSchema) {
       const message = `saw "binary", expected "structured": content modes are of CloudEvents, and eventDeliverySchema is ${eventDeliverySchema}`;
@@ -134,9 +145,17 @@ function faultsOf(written: Written, at: string, now: number, rules: DestinationR
     }
   } else {
     faults.push(...queueFaults(deliveryConfiguration?.queue ?? {}, `${at}/deliveryConfiguration/queue`));
+    if (signing != null) {
+      const message =
+        'is for events that are pushed: those that are received come in the answer to a request';
+      faults.push({ pointer: `${at}/signing`, message });
+    }
     if (retryPolicy != null) {
       const message = 'is for events that are pushed; maxDeliveryCount and eventTimeToLive say it of a queue';
       faults.push({ pointer: `${at}/retryPolicy`, message });
+    }
+    if (written.probation != null) {
+      faults.push({ pointer: `${at}/probation`, message: 'is for events that are pushed' });
     }
     if (eventDeliverySchema !== defaultSchema) {
       const message = `saw ${shown(eventDeliverySchema)}, expected ${shown(defaultSchema)}: events that are received are CloudEvents`;
@@ -186,20 +205,40 @@ function present<T extends object>(members: T): { [K in keyof T]: NonNullable<T[
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as never;
 }
 
-/** Properties as they can be written again, secrets included. */
-export function asWritten({ queue, retryPolicy, ...others }: SubscriptionProperties): object {
+/** Properties as they can be written again, secrets included but those that sign: they are kept if none is written. */
+export function asWritten({ queue, retryPolicy, signing, ...others }: SubscriptionProperties): object {
   return others.destination
-    ? { ...others, retryPolicy }
+    ? { ...others, retryPolicy, ...(signing ? { signing: { scheme: signing.scheme } } : {}) }
     : { ...others, deliveryConfiguration: { deliveryMode: 'Queue', queue } };
 }
+
+/** How the endpoint does. What was never noted has been healthy all along. */
+function healthView(health: Health | undefined): object {
+  if (!health) return { state: 'Healthy' };
+  const { state, since, failures, lastFailure, lastSuccessAt, nextProbeAt } = health;
+  return {
+    ...{ state, since: instant(since) },
+    ...(nextProbeAt === undefined ? {} : { heldBackUntil: instant(nextProbeAt) }),
+    failures,
+    ...(lastFailure ? { lastFailure: { ...lastFailure, at: instant(lastFailure.at) } } : {}),
+    ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: instant(lastSuccessAt) }),
+  };
+}
+
+const instant = (ms: number): string => new Date(ms).toISOString();
 
 /**
  * The subscription as it is shown: with what was written, except that of the endpoint's URL only the part before the
  * query appears, since the query often holds a secret. What Gridpost adds can be put back and is ignored.
+ * `signed`: what is shown of its signing in this answer only.
  */
-export function subscriptionView({ etag, value }: Stored<Subscription>): object {
-  const { topic, name, properties, status, provisioning } = value;
-  const { destination, deadLetterDestination } = properties;
+export function subscriptionView(
+  { etag, value }: Stored<Subscription>,
+  { registry, clock }: Pick<Context, 'registry' | 'clock'>,
+  signed: object = {},
+): object {
+  const { topic, name, properties, status, provisioning, incarnation } = value;
+  const { destination, deadLetterDestination, signing } = properties;
   return {
     id: `/${subscriptionPath(topic, name)}`,
     name,
@@ -209,13 +248,12 @@ export function subscriptionView({ etag, value }: Stored<Subscription>): object 
       topic: `/${topicPath(topic)}`,
       provisioningState: provisioning?.state ?? 'Succeeded',
       ...(provisioning ? handshakeView(provisioning) : {}),
-      status:
-        status.state === 'Active'
-          ? { state: status.state }
-          : { state: status.state, reason: status.reason, at: new Date(status.at).toISOString() },
+      status: 'at' in status ? { ...status, at: instant(status.at) } : status,
+      ...(destination ? { health: healthView(registry.healthOf(incarnation)?.health) } : {}),
       ...asWritten(properties),
       ...(destination ? { destination: destinationView(destination) } : {}),
       ...deadLetterDestinationView(deadLetterDestination),
+      ...(signing ? { signing: { ...signingView(signing, clock.now()), ...signed } } : {}),
     },
     systemData: systemDataOf(value),
   };

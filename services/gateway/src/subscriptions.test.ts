@@ -35,6 +35,7 @@ test('a subscription is stored with every default, and shown without the secret 
       topic: '/topics/orders',
       provisioningState: 'Succeeded',
       status: { state: 'Active' },
+      health: { state: 'Healthy' },
       destination: {
         endpointType: 'WebHook',
         properties: {

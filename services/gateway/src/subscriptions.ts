@@ -9,6 +9,8 @@ import {
   newIncarnation,
   type Scope,
   type Subscription,
+  type SubscriptionProperties,
+  type SubscriptionState,
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
@@ -23,6 +25,7 @@ import { checkStart, startInThePast } from './jobs/replay.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
+import { completed } from './stored-secrets.js';
 import {
   checkExists,
   checkSubscriptionName,
@@ -31,12 +34,15 @@ import {
   getTopic,
   type Stored,
 } from './stored.js';
+import { forgetHealth } from './standing.js';
 import { propertiesOf, subscriptionView, type WrittenProperties } from './subscription-resource.js';
 
 /** Documents of one call to the store while a page is gathered. */
 const listStep = 100;
 
 interface Change {
+  /** Secrets that are shown in this answer and never again. */
+  readonly made: object;
   readonly before: Subscription | undefined;
   readonly after: Stored<Subscription>;
 }
@@ -48,41 +54,46 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   /**
    * Creates or replaces: 201, 200. A replaced subscription keeps its incarnation, and with it its backlog and its dead
-   * letters; a disabled one becomes active. Where deliveries were waiting for just this change, they are due at once.
+   * letters; a disabled one becomes active, and a paused one stays paused. Where deliveries were waiting for just this
+   * change, they are due at once, and what the endpoint did before is forgotten.
    */
   async function put(req: Request, res: Response): Promise<void> {
     const scope = scopeOf(req);
     const name = parameter(req, 'name');
     checkSubscriptionName(name);
     const checked = await checkedProperties(context, req.body);
-    const { before, after } = await changing(() => write(req, scope, name, checked));
+    const { before, after, made } = await changing(() => write(req, scope, name, checked));
+    const mends = before !== undefined && mendsDelivery(before, after.value);
+    if (mends) await forgetHealth(resources, after.value);
     await catchUp(context);
     endpoints.handshakes.take(after.value);
-    if (before && isProven(after.value) && mendsDelivery(before, after.value))
-      await hasten(store, before.incarnation);
+    if (mends && isProven(after.value) && after.value.status.state === 'Active')
+      await hasten(store, after.value.incarnation);
     res.status(before ? 200 : 201).set('etag', entityTag(after.etag));
-    res.json(subscriptionView(after));
+    res.json(subscriptionView(after, context, made));
   }
 
   async function write(
     req: Request,
     scope: Scope,
     name: string,
-    { properties, at }: WrittenProperties,
+    written: WrittenProperties,
   ): Promise<Change | undefined> {
     const { holder, domainTopic } = holderOf(scope);
     const topic = await getTopic(resources, holder);
-    checkDeliverySchema(properties, at, topic.value.properties.inputSchema);
+    checkDeliverySchema(written.properties, written.at, topic.value.properties.inputSchema);
     const before = await findSubscription(resources, scope, name);
     checkPreconditions(req.headers, before?.etag);
-    if (before) checkStart(properties, at, before.value);
+    const now = clock.now();
+    const { functionApps } = endpoints.policy;
+    const { properties, made } = completed(written, before?.value.properties, functionApps, now);
+    if (before) checkStart(properties, written.at, before.value);
     else await checkRoom(holder);
     const requires =
       domainTopic === undefined
         ? { path: topicPath(holder), etag: topic.etag }
         : await domainTopics.hold(topic, scope, before === undefined);
     if (!requires) return undefined;
-    const now = clock.now();
     const provisioning = provisionedBy(properties, endpoints.policy, before?.value, now);
     const value: Subscription = {
       topic: scope,
@@ -90,19 +101,19 @@ export function subscriptionRoutes(context: Context): Route[] {
       name,
       incarnation: before?.value.incarnation ?? newIncarnation(),
       properties,
-      status: { state: 'Active' },
+      status: statusAfter(before?.value, properties),
       ...(before?.value.keys ? { keys: before.value.keys } : {}),
       ...(provisioning ? { provisioning } : {}),
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
     };
-    const takeBack = before ? undefined : await startInThePast(context, topic.value, value, at);
+    const takeBack = before ? undefined : await startInThePast(context, topic.value, value, written.at);
     const result = await resources.put(subscriptionPath(scope, name), value, {
       ...ifUnchanged(before),
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
       requires,
     });
-    if ('etag' in result) return { before: before?.value, after: { etag: result.etag, value } };
+    if ('etag' in result) return { made, before: before?.value, after: { etag: result.etag, value } };
     await takeBack?.();
     return undefined;
   }
@@ -121,7 +132,7 @@ export function subscriptionRoutes(context: Context): Route[] {
 
   async function get(req: Request, res: Response): Promise<void> {
     const stored = await getSubscription(resources, scopeOf(req), parameter(req, 'name'));
-    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
+    res.set('etag', entityTag(stored.etag)).json(subscriptionView(stored, context));
   }
 
   async function getFullUrl(req: Request, res: Response): Promise<void> {
@@ -153,13 +164,15 @@ export function subscriptionRoutes(context: Context): Route[] {
     let last = ask.after;
     for (;;) {
       const documents = await resources.list(below, last === undefined ? undefined : below + last, listStep);
-      for (const { etag, value: stored } of documents) {
+      for (const { path, etag, value: stored } of documents) {
+        // Below a subscription is its health.
+        if (path.includes('/', below.length)) continue;
         if (value.length === ask.max || bytes >= pageBytesMax) {
           res.json({ value, nextLink: paging.nextLink(req, ask, last!) });
           return;
         }
         const subscription = stored as Subscription;
-        const view = subscriptionView({ etag, value: subscription });
+        const view = subscriptionView({ etag, value: subscription }, context);
         value.push(view);
         bytes += JSON.stringify(view).length;
         last = subscription.name;
@@ -215,6 +228,14 @@ export async function checkedProperties(
 /** Whether the change may cure what kept deliveries waiting: a disabled subscription, or how its events are delivered. */
 function mendsDelivery(before: Subscription, after: Subscription): boolean {
   return before.status.state === 'Disabled' || wayOf(before) !== wayOf(after);
+}
+
+/** Whoever paused it resumes it. What is received cannot be paused. */
+function statusAfter(
+  before: Subscription | undefined,
+  { destination }: SubscriptionProperties,
+): SubscriptionState {
+  return destination && before?.status.state === 'Paused' ? before.status : { state: 'Active' };
 }
 
 function wayOf({ properties }: Subscription): string {

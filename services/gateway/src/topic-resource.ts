@@ -38,7 +38,7 @@ export function writtenTopic(
   const isDomain = domainIn(scope) !== undefined;
   const { written, at }: { written: Written; at: string } = checks[isDomain ? 'domain' : 'topic'](body);
   const { properties, location, tags } = written;
-  const { inputSchema, inputSchemaMapping } = properties;
+  const { inputSchema, inputSchemaMapping, duplicateDetection } = properties;
   if (inputSchemaMapping != null && inputSchema !== 'CustomEventSchema') {
     const message = 'is for topics whose inputSchema is CustomEventSchema';
     throw invalidResource([{ pointer: `${at}/inputSchemaMapping`, message }]);
@@ -52,6 +52,13 @@ export function writtenTopic(
       ...(properties.eventRetentionInBytes == null
         ? {}
         : { eventRetentionInBytes: properties.eventRetentionInBytes }),
+      ...(duplicateDetection == null
+        ? {}
+        : {
+            duplicateDetection: {
+              windowInMinutes: duplicateDetection.windowInMinutes ?? limits.duplicateWindowMinutes.default,
+            },
+          }),
     },
     ...(isDomain
       ? {

@@ -12,7 +12,7 @@ const errorsMax = 10;
 const shownMax = 64;
 /** Members whose values are not repeated in answers: URLs of webhooks often hold a secret, and so do their headers; keys are one. */
 const unshown =
-  /\/endpointUrl$|\/(deliveryAttributeMappings\/\d+\/properties\/value|destination\/properties\/key)$/;
+  /\/endpointUrl$|\/(deliveryAttributeMappings\/\d+\/properties\/value|destination\/properties\/key|secret)$|\/(signing|credentials)\b/;
 
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true, verbose: true });
 ajvFormats.default(ajv, ['date-time']);

@@ -66,6 +66,11 @@ export async function startServer(configuration: Configuration, version: string,
       onVersion: (seen) => {
         if (seen > registry.version) refresh();
       },
+      onForgotten: (topic, count) => {
+        const name = registry.topicById(topic)?.topic.name;
+        if (name !== undefined) metrics.identitiesForgotten.with(name).add(count);
+      },
+      duplicateIdentitiesMax: configuration.duplicateIdentitiesMax,
     });
 
     const functionApps = functionAppsOf(configuration);
@@ -84,6 +89,8 @@ export async function startServer(configuration: Configuration, version: string,
         settings: {
           concurrency: configuration.deliveryConcurrency,
           finalStatuses: configuration.deliveryFinalStatuses,
+          failuresMax: configuration.healthFailuresMax,
+          probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,

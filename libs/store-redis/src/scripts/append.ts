@@ -2,18 +2,11 @@ import { Script } from '../call.js';
 import { refusedWhenFull } from './parts.js';
 
 /**
- * Appends entries to a partition's log, all or none, and to the histories of retained topics under the same places. Wakes
- * the owner if it had read to the end. Refused when memory is full.
- *
- *     KEYS[1]  the partition
- *     ARGV[1]  topics to retain of those in these entries, separated by commas; empty for none
- *     ARGV[2…] entries, packed as `@gridpost/store` does
- *     returns  the configuration version this partition knows, or nil
- *
- * Keys: `:log`; for retained topics `:history:<topic>` and `:histories`, which has how many bytes each has ever got. An
- * event of a history knows how many there were before it (`o`), so that what the history holds is one subtraction.
+ * `add` appends an entry, and the events of retained topics (`ARGV[1]`) to their histories under the same places. `wake`
+ * wakes the owner if it had read to the end and something was added, and returns the configuration version this partition
+ * knows.
  */
-export const append = new Script(`${refusedWhenFull}
+export const appending = `
 local base = KEYS[1]
 local log = base .. ':log'
 
@@ -41,15 +34,38 @@ if ARGV[1] ~= '' then
   topics = {}
   for topic in string.gmatch(ARGV[1], '[^,]+') do topics[topic] = true end
 end
-for i = 2, #ARGV do
-  local id = redis.call('XADD', log, '*', 'e', ARGV[i])
-  if topics then retain(id, ARGV[i], topics) end
+
+local added = false
+local function add(packed)
+  local id = redis.call('XADD', log, '*', 'e', packed)
+  if topics then retain(id, packed, topics) end
+  added = true
 end
-local state = redis.call('HMGET', base, 'version', 'idle')
-if state[2] and #ARGV > 1 then
-  redis.call('HDEL', base, 'idle')
-  local prefix, partition = string.match(base, '^{(.*):p(%d+)}$')
-  redis.call('PUBLISH', prefix .. ':wake', partition)
+
+local function wake()
+  local state = redis.call('HMGET', base, 'version', 'idle')
+  if state[2] and added then
+    redis.call('HDEL', base, 'idle')
+    local prefix, partition = string.match(base, '^{(.*):p(%d+)}$')
+    redis.call('PUBLISH', prefix .. ':wake', partition)
+  end
+  return state[1]
 end
-return state[1]
+`;
+
+/**
+ * Appends entries to a partition's log, all or none, and to the histories of retained topics under the same places. Wakes
+ * the owner if it had read to the end. Refused when memory is full.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV[1]  topics to retain of those in these entries, separated by commas; empty for none
+ *     ARGV[2…] entries, packed as `@gridpost/store` does
+ *     returns  the configuration version this partition knows, or nil
+ *
+ * Keys: `:log`; for retained topics `:history:<topic>` and `:histories`, which has how many bytes each has ever got. An
+ * event of a history knows how many there were before it (`o`), so that what the history holds is one subtraction.
+ */
+export const append = new Script(`${refusedWhenFull}${appending}
+for i = 2, #ARGV do add(ARGV[i]) end
+return wake()
 `);

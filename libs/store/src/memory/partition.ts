@@ -3,6 +3,8 @@ import type { Clock, EntryId, Incarnation } from '@gridpost/model';
 import { quotaOf } from '../bounds.js';
 import { entriesOf, packEntry } from '../pack.js';
 import {
+  type AppendOptions,
+  type AppendResult,
   type Claim,
   Fenced,
   type HistoryBounds,
@@ -17,6 +19,7 @@ import {
   type StoreLimits,
 } from '../port.js';
 import { entryOrder, MemoryDeliveries, pageOf } from './deliveries.js';
+import { MemoryIdentities } from './identities.js';
 
 interface Owner {
   worker: string;
@@ -33,6 +36,7 @@ type HistoryEvent = HistoryPage['events'][number];
 
 export class MemoryPartition {
   readonly deliveries: MemoryDeliveries;
+  readonly identities: MemoryIdentities;
   readonly #number: number;
   readonly #clock: Clock;
   /** In log order, since ids only grow and a Map keeps the order of insertion. */
@@ -48,6 +52,7 @@ export class MemoryPartition {
     this.#number = number;
     this.#clock = clock;
     this.deliveries = new MemoryDeliveries(number, quotaOf(limits, partitions), clock);
+    this.identities = new MemoryIdentities(clock);
   }
 
   get logEntries(): number {
@@ -55,20 +60,40 @@ export class MemoryPartition {
   }
 
   get bytesUsed(): number {
-    let bytes = this.deliveries.bytesUsed;
+    let bytes = this.deliveries.bytesUsed + this.identities.bytesUsed;
     for (const entry of this.#log.values()) bytes += entry.bytes;
     for (const history of this.#histories.values()) for (const { frame } of history) bytes += frame.length;
     return bytes;
   }
 
-  append(events: readonly PendingEvent[], retained: ReadonlySet<Incarnation>): void {
+  append(
+    events: readonly PendingEvent[],
+    { retained, unique }: AppendOptions,
+  ): Omit<AppendResult, 'version'> {
+    if (!unique?.size) {
+      this.#write(events, retained);
+      return {};
+    }
+    const duplicates = this.identities.duplicatesAmong(events, unique);
+    this.#write(
+      events.filter((_, index) => !duplicates.has(index)),
+      retained,
+    );
+    const forgotten = this.identities.bound(unique, events.length);
+    return {
+      ...(duplicates.size ? { duplicates: [...duplicates] } : {}),
+      ...(forgotten.size ? { forgotten } : {}),
+    };
+  }
+
+  #write(events: readonly PendingEvent[], retained: ReadonlySet<Incarnation> | undefined): void {
     const acceptedAt = this.#clock.now();
     for (const run of entriesOf(events)) {
       const id = (++this.#entries).toString(16);
       const copies = run.map(({ topic, frame }) => ({ topic, frame: Buffer.from(frame) }));
       this.#log.set(id, { id, acceptedAt, events: copies, bytes: packEntry(run).length });
       for (const [index, { topic, frame }] of copies.entries()) {
-        if (!retained.has(topic)) continue;
+        if (!retained?.has(topic)) continue;
         const history = this.#histories.get(topic) ?? [];
         this.#histories.set(topic, history);
         history.push({ place: { partition: this.#number, entry: id, index }, acceptedAt, frame });

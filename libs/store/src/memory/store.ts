@@ -5,7 +5,7 @@
  */
 import { type Clock, GridpostError, type Incarnation, type Place, systemClock } from '@gridpost/model';
 import { Announcements } from '../announcements.js';
-import { appendBytesMax } from '../bounds.js';
+import { appendBytesMax, appendedBytes } from '../bounds.js';
 import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
 import type {
   AppendOptions,
@@ -28,6 +28,7 @@ import type {
   ReadResult,
   ReceiveAsk,
   ReceiveResult,
+  RememberedIdentities,
   SettleBatch,
   SettleResult,
   Store,
@@ -87,16 +88,15 @@ export class MemoryStore implements Store {
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     const target = this.#partition(partition);
-    let bytes = 0;
-    for (const { frame } of events) bytes += frame.length;
+    const bytes = appendedBytes(events);
     let used = 0;
     for (const { bytesUsed } of this.#partitions) used += bytesUsed;
     if (events.length && used + bytes > appendBytesMax(this.#limits)) {
       throw new GridpostError('StoreFull', `the store holds ${used} of ${this.#limits.bytesMax} bytes`);
     }
-    target.append(events, options.retained ?? new Set());
+    const appended = target.append(events, options);
     if (events.length) for (const wake of this.#wakers) queueMicrotask(() => wake(partition));
-    return { version: this.resources.version };
+    return { version: this.resources.version, ...appended };
   }
 
   onAppend(wake: (partition: number) => void): () => void {
@@ -236,6 +236,19 @@ export class MemoryStore implements Store {
     max: number,
   ): Promise<number> {
     return this.#partition(partition).trimHistory(topic, bounds, max);
+  }
+
+  async identities(partition: number): Promise<RememberedIdentities[]> {
+    return this.#partition(partition).identities.remembered();
+  }
+
+  async forgetIdentities(
+    partition: number,
+    topic: Incarnation,
+    olderThanMs: number,
+    max: number,
+  ): Promise<number> {
+    return this.#partition(partition).identities.forget(topic, olderThanMs, max);
   }
 
   #announce(partition: number, subscriptions: ReadonlySet<Incarnation>): void {

@@ -6,6 +6,7 @@ import { describe } from '@jest/globals';
 import { describeBounds } from './bounds.js';
 import { describeDeadLetters } from './dead-letters.js';
 import { describeDue } from './due.js';
+import { describeDuplicates } from './duplicates.js';
 import { describeHistory } from './history.js';
 import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
@@ -37,6 +38,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeDeadLetters(open, lacks);
     describeBounds(open);
     describeHistory(open);
+    describeDuplicates(open, lacks);
     describeResources(open, lacks);
     describeOperation(open, lacks);
     describeRandom(open, lacks, options.random);

@@ -7,6 +7,7 @@ import { expect } from '@jest/globals';
 import type { EntryId, Incarnation, Place } from '@gridpost/model';
 import { chargedBytes } from '../bounds.js';
 import type {
+  AppendResult,
   DeadLetter,
   DeadLetterKey,
   Disposition,
@@ -51,16 +52,43 @@ export class Ledger {
   readonly #deliveries = new Map<string, Delivery>();
   readonly #notes = new Map<string, { epochs: number; last: number }>();
   readonly #parked = new Set<Incarnation>();
+  /** Remembered for duplicate detection. */
+  readonly #identities = new Set<string>();
   #accepted = 0;
   #settled = 0;
   #begun = 0;
   #finished = 0;
 
-  accepted(requests: readonly (readonly PendingEvent[])[], moment: number): void {
+  /** Of events made at the same time with the same identity, which one is stored is the store's choice. */
+  accepted(
+    requests: readonly (readonly PendingEvent[])[],
+    answers: readonly AppendResult[],
+    moment: number,
+  ): void {
+    const stored: string[] = [];
+    const repeated: string[] = [];
     for (const [request, events] of requests.entries()) {
-      for (const event of events) this.#log.set(numberOf(event), { event, moment, request });
-      this.#accepted += events.length;
+      const duplicates = new Set(answers[request]!.duplicates);
+      for (const [index, event] of events.entries()) {
+        const identity = event.identity && `${event.topic}/${event.identity.toString('hex')}`;
+        if (identity) (duplicates.has(index) ? repeated : stored).push(identity);
+        else expect(duplicates).not.toContain(index);
+        if (duplicates.has(index)) continue;
+        this.#log.set(numberOf(event), { event, moment, request });
+        this.#accepted++;
+      }
     }
+    expect(stored.filter((identity) => this.#identities.has(identity))).toEqual([]);
+    expect(new Set(stored).size).toBe(stored.length);
+    for (const identity of stored) this.#identities.add(identity);
+    expect(repeated.filter((identity) => !this.#identities.has(identity))).toEqual([]);
+  }
+
+  /** Returns how many were remembered. */
+  forgetIdentities(): number {
+    const { size } = this.#identities;
+    this.#identities.clear();
+    return size;
   }
 
   /** A read of the whole log: all that is unsettled, requests whole and in order. */

@@ -8,6 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Incarnation } from '@gridpost/model';
 import { seededRandom } from '@gridpost/model/testing';
 import {
+  type AppendOptions,
   type DeadLetter,
   type Deferral,
   type Disposition,
@@ -36,6 +37,11 @@ const shortMs = 1;
 const passingMs = 4;
 const subscriptions: readonly Incarnation[] = ['rs1', 'rs2', 'rs3', 'rs4'].map(life);
 const topics: readonly Incarnation[] = ['rt1', 'rt2'].map(life);
+/** Of the first topic, an identity is stored once, and the same few come again and again. */
+const unique: AppendOptions['unique'] & {} = new Map([
+  [topics[0]!, { windowMs: hour, identitiesMax: 1_000 }],
+]);
+const identitiesMax = 60;
 const workers = ['w1', 'w2', 'w3'];
 
 export function describeRandom(open: OpenStore, lacks: Lacks, options: RandomOptions = {}): void {
@@ -109,6 +115,7 @@ class Driver {
       [1, 'redrive', () => this.#redrive()],
       [1, 'letGo', () => this.#letGo()],
       [0.4, 'purge', () => this.#purge()],
+      [0.3, 'forget identities', () => this.#forgetIdentities()],
       [1, 'crash', () => this.#crash()],
       [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
       [2, 'check', () => this.#check()],
@@ -142,14 +149,20 @@ class Driver {
   }
 
   async #publish(): Promise<void> {
-    const requests = this.#times(1, 3, () =>
-      this.#times(1, this.#chance(0.1) ? 150 : 6, () => this.#event()),
-    );
+    const requests = this.#times(1, 3, () => {
+      const identified = this.#chance(0.5);
+      return this.#times(1, this.#chance(0.1) ? 150 : 6, () => this.#event(identified));
+    });
     // A settle beside them shares their commit, or does not: neither may notice the other.
     const settling = this.#chance(0.3) ? this.#settle() : undefined;
-    await Promise.all(requests.map((events) => this.#scene.store.append(0, events)));
+    const answers = await Promise.all(
+      requests.map((events) => {
+        const options = events.some(({ identity }) => identity) ? { unique } : {};
+        return this.#scene.store.append(0, events, options);
+      }),
+    );
     await settling;
-    this.#ledger.accepted(requests, ++this.#moment);
+    this.#ledger.accepted(requests, answers, ++this.#moment);
   }
 
   async #claim(): Promise<void> {
@@ -334,6 +347,16 @@ class Driver {
     expect(total).toBe(this.#ledger.purge(subscription));
   }
 
+  async #forgetIdentities(): Promise<void> {
+    const { store } = this.#scene;
+    const count = this.#ledger.forgetIdentities();
+    expect(await store.identities(0)).toEqual(count ? [{ topic: topics[0], count }] : []);
+    const max = this.#count(1, 40);
+    for (let left = count; left > 0; left -= max)
+      expect(await store.forgetIdentities(0, topics[0]!, 0, max)).toBe(Math.min(max, left));
+    expect(await store.forgetIdentities(0, topics[0]!, 0, max)).toBe(0);
+  }
+
   async #crash(): Promise<void> {
     const worker = this.#pick(workers)!;
     this.#knowledge.set(worker, { epoch: undefined, read: [] });
@@ -464,11 +487,13 @@ class Driver {
     }
   }
 
-  #event(): PendingEvent {
+  #event(identified: boolean): PendingEvent {
     const size = this.#pick([8, 100, 600, 3_000, 9_000])! + this.#count(0, 50);
     const frame = Buffer.alloc(size, this.#count(0, 255));
     frame.writeUInt32LE(++this.#numbers, 0);
-    return { topic: this.#pick(topics)!, frame };
+    const topic = this.#pick(topics)!;
+    if (!identified || !unique.has(topic)) return { topic, frame };
+    return { topic, frame, identity: Buffer.alloc(16, this.#count(1, identitiesMax)) };
   }
 
   async #pass(ms: number): Promise<void> {

@@ -37,8 +37,9 @@ export class Destinations {
     const { clock, connector, settings } = options;
     const { connectTimeoutMs, connectionsPerOrigin } = settings;
     this.#options = options;
-    this.#hooks = new Connections({ connector, connectionsPerOrigin });
-    this.#account = new Connections({ connector: plainConnector(connectTimeoutMs), connectionsPerOrigin });
+    this.#hooks = new Connections({ connector: () => connector, connectionsPerOrigin });
+    const plain = plainConnector(connectTimeoutMs);
+    this.#account = new Connections({ connector: () => plain, connectionsPerOrigin });
     this.#toHooks = new Requests(this.#hooks, clock);
     this.#toAccount = new Requests(this.#account, clock);
   }

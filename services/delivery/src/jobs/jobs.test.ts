@@ -272,7 +272,7 @@ describe('a job', () => {
       expect(await desk.over(id)).toMatchObject({ status: 'failed', error: 'the subscription was deleted' });
   });
 
-  test('waits for an endpoint that has not agreed, and for a subscription that is disabled', async () => {
+  test('waits for an endpoint that has not agreed, and for a subscription that is paused or disabled', async () => {
     const { hook } = await givenUp(3);
     const disabled = { state: 'Disabled', reason: 'gone', at: 1 } as const;
     await rig.put({ ...hook, status: disabled });
@@ -282,6 +282,9 @@ describe('a job', () => {
     expect(await desk.read(id)).toMatchObject({
       ...{ status: 'running', waitingFor: 'the subscription is disabled' },
     });
+    await rig.put({ ...hook, status: { state: 'Paused', at: 1 } });
+    await rig.clock.skip(6_000);
+    expect((await desk.read(id)).waitingFor).toBe('the subscription is paused');
     await rig.put({ ...hook, provisioning: { state: 'Failed', at: 1, reason: 'no' } });
     await rig.clock.skip(6_000);
     expect(await desk.read(id)).toMatchObject({

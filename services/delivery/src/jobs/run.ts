@@ -137,7 +137,8 @@ export class JobRun {
     const receiver = registry.subscription(incarnation)?.subscription;
     if (!receiver) return gone;
     if (!isProven(receiver)) return 'the endpoint has not agreed to get events';
-    if (receiver.status.state === 'Disabled') return 'the subscription is disabled';
+    const { state } = receiver.status;
+    if (state !== 'Active') return `the subscription is ${state.toLowerCase()}`;
     const { subscriptions, logEntries, now } = await store.usage(progress.partition);
     if (task.kind === 'replay' && now < task.to) return 'its range of time is not over';
     if (logEntries > logEntriesMax) return 'the log is long: what was published comes first';

@@ -3,6 +3,8 @@ import { plainConnector } from '@gridpost/egress';
 import {
   type Event,
   frameEvent,
+  type Health,
+  healthPath,
   type Log,
   newIncarnation,
   type PushProperties,
@@ -122,6 +124,11 @@ export class Rig {
       subscriptionPath(subscription.topic, subscription.name),
       subscription,
     );
+  }
+
+  /** How the subscription's endpoint does, as it is stored. */
+  async health({ topic, name }: Subscription): Promise<Health | undefined> {
+    return (await this.watched.memory.resources.get(healthPath(topic, name)))?.value as Health | undefined;
   }
 
   async unsubscribe({ topic, name }: Subscription): Promise<void> {
@@ -271,7 +278,8 @@ export function structured(id: string, type = 'order.created', filling = ''): Ev
   });
 }
 
-function logInto(lines: Line[]): Log {
+/** Keeps what is logged. */
+export function logInto(lines: Line[]): Log {
   const at =
     (level: string) =>
     (fields: object, message: string): void => {

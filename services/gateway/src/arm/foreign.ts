@@ -96,12 +96,12 @@ export const foreignToSubscriptionProperties: readonly Foreign[] = [
   {
     at: ['destination', 'properties', 'azureActiveDirectoryTenantId'],
     harmless: nothing,
-    expected: 'none: deliveries carry no token',
+    expected: 'none: name credentials of the type oauth2',
   },
   {
     at: ['destination', 'properties', 'azureActiveDirectoryApplicationIdOrUri'],
     harmless: nothing,
-    expected: 'none: deliveries carry no token',
+    expected: 'none: name credentials of the type oauth2',
   },
   {
     at: ['destination', 'properties', 'minimumTlsVersionAllowed'],

@@ -29,6 +29,9 @@ export async function checkAddresses(
       destination.endpointType === 'AzureFunction' && destination.properties.resourceId !== undefined;
     places.set(`${at}/destination/properties/${byId ? 'resourceId' : 'endpointUrl'}`, endpoint.url);
   }
+  const credentials = destination?.properties.credentials;
+  if (credentials?.type === 'oauth2')
+    places.set(`${at}/destination/properties/credentials/tokenUrl`, credentials.tokenUrl);
   if (deadLetterDestination?.endpointType === 'WebHook') {
     const { endpointUrl } = deadLetterDestination.properties;
     places.set(`${at}/deadLetterDestination/properties/endpointUrl`, endpointUrl);

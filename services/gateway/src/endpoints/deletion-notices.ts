@@ -72,6 +72,7 @@ export class DeletionNotices {
       id: randomUUID(),
       eventType: 'Microsoft.EventGrid.SubscriptionDeletedEvent',
       data: { eventSubscriptionId: `/${subscriptionPath(topic, name)}` },
+      signing: properties.signing,
       now: clock.now(),
     });
     try {

@@ -9,7 +9,7 @@ import { checkAddresses } from './address-check.js';
 import { DeletionNotices } from './deletion-notices.js';
 import { HandshakeSecrets } from './handshake-secrets.js';
 import { Handshakes } from './handshakes.js';
-import { Outgoing, requestMs } from './outgoing.js';
+import { Outgoing } from './outgoing.js';
 import type { EndpointPolicy } from './provisioning.js';
 
 export interface EndpointsOptions {
@@ -38,7 +38,7 @@ export class Endpoints {
     this.secrets = new HandshakeSecrets(rootKey);
     this.#egress = egress;
     this.#clock = clock;
-    this.#outgoing = new Outgoing(clock, egress.connector(requestMs));
+    this.#outgoing = new Outgoing(clock, egress);
     const { functionApps } = policy;
     const outgoing = this.#outgoing;
     this.handshakes = new Handshakes({ ...options, functionApps, outgoing, secrets: this.secrets });

@@ -186,7 +186,7 @@ export class Handshakes {
   /** Undefined if this process ends before there is an answer. */
   async #ask(
     endpoint: Endpoint,
-    { topic, name }: Subscription,
+    { topic, name, properties: { signing } }: Subscription,
     { handshake }: PendingProvisioning,
   ): Promise<Verdict | undefined> {
     const { clock, secrets, outgoing } = this.#options;
@@ -201,7 +201,8 @@ export class Handshakes {
         );
       }
       const code = secrets.codeOf(id);
-      const ask = { endpoint, topic: `/${topicPath(topic)}`, subscription: name, id, code, now: clock.now() };
+      const names = { topic: `/${topicPath(topic)}`, subscription: name, id };
+      const ask = { endpoint, ...names, signing, code, now: clock.now() };
       return judgeCode(await outgoing.send(validationEvent({ ...ask, validationUrl: address })), code);
     } catch (error) {
       if (error instanceof NoAnswer && error.why === 'closed') return undefined;

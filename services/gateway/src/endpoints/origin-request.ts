@@ -22,9 +22,8 @@ const requestedRate = 6_000;
 export function originRequest({ endpoint, origin, callbackUrl }: OriginAsk): OutgoingRequest {
   return {
     method: 'OPTIONS',
-    url: endpoint.url,
+    endpoint,
     headers: {
-      ...endpoint.headers,
       'webhook-request-origin': origin,
       'webhook-request-callback': callbackUrl,
       'webhook-request-rate': String(requestedRate),

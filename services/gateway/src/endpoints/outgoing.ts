@@ -3,13 +3,14 @@
  * everything, from connecting to the last byte; redirects are not followed, and no more of an answer is read than is of
  * use. Whether a host may be connected to is the connector's decision.
  */
-import { AddressNotAllowed, type Connector } from '@gridpost/egress';
-import { type Clock, limits } from '@gridpost/model';
+import { AddressNotAllowed, type Egress, OAuthTokens, TokenUnavailable } from '@gridpost/egress';
+import { type Clock, type Endpoint, limits } from '@gridpost/model';
 import { Agent, request } from 'undici';
 
 export interface OutgoingRequest {
   readonly method: 'POST' | 'OPTIONS';
-  readonly url: string;
+  /** Its headers are sent beside these, and with them what lets requests in. */
+  readonly endpoint: Endpoint;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 }
@@ -27,21 +28,39 @@ export const requestMs = 30_000;
 
 export class Outgoing {
   readonly #clock: Clock;
+  readonly #egress: Egress;
+  readonly #tokens: OAuthTokens;
   readonly #agent: Agent;
   readonly #closing = new AbortController();
 
-  constructor(clock: Clock, connector: Connector) {
+  constructor(clock: Clock, egress: Egress) {
     this.#clock = clock;
-    this.#agent = new Agent({
-      connect: connector,
-      // Neither ends an answer that drips; the deadline does.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    this.#egress = egress;
+    this.#agent = this.#agentFor();
+    this.#tokens = new OAuthTokens(clock, egress.connector(requestMs));
   }
 
-  /** Rejects if there was no answer: with `NoAnswer` if time was over, or with what the connection met. */
-  async send({ url, method, headers, body: sent }: OutgoingRequest): Promise<Answer> {
+  /**
+   * Rejects if there was no answer: with `NoAnswer` if time was over, with `TokenUnavailable`, or with what the connection
+   * met. A token that is refused is replaced once.
+   */
+  async send(request: OutgoingRequest): Promise<Answer> {
+    const { oauth2 } = request.endpoint;
+    if (!oauth2) return this.#send(request, {});
+    const tokens = this.#tokens.of(oauth2);
+    const token = await tokens.obtain();
+    const answer = await this.#send(request, { authorization: `Bearer ${token}` });
+    if (answer.status !== 401) return answer;
+    return this.#send(request, { authorization: `Bearer ${await tokens.renew(token)}` });
+  }
+
+  async #send(
+    { endpoint, method, headers, body: sent }: OutgoingRequest,
+    authorization: Readonly<Record<string, string>>,
+  ): Promise<Answer> {
+    const { url, tls } = endpoint;
+    // Few requests: a connection that others must not use is not worth keeping.
+    const own = tls && this.#agentFor(tls);
     const ended = new AbortController();
     const deadline = this.#clock.after(requestMs, () => ended.abort(new NoAnswer('deadline')));
     const close = (): void => ended.abort(new NoAnswer('closed'));
@@ -49,9 +68,9 @@ export class Outgoing {
     if (this.#closing.signal.aborted) close();
     try {
       const response = await request(url, {
-        dispatcher: this.#agent,
+        dispatcher: own ?? this.#agent,
         method,
-        headers: { ...headers },
+        headers: { ...endpoint.headers, ...headers, ...authorization },
         body: sent ?? null,
         signal: ended.signal,
         reset: true,
@@ -69,13 +88,24 @@ export class Outgoing {
     } finally {
       deadline.cancel();
       this.#closing.signal.removeEventListener('abort', close);
+      await own?.destroy();
     }
   }
 
   /** Ends what is under way, and all that is asked for later. Safe to call twice. */
   async close(): Promise<void> {
     this.#closing.abort();
+    await this.#tokens.close();
     await this.#agent.destroy();
+  }
+
+  #agentFor(tls?: Endpoint['tls']): Agent {
+    return new Agent({
+      connect: this.#egress.connector(requestMs, tls),
+      // Neither ends an answer that drips; the deadline does.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
   }
 }
 
@@ -91,7 +121,8 @@ export class NoAnswer extends Error {
 
 /** A few words about a request that was not answered, without the address: it may hold a secret. */
 export function describeFailure(error: Error): string {
-  if (error instanceof NoAnswer || error instanceof AddressNotAllowed) return error.message;
+  if (error instanceof NoAnswer || error instanceof AddressNotAllowed || error instanceof TokenUnavailable)
+    return error.message;
   const { code } = error as { code?: unknown };
   return `no connection${typeof code === 'string' ? ` (${code})` : ''}`;
 }

@@ -55,7 +55,7 @@ export function handshakeRoutes(context: Context): Route[] {
     });
     endpoints.handshakes.take(stored.value);
     await catchUp(context);
-    res.status(202).set('etag', entityTag(stored.etag)).json(subscriptionView(stored));
+    res.status(202).set('etag', entityTag(stored.etag)).json(subscriptionView(stored, context));
   }
 
   return [

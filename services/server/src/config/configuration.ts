@@ -43,9 +43,12 @@ export interface Configuration {
   readonly partitions?: number;
   readonly storeBytesMax: number;
   readonly subscriptionShare: number;
+  readonly duplicateIdentitiesMax: number;
   readonly drainSeconds: number;
   readonly deliveryConcurrency: number;
   readonly deliveryFinalStatuses: readonly number[];
+  readonly healthFailuresMax: number;
+  readonly healthProbeSecondsMax: number;
   readonly settleWindowMs: number;
   readonly unsettledEventsMax: number;
   readonly filterClausesMax: number;

@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { isObject } from '@gridpost/model';
 
-/** As it stands in a document: `{key id}.{base64url of nonce, ciphertext and tag}`. No place that is sealed holds an object else. */
+/** As it stands in a document: `{key id}.{base64url of nonce, ciphertext and tag}`. Nothing else that stands at such places has this member. */
 export interface Sealed {
   readonly sealed: string;
 }

@@ -21,8 +21,10 @@ export const secretPlaces: readonly SecretKind[] = [
       // Its query often holds a code.
       [...destination, 'endpointUrl'],
       [...destination, 'key'],
+      [...destination, 'credentials'],
       // Also of headers that are shown: they may become secret with the next write.
       [...destination, 'deliveryAttributeMappings', '*', 'properties', 'value'],
+      ['properties', 'signing', 'keys', '*', 'secret'],
       ['properties', 'deadLetterDestination', 'properties', 'endpointUrl'],
     ],
   },

@@ -1,0 +1,320 @@
+/**
+ * One subscription's health as this worker has it: the state that is stored, or about to be, and what the worker has seen
+ * since. It counts the lane's attempts, tells the lane what may start, and says what is to be written; `keeper.ts` writes.
+ *
+ * A worker that finds an endpoint failing stops at once and has it written afterwards, again and again until the store
+ * has taken it or another worker has written something else, which then counts. The right to a probe is the other way
+ * round: written first, on condition that nobody else has, and used only if it was. It is used within its time: past
+ * that, others may be probing.
+ *
+ * Instants in the state are compared with this process's clock. Those of a worker whose clock is ahead are taken for at
+ * most as far away as a probe can be.
+ */
+import {
+  type Clock,
+  type FailureSeen,
+  type Health,
+  type HealthState,
+  type Incarnation,
+  limits,
+  type Random,
+} from '@gridpost/model';
+import type { RegisteredHealth } from '@gridpost/registry';
+import type { AttemptFailure, PassedAttempt } from '../open-delivery.js';
+import {
+  all,
+  type HealthEvent,
+  type HealthPolicy,
+  healthy,
+  next,
+  type Permit,
+  permitOf,
+  type Seen,
+  withSeen,
+} from './health.js';
+
+export interface WardOptions {
+  readonly id: Incarnation;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What may start has changed. */
+  readonly onChange: () => void;
+}
+
+/** How the subscription wants it. */
+export interface WardTerms {
+  readonly policy: HealthPolicy;
+  /** Longest attempt. */
+  readonly timeoutMs: number;
+}
+
+/** Something to be written. */
+export interface Draft {
+  readonly health: Health;
+  /** That of what it replaces; undefined if there is nothing. */
+  readonly etag: string | undefined;
+  /** From what it was drawn. */
+  readonly before: Health;
+  readonly seen: Seen;
+  readonly claims: boolean;
+  /** The state that is stored. */
+  readonly stored: HealthState;
+}
+
+/** A right to make one probe. `clock.elapsed()`. */
+interface Grant {
+  readonly from: number;
+  readonly until: number;
+  used: boolean;
+}
+
+const nothing: Seen = { failures: {} };
+const longestAttemptMs = limits.attemptTimeoutSeconds.max * 1_000;
+
+export class Ward {
+  readonly #options: WardOptions;
+  readonly #pace: number;
+  #terms: WardTerms;
+  #health: Health;
+  /** The same with instants that this process's clock allows. */
+  #timed: Health;
+  #etag: string | undefined;
+  /** The state that is stored. */
+  #stored: HealthState;
+  /** The version of the configuration in which this worker's last write stands. */
+  #version = 0;
+  #permit: Permit = all;
+  /** Failures in a row. */
+  #row = 0;
+  #seen: Seen = nothing;
+  #succeededAt: number | undefined;
+  /** `clock.elapsed()`: what started before tells nothing of the state that holds now. */
+  #countsFrom = Number.NEGATIVE_INFINITY;
+  #unsaved = false;
+  #asked = false;
+  #grant: Grant | undefined;
+  #writing = false;
+  #leaving = false;
+
+  constructor(options: WardOptions, terms: WardTerms, found: RegisteredHealth | undefined) {
+    this.#options = options;
+    this.#terms = terms;
+    this.#pace = 0.8 + 0.4 * options.random();
+    this.#health = found?.health ?? healthy(options.id, options.clock.now());
+    this.#timed = this.#inTime(this.#health);
+    this.#etag = found?.etag;
+    this.#stored = this.#health.state;
+    this.#permit = this.#permitNow();
+  }
+
+  set terms(terms: WardTerms) {
+    this.#terms = terms;
+    this.#refresh();
+  }
+
+  /** Nothing holds it back, and nothing is left to be written. */
+  get free(): boolean {
+    return this.#permit.kind === 'all' && this.#health.state === 'Healthy' && !this.#unsaved;
+  }
+
+  /** This worker has found out something that is not written yet. */
+  get unsaved(): boolean {
+    return this.#unsaved;
+  }
+
+  get held(): boolean {
+    return this.#permit.kind === 'none';
+  }
+
+  /** One delivery may be attempted, or is to be found for that. */
+  get probing(): boolean {
+    return this.#permit.kind === 'probe';
+  }
+
+  /** How long it is held back for, in milliseconds. */
+  get heldMs(): number {
+    const permit = this.#permit;
+    return permit.kind === 'none' ? Math.max(0, permit.until - this.#options.clock.now()) : 0;
+  }
+
+  /** Attempts that may run at once, of `limit`; of probes, how many may still start. */
+  allowed(limit: number): number {
+    const permit = this.#permit;
+    if (permit.kind === 'all') return limit;
+    if (permit.kind === 'share') return Math.max(1, Math.ceil(limit * permit.share));
+    return permit.kind === 'probe' && !this.#grant?.used ? 1 : 0;
+  }
+
+  /** Whether another attempt may start now. Asked for a probe, it may say no at first, and claim the right to it. */
+  admits(running: number, limit: number): boolean {
+    const { kind } = this.#permit;
+    if (kind === 'all') return true;
+    if (kind !== 'probe') return running < this.allowed(limit);
+    const grant = this.#grant;
+    if (!grant) this.#asked = true;
+    return grant !== undefined && !grant.used && this.#options.clock.elapsed() < grant.until;
+  }
+
+  /** An attempt that was admitted has started. */
+  started(): void {
+    if (this.#grant) this.#grant.used = true;
+  }
+
+  /** The endpoint took an event, or answered that it does not want this one. */
+  worked(attempt: PassedAttempt, now: number): void {
+    this.#succeededAt = now;
+    if (this.#isProbe(attempt)) this.#advance({ kind: 'probeSucceeded' });
+    else if (this.#row > 0 && attempt.startedAt >= this.#countsFrom) {
+      this.#row = 0;
+      // Failures before a success are of the past, unless a time on probation is not over yet.
+      if (this.#health.state === 'Healthy') this.#seen = nothing;
+    }
+  }
+
+  /** An attempt failed in a way that another may not. */
+  failed(attempt: PassedAttempt, { outcome, status, lastError }: AttemptFailure): void {
+    const lastFailure: FailureSeen = {
+      ...{ at: this.#options.clock.now(), outcome },
+      ...(status === undefined ? {} : { status }),
+      ...(lastError === '' ? {} : { error: lastError }),
+    };
+    this.#seen = withSeen(this.#seen, { failures: { [outcome]: 1 }, lastFailure });
+    if (this.#isProbe(attempt)) this.#advance({ kind: 'probeFailed' });
+    else if (attempt.startedAt >= this.#countsFrom && this.#health.state !== 'Probation') {
+      const { failuresMax } = this.#terms.policy;
+      if (++this.#row >= failuresMax && failuresMax > 0) this.#advance({ kind: 'failing' });
+    }
+  }
+
+  /**
+   * Lets time pass. Returns what is to be written, if `writes` and there is something; the outcome is then to be told by
+   * `wrote` or `notWritten`.
+   */
+  tick(writes: boolean): Draft | undefined {
+    if (this.free) return undefined;
+    const grant = this.#grant;
+    // Nothing was there to make it with. The next is then no further away than after one that fails.
+    if (grant && !grant.used && this.#options.clock.elapsed() >= grant.until)
+      this.#advance({ kind: 'probeFailed' });
+    this.#refresh();
+    return writes && !this.#writing ? this.#draft() : undefined;
+  }
+
+  wrote({ health, before, seen, claims }: Draft, etag: string, version: number): void {
+    const { clock } = this.#options;
+    this.#writing = false;
+    this.#etag = etag;
+    this.#stored = health.state;
+    this.#version = version;
+    this.#asked = false;
+    if (this.#health === before) {
+      this.#health = health;
+      this.#timed = this.#inTime(health);
+      this.#unsaved = false;
+    } else this.#health = withSeen(this.#health, seen);
+    if (claims) {
+      const from = clock.elapsed();
+      const until = from + health.nextProbeAt! - clock.now() - this.#terms.timeoutMs;
+      this.#grant = { from, until, used: false };
+      if (this.#leaving) this.#advance({ kind: 'probeFailed' });
+    }
+    this.#refresh(true);
+  }
+
+  /** This worker makes no probe any more, and gives back a right to one: nobody would hear of what became of it. */
+  leave(): void {
+    this.#leaving = true;
+    if (this.#grant) this.#advance({ kind: 'probeFailed' });
+  }
+
+  notWritten({ seen }: Draft): void {
+    this.#writing = false;
+    this.#seen = withSeen(seen, this.#seen);
+  }
+
+  /** Learns what is stored, as of a version of the configuration. */
+  learn(found: RegisteredHealth | undefined, version: number): void {
+    if (this.#writing || version < this.#version || found?.etag === this.#etag) return;
+    this.#etag = found?.etag;
+    this.#enter(found?.health ?? healthy(this.#options.id, this.#options.clock.now()));
+    this.#stored = this.#health.state;
+    this.#unsaved = false;
+    this.#refresh(true);
+  }
+
+  #advance(event: HealthEvent): void {
+    const { clock, random } = this.#options;
+    const health = next(this.#health, event, clock.now(), this.#terms.policy, random);
+    if (health === this.#health) return;
+    this.#enter(health);
+    this.#unsaved = true;
+    this.#refresh(true);
+  }
+
+  #enter(health: Health): void {
+    this.#health = health;
+    this.#timed = this.#inTime(health);
+    this.#row = 0;
+    this.#countsFrom = this.#options.clock.elapsed();
+    this.#asked = false;
+    this.#grant = undefined;
+  }
+
+  #draft(): Draft | undefined {
+    const { clock, random } = this.#options;
+    const { policy, timeoutMs } = this.#terms;
+    const before = this.#health;
+    const claims = this.probing && this.#asked && !this.#grant && !this.#leaving;
+    const recovered = this.#permit.kind === 'all' && before.state !== 'Healthy';
+    if (!claims && !recovered && !this.#unsaved) return undefined;
+    const now = clock.now();
+    const event: HealthEvent = claims ? { kind: 'probing', timeoutMs } : { kind: 'recovered' };
+    const health = claims || recovered ? next(before, event, now, policy, random) : before;
+    const seen: Seen = {
+      ...this.#seen,
+      ...(this.#succeededAt === undefined
+        ? {}
+        : { lastSuccessAt: Math.round(now - clock.elapsed() + this.#succeededAt) }),
+    };
+    this.#seen = nothing;
+    this.#writing = true;
+    return { health: withSeen(health, seen), etag: this.#etag, before, seen, claims, stored: this.#stored };
+  }
+
+  #isProbe({ startedAt }: PassedAttempt): boolean {
+    const grant = this.#grant;
+    return grant?.used === true && startedAt >= grant.from;
+  }
+
+  #refresh(tell = false): void {
+    const before = this.#permit;
+    this.#permit = this.#permitNow();
+    if (tell || before.kind !== this.#permit.kind || shareOf(before) !== shareOf(this.#permit))
+      this.#options.onChange();
+  }
+
+  #permitNow(): Permit {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const grant = this.#grant;
+    if (grant) {
+      if (!grant.used && clock.elapsed() < grant.until) return { kind: 'probe' };
+      // Whatever became of it: the next may be claimed.
+      if (now >= this.#timed.nextProbeAt!) this.#grant = undefined;
+    }
+    return permitOf(this.#timed, now, this.#terms.policy, this.#pace);
+  }
+
+  #inTime(health: Health): Health {
+    const now = this.#options.clock.now();
+    const { nextProbeAt } = health;
+    const latest = now + this.#terms.policy.probeMsMax + longestAttemptMs;
+    return {
+      ...health,
+      since: Math.min(health.since, now),
+      ...(nextProbeAt === undefined ? {} : { nextProbeAt: Math.min(nextProbeAt, latest) }),
+    };
+  }
+}
+
+const shareOf = (permit: Permit): number | undefined => (permit.kind === 'share' ? permit.share : undefined);
