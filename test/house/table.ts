@@ -4,12 +4,23 @@
  */
 import type { Ambient } from './sources.js';
 
-const ports = ['model', 'codec', 'routing', 'store', 'metrics', 'registry', 'ingest', 'egress'];
+const ports = [
+  'model',
+  'codec',
+  'attempt-log',
+  'routing',
+  'store',
+  'metrics',
+  'registry',
+  'ingest',
+  'egress',
+];
 
 /** Rooms that a room may import. `*`: any. A room that is not named here fails the test until it is given a row. */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   codec: ['model'],
+  'attempt-log': ['model'],
   routing: ['model'],
   store: ['model'],
   metrics: ['model'],

@@ -4,8 +4,9 @@
  * deployment can be stopped and started again on it.
  */
 import { describe } from '@jest/globals';
+import type { RedisServer } from '@gridpost/store-redis/testing';
 import { Api } from './api.js';
-import { describeWithRedis, startOwnCluster, startOwnRedis } from './redis.js';
+import { describeWithRedis, saveToDisk, startOwnCluster, startOwnRedis } from './redis.js';
 import { type Exit, type ServerProcess, type Settings, startServer } from './server.js';
 import { atEnd, temporaryDirectory } from './teardown.js';
 import { until } from './waiting.js';
@@ -14,6 +15,8 @@ export interface Ground {
   readonly settings: Settings;
   /** One list of roles per process to start. */
   readonly processes: readonly Role[];
+  /** Directories with everything that the store holds, and with what it has not overwritten yet. Nothing in them is compressed. */
+  saved?(): Promise<readonly string[]>;
   /** Stops what is under the servers. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -53,17 +56,22 @@ function topology(name: string, prepare: () => Promise<Ground>): Topology {
   };
 }
 
-export const embedded = topology('embedded', async () => ({
-  settings: { GRIDPOST_STORE: `lmdb:${temporaryDirectory()}` },
-  processes: ['gateway,delivery'],
-  close: async () => {},
-}));
+export const embedded = topology('embedded', async () => {
+  const directory = temporaryDirectory();
+  return {
+    settings: { GRIDPOST_STORE: `lmdb:${directory}` },
+    processes: ['gateway,delivery'],
+    saved: async () => [directory],
+    close: async () => {},
+  };
+});
 
 export const redis = topology('redis', async () => {
   const server = await startOwnRedis();
   return {
     settings: { GRIDPOST_STORE: server.url },
     processes: ['gateway', 'gateway', 'delivery', 'delivery'],
+    saved: () => savedBy([server]),
     close: () => server.stop(),
   };
 });
@@ -73,9 +81,15 @@ export const redisCluster = topology('redis-cluster', async () => {
   return {
     settings: { GRIDPOST_STORE: cluster.url },
     processes: ['gateway', 'delivery', 'delivery'],
+    saved: () => savedBy(cluster.nodes),
     close: () => cluster.stop(),
   };
 });
+
+async function savedBy(servers: readonly RedisServer[]): Promise<string[]> {
+  await Promise.all(servers.map(saveToDisk));
+  return servers.map(({ dir }) => dir);
+}
 
 export async function deploy(ground: Ground, settings: Settings = {}): Promise<Deployment> {
   atEnd(() => ground.close());

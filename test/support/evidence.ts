@@ -4,7 +4,7 @@ import type { ServerProcess } from './server.js';
 /** Lines per server at most, from the end. */
 const linesMax = 40;
 /** What every run is full of. */
-const routine = /"msg":"(management request|partition claimed|partition released)"/;
+const routine = /"msg":"(management call|partition claimed|partition released)"/;
 
 /** Runs the checks; if one of them throws, prints what these servers logged beyond routine and throws on. */
 export function withEvidence(servers: readonly ServerProcess[], checks: () => void): void {

@@ -2,6 +2,7 @@
  * Redis for the tests of the whole product: private servers, since they are killed and frozen, ended with the test
  * file. A server that somebody else runs (`REDIS_URL`) is not for this.
  */
+import { connect } from 'node:net';
 import { describe, test } from '@jest/globals';
 import {
   canSpawnRedis,
@@ -28,6 +29,25 @@ export async function startOwnCluster(): Promise<RedisCluster> {
   const cluster = await startRedisCluster(3, options);
   atEnd(() => cluster.stop());
   return cluster;
+}
+
+/** Has the server write all that it holds into its directory, as it is: values are not compressed. */
+export async function saveToDisk({ host, port }: RedisServer): Promise<void> {
+  const socket = connect(port, host);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let answers = '';
+      socket.on('error', reject);
+      socket.on('data', (chunk) => {
+        answers += chunk.toString();
+        if (answers.includes('-')) reject(new Error(answers));
+        else if (answers === '+OK\r\n+OK\r\n') resolve();
+      });
+      socket.write('CONFIG SET rdbcompression no\r\nSAVE\r\n');
+    });
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Describes what needs a Redis: skipped loudly where none can be started, failing where that must not be. */

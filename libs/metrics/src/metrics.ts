@@ -42,6 +42,11 @@ export class Metrics {
     'Events by what became of their publishing',
     ['topic', 'outcome'],
   );
+  readonly publishThrottled = this.#counter(
+    'gridpost_publish_throttled_total',
+    'Publish requests refused with 429, by the quota that the topic was over: events, bytes, deferred',
+    ['topic', 'reason'],
+  );
   readonly duplicateIdentities = this.#gauge(
     'gridpost_duplicate_identities',
     'Events remembered for duplicate detection, in the partitions this process owns',
@@ -173,6 +178,27 @@ export class Metrics {
     [],
   );
 
+  readonly attemptLogBytes = this.#gauge(
+    'gridpost_attempt_log_bytes',
+    'Bytes of the attempt log, in the partitions this process owns, by kind: failures, successes',
+    ['kind'],
+  );
+  readonly attemptLogReach = this.#gauge(
+    'gridpost_attempt_log_reach_seconds',
+    'For how long back the attempt log is complete in all partitions this process owns, by kind; absent while nothing was let go of',
+    ['kind'],
+  );
+  readonly attemptBlocksShed = this.#counter(
+    'gridpost_attempt_log_shed_blocks_total',
+    'Blocks of the attempt log that were let go of for newer ones, by kind',
+    ['kind'],
+  );
+  readonly attemptBlocksLost = this.#counter(
+    'gridpost_attempt_log_lost_blocks_total',
+    'Blocks of the attempt log that were never written, because too many waited for the store',
+    [],
+  );
+
   readonly storeOperation = this.#histogram(
     'gridpost_store_operation_duration_seconds',
     'Time of a store call',
@@ -183,6 +209,16 @@ export class Metrics {
     'gridpost_store_errors_total',
     'Store calls that failed, by the error they ended with',
     ['operation', 'code'],
+  );
+  readonly managementRefusals = this.#counter(
+    'gridpost_management_refusals_total',
+    'Management calls refused for their credential, by code: Unauthorized, Forbidden',
+    ['code'],
+  );
+  readonly auditRecordsLost = this.#counter(
+    'gridpost_audit_records_lost_total',
+    'Records of the audit log that are in the log alone, since the store did not take them in time',
+    [],
   );
   readonly storeUp = this.#gauge('gridpost_store_up', 'Whether the store answered its last health check', []);
 

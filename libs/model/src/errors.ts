@@ -120,6 +120,18 @@ export const catalogue = {
     retryable: false,
     envelope: ['UnsupportedMediaType', 'InvalidContentType'],
   },
+  PublishRateExceeded: {
+    status: 429,
+    title: 'The topic takes no more at the moment',
+    retryable: true,
+    envelope: ['TooManyRequests', 'PublishRateExceeded'],
+  },
+  TooMuchDeferred: {
+    status: 429,
+    title: "The topic's subscriptions hold more than its publishers may add to",
+    retryable: true,
+    envelope: ['TooManyRequests', 'TooMuchDeferred'],
+  },
   TooManyResources: { status: 409, title: 'A limit on the number of resources is reached', retryable: false },
   Internal: {
     status: 500,

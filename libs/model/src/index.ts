@@ -24,3 +24,4 @@ export * from './provisioning.js';
 export * from './queue.js';
 export * from './resources.js';
 export * from './signing.js';
+export * from './token-bucket.js';

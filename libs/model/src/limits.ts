@@ -78,14 +78,21 @@ export const duplicateWindowMinutes = { min: 1, max: 1_440, default: 10 } as con
 /** Events that a topic with duplicate detection remembers at once; at least two requests of the largest kind. */
 export const duplicateIdentities = { min: 10_000, max: 100_000_000, default: 1_000_000 } as const;
 
-/** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). */
-export const subscriptionsPerTopicMax = 100_000;
+/** Subscriptions of one topic (Event Grid: 500; indexed matching makes many more affordable). A setting. */
+export const subscriptionsPerTopicMax = { min: 1, max: 1_000_000, default: 100_000 } as const;
 
 /** Named keys of the management API. */
 export const managementKeysMax = 200;
 
-/** Topics and domains of one deployment. */
-export const topicsMax = 10_000;
+/** Topics and domains of one deployment. A setting. */
+export const topicsMax = { min: 1, max: 100_000, default: 10_000 } as const;
+
+/** What publishers may send to one topic (Event Grid: 5,000 events or 5 MB a second; none here unless it is set). */
+export const publishEventsPerSecond = { min: 1, max: 1_000_000_000 } as const;
+export const publishBytesPerSecond = { min: 1, max: 1_000_000_000_000 } as const;
+
+/** What the subscriptions of one topic may hold before its publishers are refused; none unless it is set. */
+export const publishDeferredBytesMax = { min: 1, max: 1_000_000_000_000_000 } as const;
 
 /** Topics of one domain ("Quotas and limits" of Event Grid). */
 export const domainTopicsMax = 100_000;

@@ -40,6 +40,18 @@ export interface TopicProperties {
   readonly eventRetentionInBytes?: number;
   /** Present: within the window the same `source` and `id` is stored once, and the topic has one partition. */
   readonly duplicateDetection?: { readonly windowInMinutes: number };
+  /** Its own; of what is not given, the deployment's defaults count. */
+  readonly publishQuota?: PublishQuota;
+}
+
+/** Over any of these, publish requests are refused. What is absent is not limited. */
+export interface PublishQuota {
+  /** Over the whole deployment, however many gateways there are. */
+  readonly eventsPerSecond?: number;
+  /** Of request bodies, over the whole deployment. */
+  readonly bytesPerSecond?: number;
+  /** Deferred and leased deliveries of all its subscriptions together, as they are charged to those. */
+  readonly deferredBytesMax?: number;
 }
 
 /** What a domain adds to a topic. */

@@ -70,7 +70,7 @@ export class Due {
     const { clock, lines } = this.#options;
     const { byNext } = lines;
     const now = clock.now();
-    for (const subscription of ask.parked) this.#park(lines.find(subscription), now + ask.parkMs);
+    for (const [subscription, ms] of ask.parked) this.#park(lines.find(subscription), now + ms);
     const deliveries: LeasedDelivery[] = [];
     const giving: Giving = {
       now,

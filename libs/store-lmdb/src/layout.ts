@@ -7,6 +7,7 @@
  * in milliseconds as well, an event's index one byte (an entry has at most 128 events).
  */
 import type { EntryId } from '@gridpost/model';
+import { type AttemptKind, attemptKinds } from '@gridpost/store';
 import type { Database, RootDatabase } from 'lmdb';
 
 /** Raised when a record or key changes its meaning; a store of another format is refused. */
@@ -39,12 +40,16 @@ export interface Tables {
   readonly identities: Table;
   /** topic → number of its identities (48 bits, big-endian); topic, acceptance, identity → nothing. */
   readonly identityAges: Table;
-  /** What of `log`, `payloads` and `history` does not fit one page: table, key, piece (u16) → bytes (`pieces.ts`). */
+  /** kind, instant, number (48 bits), bytes of the block (u32) → block of the attempt log. */
+  readonly attempts: Table;
+  /** What of `log`, `payloads`, `history` and `attempts` does not fit one page: table, key, piece (u16) → bytes (`pieces.ts`). */
   readonly rest: Table;
   /** Path → JSON of etag and value. */
   readonly resources: Table;
   /** Version (48 bits) → path. */
   readonly changes: Table;
+  /** Journal (length byte, latin1), number (48 bits) of a record, without gaps → when it was written (48 bits), its text. */
+  readonly journals: Table;
 }
 
 export const tableNames = [
@@ -60,9 +65,11 @@ export const tableNames = [
   'history',
   'identities',
   'identityAges',
+  'attempts',
   'rest',
   'resources',
   'changes',
+  'journals',
 ] as const satisfies readonly (keyof Tables)[];
 
 export function openTables(root: RootDatabase<Buffer, Buffer>): Tables {
@@ -81,6 +88,8 @@ export const metaKey = {
   entries: Buffer.from('entries'),
   /** First line number never given to a subscription. */
   lines: Buffer.from('lines'),
+  /** Of each kind of attempts, how many blocks were let go of, and from which instant on all are held. */
+  attempts: Buffer.from('attempts'),
   /** Written to see whether it can be. */
   probe: Buffer.from('probe'),
 } as const;
@@ -176,6 +185,24 @@ export const lineRange = (line: number): { start: Buffer; end: Buffer } => ({
   start: lineKey(line),
   end: lineKey(line + 1),
 });
+
+/** What all keys of a kind begin with; with 1 added, what comes after them. */
+export const attemptKindKey = (kind: AttemptKind, added = 0): Buffer =>
+  Buffer.from([attemptKinds.indexOf(kind) + added]);
+
+/** The size is left out of a key that only says from where on. */
+export function attemptKey(kind: AttemptKind, at: number, number: number, bytes?: number): Buffer {
+  const key = Buffer.allocUnsafe(bytes === undefined ? 13 : 17);
+  key[0] = attemptKinds.indexOf(kind);
+  key.writeUIntBE(at, 1, 6);
+  key.writeUIntBE(number, 7, 6);
+  if (bytes !== undefined) key.writeUInt32BE(bytes, 13);
+  return key;
+}
+
+export function readAttemptKey(key: Buffer): { at: number; number: number; bytes: number } {
+  return { at: key.readUIntBE(1, 6), number: key.readUIntBE(7, 6), bytes: key.readUInt32BE(13) };
+}
 
 export function topicKey(topic: string, entry?: number): Buffer {
   const key = Buffer.allocUnsafe(1 + topic.length + (entry === undefined ? 0 : 6));

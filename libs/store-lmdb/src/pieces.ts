@@ -17,7 +17,7 @@ export class Pieces {
   readonly #rest: Table;
   readonly #tag: number;
 
-  constructor(tables: Tables, name: 'log' | 'payloads' | 'history') {
+  constructor(tables: Tables, name: 'log' | 'payloads' | 'history' | 'attempts') {
     this.heads = tables[name];
     this.#rest = tables.rest;
     this.#tag = name.charCodeAt(0);

@@ -1,6 +1,14 @@
-/** One settle as a step: entries out of the log, deferrals in, leases ended, quotas kept. */
+/** One settle as a step: entries out of the log, deferrals in, leases ended, quotas kept, attempts logged. */
 import type { Clock, EntryId } from '@gridpost/model';
-import type { ConcludeResult, LeaseOutcome, SettleBatch, SettledEntry, SettleResult } from '@gridpost/store';
+import type {
+  AttemptBlock,
+  ConcludeResult,
+  LeaseOutcome,
+  SettleBatch,
+  SettledEntry,
+  SettleResult,
+} from '@gridpost/store';
+import type { Attempts } from './attempts.js';
 import type { Step } from './commits.js';
 import type { Deliveries } from './deliveries.js';
 import { entryNumber } from './layout.js';
@@ -22,7 +30,10 @@ export interface SettlingOptions {
   readonly payloads: Payloads;
   readonly deliveries: Deliveries;
   readonly quotas: Quotas;
+  readonly attempts: Attempts;
 }
+
+const none: readonly AttemptBlock[] = [];
 
 export class Settling {
   readonly #options: SettlingOptions;
@@ -56,7 +67,7 @@ export class Settling {
     return !deferrals.length && log.known(id) && !notes.has(entryNumber(id));
   }
 
-  #settle(epoch: number, { entries, outcomes }: SettleBatch): SettleResult {
+  #settle(epoch: number, { entries, outcomes, attempts }: SettleBatch): SettleResult {
     const { ownership, log, notes, quotas } = this.#options;
     ownership.fence(epoch);
     let removed = 0;
@@ -66,7 +77,9 @@ export class Settling {
       notes.forget(entryNumber(entry.id));
       if (entry.deferrals.length) this.#defer(entry);
     }
-    for (const outcome of outcomes) this.#conclude(outcome);
+    let applied = 0;
+    for (const outcome of outcomes) if (this.#conclude(outcome)) applied++;
+    this.#record(removed + applied > 0 || entries.length + outcomes.length === 0, attempts);
     return { removed, quotaEffects: quotas.enforce() };
   }
 
@@ -85,11 +98,17 @@ export class Settling {
   }
 
   /** In a transaction. As the outcomes of a settle, but only of leases that have not ended. */
-  conclude(outcomes: readonly LeaseOutcome[]): ConcludeResult {
+  conclude(outcomes: readonly LeaseOutcome[], attempts?: readonly AttemptBlock[]): ConcludeResult {
     const { clock, quotas } = this.#options;
     const now = clock.now();
     const applied = outcomes.map((outcome) => this.#conclude(outcome, now));
+    this.#record(applied.includes(true) || outcomes.length === 0, attempts);
     return { applied, quotaEffects: quotas.enforce() };
+  }
+
+  /** `fresh`: what the attempts were made of had not been settled before. */
+  #record(fresh: boolean, attempts: readonly AttemptBlock[] | undefined): void {
+    this.#options.attempts.append((fresh && attempts) || none);
   }
 
   /** Returns whether it was applied. `endsAfter`: only if the lease does. */

@@ -5,6 +5,11 @@ import {
   announcedBy,
   type AppendOptions,
   type AppendResult,
+  type AttemptBlock,
+  type AttemptKind,
+  type AttemptPage,
+  attemptQuotaOf,
+  type AttemptUsage,
   type Claim,
   type ConcludeResult,
   type DeadLetter,
@@ -36,12 +41,14 @@ import {
   type StoreSupports,
 } from '@gridpost/store';
 import type { RootDatabase } from 'lmdb';
+import { Attempts } from './attempts.js';
 import { Commits } from './commits.js';
 import { DeadLetters } from './dead-letters.js';
 import { Deliveries } from './deliveries.js';
 import { Due } from './due.js';
 import { History } from './history.js';
 import { Identities } from './identities.js';
+import { LmdbJournals } from './journals.js';
 import { entryNumber, openTables } from './layout.js';
 import { Lines } from './lines.js';
 import { Log } from './log.js';
@@ -69,6 +76,7 @@ export class LmdbStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: LmdbResources;
+  readonly journals: LmdbJournals;
   readonly #parts: StoreParts;
   readonly #commits: Commits;
   readonly #ownership: Ownership;
@@ -81,14 +89,15 @@ export class LmdbStore implements Store {
   readonly #due: Due;
   readonly #deadLetters: DeadLetters;
   readonly #settling: Settling;
-  readonly #workers: Announcements;
+  readonly #attempts: Attempts;
+  readonly #processes: Announcements;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
-    this.#workers = new Announcements(() => clock.elapsed());
+    this.#processes = new Announcements(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
@@ -105,9 +114,11 @@ export class LmdbStore implements Store {
     const payloads = new Payloads(tables, space);
     const deliveries = new Deliveries({ tables, lines, runs, payloads, clock, space });
     const quotas = new Quotas(tables, lines, runs, deliveries, quotaOf(limits, 1));
-    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas]);
+    const attempts = new Attempts({ tables, clock, space, quota: attemptQuotaOf(limits, 1) });
+    commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
+    this.journals = new LmdbJournals(tables, commits, clock);
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;
@@ -117,7 +128,8 @@ export class LmdbStore implements Store {
     this.#deliveries = deliveries;
     this.#due = new Due({ tables, lines, runs, payloads, deliveries, clock });
     this.#deadLetters = new DeadLetters(tables, runs, payloads, deliveries);
-    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas };
+    this.#attempts = attempts;
+    const settling = { clock, ownership, log, notes, lines, runs, payloads, deliveries, quotas, attempts };
     this.#settling = new Settling(settling);
   }
 
@@ -147,12 +159,12 @@ export class LmdbStore implements Store {
     return this.#log.onAppend(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async claim(
@@ -215,9 +227,13 @@ export class LmdbStore implements Store {
     return this.#commits.change(() => this.#due.receive(ask));
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
     this.#check(partition);
-    const result = await this.#commits.change(() => this.#settling.conclude(outcomes));
+    const result = await this.#commits.change(() => this.#settling.conclude(outcomes, attempts));
     this.#announce(releasedBy(outcomes));
     return result;
   }
@@ -348,6 +364,21 @@ export class LmdbStore implements Store {
     this.#check(partition);
     const before = this.#parts.clock.now() - olderThanMs;
     return this.#commits.change(() => this.#identities.forget(topic, before, max));
+  }
+
+  async attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    this.#check(partition);
+    return this.#attempts.page(kind, before, bytesMax);
+  }
+
+  async attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>> {
+    this.#check(partition);
+    return this.#attempts.usage();
   }
 
   #announce(subscriptions: ReadonlySet<Incarnation>): void {

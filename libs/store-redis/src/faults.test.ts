@@ -222,7 +222,7 @@ async function contents(store: Store, epoch: number): Promise<string[]> {
     expect(settled.removed).toBe(20);
     expect(await store.renew(0, 'w1', epoch, hour)).toBe(true);
     expect(await store.announce('w1', 60_000)).toEqual(['w1']);
-    const ask = { max: 100, room: 100, rooms: new Map(), parked: new Set<string>(), parkMs: 1 };
+    const ask = { max: 100, room: 100, rooms: new Map(), parked: new Map<string, number>() };
     const { deliveries } = await store.due(0, epoch, { ...ask, leaseMs: hour, token: 'w1-' });
     expect(deliveries).toHaveLength(20);
     await store.settle(0, epoch, {

@@ -177,8 +177,7 @@ const publish = (store: Store, content: string) =>
       max: Number.POSITIVE_INFINITY,
       room: Number.POSITIVE_INFINITY,
       rooms: new Map(hostile.map((name) => [name, Number.POSITIVE_INFINITY])),
-      parked: new Set<string>(),
-      parkMs: hour,
+      parked: new Map<string, number>(),
       leaseMs: hour,
       token: 'w1-',
     };
@@ -189,7 +188,7 @@ const publish = (store: Store, content: string) =>
         () => store.deadLetters(0, name, undefined, 1),
         () => store.redrive(0, name, { max: 1 }),
         () => store.purge(0, name, 1),
-        () => store.due(0, claim!.epoch, { ...unboundedAsk, parked: new Set([name]) }),
+        () => store.due(0, claim!.epoch, { ...unboundedAsk, parked: new Map([[name, hour]]) }),
         () => store.history(0, name, undefined, 1),
         () => store.trimHistory(0, name, { ageMs: 0 }, 1),
         () => store.append(0, [{ topic: name, frame: Buffer.from('x') }], { retained: new Set([name]) }),

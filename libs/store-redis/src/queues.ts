@@ -2,6 +2,7 @@
 import type { Incarnation, Place } from '@gridpost/model';
 import {
   answerBytesMax,
+  type AttemptBlock,
   type ConcludeResult,
   type DeadLetter,
   type DeadLetterKey,
@@ -20,7 +21,9 @@ import {
   type Usage,
 } from '@gridpost/store';
 import { alikeOf, appliedOf } from './alike.js';
+import { attemptArguments } from './attempts.js';
 import { deadLetterOf, quotaEffectsOf, readLeased, usageOf } from './answers.js';
+import type { Argument } from './call.js';
 import { checkIncarnation, isEntryId, memberOf } from './keys.js';
 import type { Link } from './link.js';
 import type { Partitions } from './partitions.js';
@@ -45,17 +48,21 @@ export class Queues {
   readonly #link: Link;
   readonly #partitions: Partitions;
   readonly #quota: Quota;
+  /** As scripts take it. */
+  readonly #attemptQuota: string;
 
-  constructor(link: Link, partitions: Partitions, quota: Quota) {
+  constructor(link: Link, partitions: Partitions, quota: Quota, attemptQuota: number) {
     this.#link = link;
     this.#partitions = partitions;
     this.#quota = quota;
+    this.#attemptQuota = String(attemptQuota);
   }
 
   async settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
     const key = this.#partitions.key(partition);
     if (!isOnlyRemoval(batch)) return this.#settle(partition, epoch, batch);
-    const args = [String(epoch)];
+    const blocks = attemptArguments(batch.attempts);
+    const args: Argument[] = [String(epoch), this.#attemptQuota, String(4 + blocks.length), ...blocks];
     for (const { id } of batch.entries) if (isEntryId(id)) args.push(id);
     const removed = (await this.#link.run(removeEntries, key, args)) as number | null;
     if (removed === null) throw new Fenced(partition, epoch);
@@ -75,8 +82,9 @@ export class Queues {
         max,
         room: Math.min(ask.room, countMax),
         rooms: Array.from(rooms, ([subscription, room]) => [subscription, Math.min(room, countMax)]),
-        parked: deliveries.length ? [] : Array.from(ask.parked, checkIncarnation),
-        parkMs: ask.parkMs,
+        parked: deliveries.length
+          ? []
+          : Array.from(ask.parked, ([subscription, ms]) => [checkIncarnation(subscription), Math.ceil(ms)]),
         leaseMs: ask.leaseMs,
         token: ask.token,
         bytes: answerBytesMax,
@@ -109,10 +117,15 @@ export class Queues {
     return { deliveries, now, nextInMs: next < 0 ? undefined : next };
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
     const groups = alikeOf(outcomes);
     const text = concludeText(outcomes, groups, this.#quota);
-    const reply = await this.#link.run(conclude, this.#partitions.key(partition), [text]);
+    const args = [text, this.#attemptQuota, ...attemptArguments(attempts)];
+    const reply = await this.#link.run(conclude, this.#partitions.key(partition), args);
     const [done, effects] = reply as [Buffer, readonly (Buffer | number)[]];
     return {
       applied: appliedOf(outcomes.length, groups, done),
@@ -234,7 +247,8 @@ export class Queues {
   }
 
   async #settle(partition: number, epoch: number, batch: SettleBatch): Promise<SettleResult> {
-    const args = [String(epoch), settleText(batch, this.#quota)];
+    const text = settleText(batch, this.#quota);
+    const args = [String(epoch), text, this.#attemptQuota, ...attemptArguments(batch.attempts)];
     const reply = await this.#link.run(settle, this.#partitions.key(partition), args);
     if (!reply) throw new Fenced(partition, epoch);
     const [removed, effects] = reply as [number, (Buffer | number)[]];

@@ -5,6 +5,7 @@
 import { type Clock, GridpostError, type Timer } from '@gridpost/model';
 import {
   type AppendOptions,
+  attemptQuotaOf,
   quotaOf,
   type Store,
   type StoreHealth,
@@ -12,12 +13,14 @@ import {
   type StoreLimits,
   type StoreSupports,
 } from '@gridpost/store';
+import { Attempts } from './attempts.js';
 import { Call } from './call.js';
 import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
 import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
 import { Identities } from './identities.js';
+import { RedisJournals } from './journals.js';
 import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
@@ -46,6 +49,7 @@ export class RedisStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: true };
   readonly resources: RedisResources;
+  readonly journals: RedisJournals;
   readonly #link: Link;
   readonly #writeLink: Link;
   readonly #condition: Condition;
@@ -58,6 +62,7 @@ export class RedisStore implements Store {
   readonly #queues: Queues;
   readonly #histories: Histories;
   readonly #identities: Identities;
+  readonly #attempts: Attempts;
   readonly #looks: Timer;
   #closing: Promise<void> | undefined;
 
@@ -75,10 +80,13 @@ export class RedisStore implements Store {
     this.#hints = new AppendHints(companion, wakeChannel(prefix), clock);
     this.#deferrals = new DeferralHints(companion, deferredChannel(prefix), clock, info.partitions);
     this.#log = new Log({ link, writer, condition, hints: this.#hints, partitions });
-    this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions));
+    const attemptQuota = attemptQuotaOf(limits, info.partitions);
+    this.#queues = new Queues(link, partitions, quotaOf(limits, info.partitions), attemptQuota);
+    this.#attempts = new Attempts(link, partitions);
     this.#histories = new Histories(link, partitions);
     this.#identities = new Identities(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
+    this.journals = new RedisJournals(link, writer, this.#config);
     const look = () => void this.#look().catch(() => {});
     link.onReady(look);
     if (writeLink !== link) writeLink.onReady(look);
@@ -111,13 +119,13 @@ export class RedisStore implements Store {
     return this.#hints.listen(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    const reply = await this.#link.run(announce, this.#config, [worker, String(ttlMs)]);
+  async announce(...[id, ttlMs, kind = 'worker']: Parameters<Store['announce']>): Promise<string[]> {
+    const reply = await this.#link.run(announce, this.#config, [id, String(ttlMs), kind]);
     return (reply as Buffer[]).map(String).sort();
   }
 
-  async withdraw(worker: string): Promise<void> {
-    await this.#link.command(Call.keyed('zrem', `${this.#config}:workers`, worker));
+  async withdraw(...[id, kind = 'worker']: Parameters<Store['withdraw']>): Promise<void> {
+    await this.#link.command(Call.keyed('zrem', `${this.#config}:${kind}s`, id));
   }
 
   claim(...args: Parameters<Store['claim']>) {
@@ -204,6 +212,14 @@ export class RedisStore implements Store {
 
   forgetIdentities(...args: Parameters<Store['forgetIdentities']>) {
     return this.#identities.forget(...args);
+  }
+
+  attempts(...args: Parameters<Store['attempts']>) {
+    return this.#attempts.page(...args);
+  }
+
+  attemptUsage(...args: Parameters<Store['attemptUsage']>) {
+    return this.#attempts.usage(...args);
   }
 
   /** What the servers offer, whether the store is still the one that was opened, and versions left half spread. */

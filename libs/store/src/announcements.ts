@@ -1,26 +1,32 @@
+import type { ProcessKind } from './port.js';
+
 /**
- * The workers that have announced themselves, for stores that one process has to itself: nobody else could announce one,
+ * The processes that have announced themselves, for stores that one process has to itself: nobody else could announce one,
  * and none outlives the process, so memory is enough.
  */
 export class Announcements {
   readonly #now: () => number;
-  /** Until when each worker counts as alive. */
-  readonly #workers = new Map<string, number>();
+  /** Until when each counts as alive, by kind. */
+  readonly #kinds: Readonly<Record<ProcessKind, Map<string, number>>> = {
+    worker: new Map(),
+    gateway: new Map(),
+  };
 
   /** `now` in milliseconds, of any clock. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** Announces a worker for `ttlMs`; returns the workers alive, itself included, sorted. */
-  announce(worker: string, ttlMs: number): string[] {
+  /** Announces a process for `ttlMs`; returns those of its kind alive, itself included, sorted. */
+  announce(id: string, ttlMs: number, kind: ProcessKind = 'worker'): string[] {
     const now = this.#now();
-    this.#workers.set(worker, now + ttlMs);
-    for (const [name, until] of this.#workers) if (until <= now) this.#workers.delete(name);
-    return [...this.#workers.keys()].sort();
+    const alive = this.#kinds[kind];
+    alive.set(id, now + ttlMs);
+    for (const [name, until] of alive) if (until <= now) alive.delete(name);
+    return [...alive.keys()].sort();
   }
 
-  withdraw(worker: string): void {
-    this.#workers.delete(worker);
+  withdraw(id: string, kind: ProcessKind = 'worker'): void {
+    this.#kinds[kind].delete(id);
   }
 }

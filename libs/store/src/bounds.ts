@@ -29,6 +29,24 @@ export const identityBytes = 128;
 /** Outlived identities that an append forgets at most beyond twice as many as it remembers. */
 export const identityStepMax = 100;
 
+/** What a block of the attempt log is charged beyond its bytes, rounded up over all adapters. */
+const blockOverheadBytes = 256;
+/** Share of `bytesMax` that the attempt logs may hold at most: they are not what the store is for. */
+const attemptShare = 1 / 8;
+/** Blocks of the attempt log that one step lets go of at most. */
+export const attemptShedMax = 64;
+
+/** Bytes of a record in a journal. */
+export const journalRecordBytesMax = 4_096;
+
+/** Throws a `RangeError` for what no journal takes. */
+export function checkJournal(journal: string, records: readonly string[] = []): void {
+  if (!/^[a-z-]{1,32}$/.test(journal)) throw new RangeError(`there is no journal ${JSON.stringify(journal)}`);
+  for (const record of records)
+    if (Buffer.byteLength(record) > journalRecordBytesMax)
+      throw new RangeError(`a record has more than ${journalRecordBytesMax} bytes`);
+}
+
 /** Bytes from which on `append` is refused with `StoreFull`. */
 export function appendBytesMax(limits: StoreLimits): number {
   return Math.floor(limits.bytesMax * appendShare);
@@ -57,4 +75,15 @@ export interface Quota {
 export function quotaOf(limits: StoreLimits, partitions: number): Quota {
   const bytesMax = Math.floor((limits.bytesMax * limits.subscriptionShare) / partitions);
   return { deferredBytesMax: Math.floor(bytesMax * deferredShare), bytesMax };
+}
+
+/** What a block counts against the attempt log's bound. */
+export function chargedBlockBytes(blockBytes: number): number {
+  return blockBytes + blockOverheadBytes;
+}
+
+/** What the attempt log of one partition may hold, in charged bytes. */
+export function attemptQuotaOf({ bytesMax, attemptLogBytesMax }: StoreLimits, partitions: number): number {
+  const share = bytesMax * attemptShare;
+  return Math.floor(Math.min(attemptLogBytesMax ?? share, share) / partitions);
 }

@@ -163,9 +163,25 @@ export interface LeaseOutcome {
   readonly disposition: Disposition | { readonly kind: 'finished' };
 }
 
+/** The attempt log's two parts: attempts that failed and what was given up, and everything else. */
+export const attemptKinds = ['failures', 'successes'] as const;
+export type AttemptKind = (typeof attemptKinds)[number];
+
+/** Records of attempts, packed; opaque to the store (`libs/attempt-log`). At most 512 KiB, and not empty. */
+export interface AttemptBlock {
+  readonly kind: AttemptKind;
+  readonly block: Buffer;
+}
+
 export interface SettleBatch {
   readonly entries: readonly SettledEntry[];
   readonly outcomes: readonly LeaseOutcome[];
+  /**
+   * Appended to the attempt log in the same step, in order. Not where the batch names entries or outcomes and none of them
+   * was there any more: then it was settled before, and so were they. Then the log is trimmed to its bound
+   * (`StoreLimits.attemptLogBytesMax`), a number of blocks at a time.
+   */
+  readonly attempts?: readonly AttemptBlock[];
   /** Subscriptions whose consumers are to be told that something was deferred for them (`onDeferred`). */
   readonly announced?: ReadonlySet<Incarnation>;
 }
@@ -192,9 +208,8 @@ export interface DueAsk {
   readonly room: number;
   /** Free room of the subscriptions that have work already; 0 skips one. */
   readonly rooms: ReadonlyMap<Incarnation, number>;
-  /** Subscriptions not to be attempted for now: they are not looked at again for `parkMs`. */
-  readonly parked: ReadonlySet<Incarnation>;
-  readonly parkMs: number;
+  /** Subscriptions not to be attempted for now, and for how many milliseconds each is not looked at again. */
+  readonly parked: ReadonlyMap<Incarnation, number>;
   readonly leaseMs: number;
   /**
    * Prefix of the tokens given out, at most 32 of `[A-Za-z0-9._-]`. The store appends what tells them from those of any
@@ -292,6 +307,30 @@ export interface PartitionUsage {
   readonly now: number;
 }
 
+/** A block that was written and its name: instant of the store's clock, and what tells it from others of that instant. */
+export interface StoredAttemptBlock {
+  /** `<instant>-<number>`, both decimal; within a partition and kind they only grow, by instant and then by number. */
+  readonly id: string;
+  readonly block: Buffer;
+}
+
+export interface AttemptPage {
+  /** Newest first. At least one if there is any, even if it alone is over `bytesMax`. */
+  readonly blocks: readonly StoredAttemptBlock[];
+  /** Whether there may be older ones. */
+  readonly more: boolean;
+}
+
+/** What is held of one kind of attempts in one partition. */
+export interface AttemptUsage {
+  /** In charged bytes (`chargedBlockBytes`). */
+  readonly bytes: number;
+  /** Blocks let go of so far. */
+  readonly shed: number;
+  /** Everything written from this instant on is held; undefined while nothing was let go of. */
+  readonly heldFrom: number | undefined;
+}
+
 /** Default: `oldestFirst`. */
 export type HistoryOrder = 'oldestFirst' | 'newestFirst';
 
@@ -366,6 +405,38 @@ export interface Resources {
   changes(version: number): Promise<ResourceChanges>;
 }
 
+/** Kinds of processes that announce themselves. */
+export type ProcessKind = 'worker' | 'gateway';
+
+/** One line of a journal. */
+export interface JournalRecord {
+  /** Opaque; where the record stands in its journal. */
+  readonly id: string;
+  /** When it was written. */
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface JournalBounds {
+  readonly recordsMax: number;
+  readonly olderThanMs: number;
+}
+
+/**
+ * Bounded journals about the deployment as a whole, such as who changed what. They are no part of the configuration:
+ * writing to one is no change, and no partition learns of it. Their names are `[a-z-]`, at most 32.
+ */
+export interface Journals {
+  /**
+   * Writes records of at most `journalRecordBytesMax` each behind those that are there, then lets the oldest go that are
+   * one too many or too old. One atomic step; resolves when they are durable in `info.durability`. Repeating it writes
+   * them again. Allowed when the store is full.
+   */
+  appendRecords(journal: string, records: readonly string[], bounds: JournalBounds): Promise<void>;
+  /** The newest first: at most `max` of those before `before`, the id of a record that may be gone by now. */
+  newestRecords(journal: string, before: string | undefined, max: number): Promise<JournalRecord[]>;
+}
+
 export interface StoreInfo {
   /** What an operator calls it: `lmdb`, `redis`, `redis-cluster`, `redis-sentinel`. */
   readonly kind: string;
@@ -392,6 +463,7 @@ export interface Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports;
   readonly resources: Resources;
+  readonly journals: Journals;
 
   /** Whether calls can be expected to succeed now; asks the store, answers within 2 s, never rejects. */
   health(): Promise<StoreHealth>;
@@ -412,10 +484,13 @@ export interface Store {
    */
   onAppend(wake: (partition: number) => void): () => void;
 
-  /** Announces a worker for `ttlMs` and returns the workers alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. */
-  announce(worker: string, ttlMs: number): Promise<string[]>;
+  /**
+   * Announces a process for `ttlMs` and returns those of its kind alive, itself included, sorted. Ids are `[A-Za-z0-9-]`. A
+   * worker unless another kind is given.
+   */
+  announce(id: string, ttlMs: number, kind?: ProcessKind): Promise<string[]>;
   /** Takes the announcement back. */
-  withdraw(worker: string): Promise<void>;
+  withdraw(id: string, kind?: ProcessKind): Promise<void>;
 
   /**
    * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A
@@ -462,9 +537,13 @@ export interface Store {
   /**
    * Applies outcomes of leases that `receive` gave, in one atomic step, and then enforces the quotas. One counts only
    * while its lease has not ended, unlike in `settle`: a consumer that comes too late is to know. A lease may be prolonged
-   * under its own token. Allowed when the store is full. Not an owner call.
+   * under its own token. Allowed when the store is full. Not an owner call. `attempts` as in `SettleBatch`.
    */
-  conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult>;
+  conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult>;
 
   /**
    * Calls `wake` soon after something that a settle announces was deferred for the subscription, or a consumer gave
@@ -537,6 +616,20 @@ export interface Store {
    * forgets all. Appends forget some of a topic's outlived ones by themselves. Allowed when the store is full.
    */
   forgetIdentities(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
+
+  /**
+   * Pages through one kind of the attempt log, newest first: blocks older than `before`, which is an id or anything else of
+   * its form. Not an owner call.
+   */
+  attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage>;
+
+  /** What the attempt log holds here. Not an owner call. */
+  attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>>;
 }
 
 /** Thrown by an owner call whose epoch is no longer the partition's. Nothing was changed. */
@@ -560,4 +653,10 @@ export interface StoreLimits {
    * (`quotaOf`). Attempts that are running are left alone.
    */
   readonly subscriptionShare: number;
+  /**
+   * Bytes that the attempt logs may hold, divided evenly over the partitions, and at most an eighth of `bytesMax`
+   * (`attemptQuotaOf`). Over it the oldest successes go; where there are none, the oldest failures. 0 empties them. Default
+   * that eighth.
+   */
+  readonly attemptLogBytesMax?: number;
 }

@@ -1,9 +1,8 @@
 /** What is logged of attempts: one line for each, and where decisions differ within a batch, one for each decision. */
 import type { Log } from '@gridpost/model';
-import type { AttemptResult } from './attempt-result.js';
 import type { Batch } from './batch.js';
 import type { Decision } from './decision.js';
-import type { OpenDelivery, Passage } from './open-delivery.js';
+import type { AttemptResult, OpenDelivery, Passage } from './open-delivery.js';
 
 export class AttemptLog {
   readonly #log: Log;

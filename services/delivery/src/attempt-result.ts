@@ -1,22 +1,14 @@
-/** How an attempt ended, the same for all that it carried, and what each delivery keeps of it. */
+/** What an ended attempt came to, and what each delivery that it carried keeps of it. */
 import type { AttemptOutcome } from '@gridpost/model';
 import type { DeliveryState } from '@gridpost/store';
 import type { Batch } from './batch.js';
 import type { Attempt } from './dispatch.js';
-import type { AttemptFailure, OpenDelivery } from './open-delivery.js';
+import type { AttemptResult, OpenDelivery } from './open-delivery.js';
 import { outcomeOfError, outcomeOfStatus } from './outcome.js';
 import { redacted } from './redaction.js';
 
 /** Longest `lastError` (store port). */
 const errorCharactersMax = 256;
-
-export interface AttemptResult extends AttemptFailure {
-  /** What the endpoint asked for, as it was sent. */
-  readonly retryAfter: string | undefined;
-  /** `clock.elapsed()`. */
-  readonly startedAt: number;
-  readonly endedAt: number;
-}
 
 export function resultOf(attempt: Attempt<Batch>, endedAt: number): AttemptResult {
   const { status, retryAfter, startedAt } = attempt;
@@ -28,6 +20,11 @@ export function resultOf(attempt: Attempt<Batch>, endedAt: number): AttemptResul
     startedAt,
     endedAt,
   };
+}
+
+/** Of an attempt that was a success. */
+export function successOf({ status, startedAt }: Attempt<Batch>, endedAt: number): AttemptResult {
+  return { outcome: 'Delivered', status, retryAfter: undefined, lastError: '', startedAt, endedAt };
 }
 
 /** What is stored of a delivery after it. `attempts`: those that count so far. */

@@ -155,6 +155,7 @@ class Service implements Delivery {
       clock,
       log,
       lanes,
+      attemptLog: settings.attemptLog,
       partitions: () => this.#worker.owned(),
     });
     const places = options.deadLetterPlaces ?? {};

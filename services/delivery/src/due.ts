@@ -108,9 +108,9 @@ export class Due implements Backlog {
     const began = clock.elapsed();
     if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
-    const { rooms, parked, parkMs } = this.#rooms(max);
+    const { rooms, parked } = this.#rooms(max, began);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
-    const ask = { max, room: lanes.share, rooms, parked, parkMs, leaseMs };
+    const ask = { max, room: lanes.share, rooms, parked, leaseMs };
     let result: DueResult;
     try {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
@@ -132,24 +132,18 @@ export class Due implements Backlog {
     return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
   }
 
-  /**
-   * The lanes' room for what one ask brings at most, and those that are not to be given anything, until the first of them
-   * may be probed.
-   */
-  #rooms(max: number): {
-    readonly rooms: Map<string, number>;
-    readonly parked: Set<string>;
-    readonly parkMs: number;
-  } {
+  /** The lanes' room for what one ask brings at most, and those that are not to be given anything, for how long. */
+  #rooms(
+    max: number,
+    now: number,
+  ): { readonly rooms: Map<string, number>; readonly parked: Map<string, number> } {
     const { lanes } = this.#options;
-    let parkMs = parkedMs;
     const rooms = new Map<string, number>();
-    const parked = new Set<string>();
+    const parked = new Map<string, number>();
     let waiting = 0;
     for (const lane of lanes.all()) {
       if (lane.parked) {
-        parked.add(lane.id);
-        if (lane.ward.held) parkMs = Math.min(parkMs, Math.max(blockedBeatMs, lane.ward.heldMs));
+        parked.set(lane.id, lane.stop === 'probation' ? untilProbe(lane.ward.heldMs, now) : parkedMs);
       } else if (!lane.idle || !lane.ward.free || lane.target.batches) {
         const { leaseRoom } = lane;
         rooms.set(lane.id, leaseRoom);
@@ -159,7 +153,7 @@ export class Due implements Backlog {
     // The earliest are given first, and a lane with batches has room for all that an ask brings, time after time.
     const part = Math.max(lanes.share, Math.ceil(max / Math.max(1, waiting)));
     for (const [subscription, room] of rooms) if (room > part) rooms.set(subscription, part);
-    return { rooms, parked, parkMs };
+    return { rooms, parked };
   }
 
   /** Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt. */
@@ -207,4 +201,10 @@ export class Due implements Backlog {
     }
     return false;
   }
+}
+
+/** To the end of a whole second, so that a thousand endpoints that are held back are not a thousand asks. */
+function untilProbe(heldMs: number, now: number): number {
+  const end = Math.ceil((now + heldMs) / blockedBeatMs) * blockedBeatMs;
+  return Math.min(parkedMs, end - now);
 }

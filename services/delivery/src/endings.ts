@@ -12,7 +12,7 @@ export function defer(
   state: DeliveryState = delivery.ownState,
 ): void {
   delivery.lane.series.deferred(reason);
-  delivery.holder.conclude(delivery, { kind: 'deferred', dueInMs, state });
+  delivery.holder.conclude(delivery, { kind: 'deferred', dueInMs, state }, reason);
 }
 
 /** Given up: kept as a dead letter, unless its subscription wants none. */
@@ -32,5 +32,5 @@ export function giveUp(
 /** Not kept. */
 export function drop(delivery: OpenDelivery, reason: DropReason): void {
   delivery.lane.series.dropped(reason);
-  delivery.holder.conclude(delivery, finished);
+  delivery.holder.conclude(delivery, finished, reason);
 }

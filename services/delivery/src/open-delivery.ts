@@ -2,10 +2,17 @@
  * A delivery that a worker has in hand: read from the log or leased from its queue, and not concluded yet; and what it
  * needs of those it stands between, the partition that holds it and the lane it goes through.
  */
-import { type AttemptOutcome, type Event, type Incarnation, type InBag, messageIdOf } from '@gridpost/model';
+import {
+  type AttemptOutcome,
+  type DropReason,
+  type Event,
+  type Incarnation,
+  type InBag,
+  messageIdOf,
+} from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
-import type { DeliverySeries } from './series.js';
+import type { DeferReason, DeliverySeries } from './series.js';
 import type { Target } from './target.js';
 
 /** Delivered, or dropped: nothing of the delivery is kept. */
@@ -21,8 +28,11 @@ export interface Holder {
   readonly shedding: boolean;
   /** The store's clock at `clock.elapsed()`. */
   storeNow(elapsed: number): number;
-  /** Takes note of what became of a delivery. Ignored where that is settled already, or the partition is lost. */
-  conclude(delivery: OpenDelivery, conclusion: Conclusion): void;
+  /**
+   * Takes note of what became of a delivery, with the reason of a deferral or a drop. Ignored where that is settled already,
+   * or the partition is lost.
+   */
+  conclude(delivery: OpenDelivery, conclusion: Conclusion, reason?: DeferReason | DropReason): void;
   /** An attempt begins, an attempt has ended: a partition is handed over when none runs. */
   began(): void;
   ended(): void;
@@ -49,13 +59,7 @@ export interface PassedAttempt {
 }
 
 /** As much of a failed attempt as is noted of its endpoint. */
-export interface AttemptFailure {
-  readonly outcome: AttemptOutcome;
-  /** If there was a response. */
-  readonly status: number | undefined;
-  /** One printable line; empty where there is nothing to say. */
-  readonly lastError: string;
-}
+export type AttemptFailure = Pick<AttemptResult, 'outcome' | 'status' | 'lastError'>;
 
 /** The subscription side. */
 export interface Passage {
@@ -90,6 +94,20 @@ export interface LeaseFacts {
   readonly until: number;
 }
 
+/** How an attempt ended, the same for all that it carried. */
+export interface AttemptResult {
+  readonly outcome: AttemptOutcome;
+  /** If there was a response. */
+  readonly status: number | undefined;
+  /** What the endpoint asked for, as it was sent. */
+  readonly retryAfter: string | undefined;
+  /** One printable line; empty where there is nothing to say. */
+  readonly lastError: string;
+  /** `clock.elapsed()`. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
 export class OpenDelivery implements InBag {
   readonly lane: Passage;
   readonly holder: Holder;
@@ -117,6 +135,8 @@ export class OpenDelivery implements InBag {
   since = 0;
   /** `clock.elapsed()` when the attempt under way will be over. */
   deadline = 0;
+  /** What its attempt has met, once it has ended. */
+  met: AttemptResult | undefined = undefined;
 
   constructor(lane: Passage, origin: Origination, lease?: LeaseFacts) {
     this.lane = lane;

@@ -20,7 +20,7 @@
  * A delivery in hand either belongs to an unsettled entry, or has a lease in the store. When an entry's settle window
  * ends, what waits of it is deferred and what runs gets a lease, in the settle that removes the entry.
  */
-import type { Clock, EntryId, Incarnation, Log, Random, Timer } from '@gridpost/model';
+import type { Clock, DropReason, EntryId, Incarnation, Log, Random, Timer } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type {
@@ -32,6 +32,7 @@ import type {
   SettleResult,
   Store,
 } from '@gridpost/store';
+import { AttemptRecords } from './attempt-records.js';
 import { Due, type DueSite } from './due.js';
 import { defer } from './endings.js';
 import type { OpenEntry } from './entry.js';
@@ -40,6 +41,7 @@ import type { Lanes } from './lanes.js';
 import type { Matching } from './matching.js';
 import { type Conclusion, finished, type OpenDelivery } from './open-delivery.js';
 import { Reader } from './reader.js';
+import type { DeferReason } from './series.js';
 import type { DeliverySettings } from './settings.js';
 import { type Batch, Settling } from './settling.js';
 
@@ -74,6 +76,7 @@ export class Partition implements DueSite {
   ownedUntil: number;
   state: 'owned' | 'shedding' | 'leaving' | 'released' | 'lost' = 'owned';
   readonly #options: PartitionOptions;
+  readonly #records: AttemptRecords;
   readonly #settling: Settling;
   readonly #reader: Reader;
   readonly #due: Due;
@@ -95,6 +98,7 @@ export class Partition implements DueSite {
     this.epoch = claim.epoch;
     this.ownedUntil = options.ownedUntil;
     this.#storeAhead = clock.now() - clock.elapsed();
+    this.#records = new AttemptRecords(settings.attemptLog, options.metrics);
     this.#settling = new Settling({
       store,
       clock,
@@ -103,6 +107,7 @@ export class Partition implements DueSite {
       epoch: claim.epoch,
       expecting: () => this.#running > 0,
       announced: lanes.queues,
+      records: this.#records,
       onSettled: (batch, result) => this.#onSettled(batch, result),
       onFenced: () => this.fenced(),
     });
@@ -258,10 +263,12 @@ export class Partition implements DueSite {
     this.#settling.addOutcome({ entry, index, subscription, token, disposition: finished });
   }
 
-  conclude(delivery: OpenDelivery, conclusion: Conclusion): void {
+  conclude(delivery: OpenDelivery, conclusion: Conclusion, reason?: DeferReason | DropReason): void {
     if (delivery.stage === 'concluded') return;
     delivery.stage = 'concluded';
     if (this.lost) return;
+    const at = this.storeNow(delivery.met?.endedAt ?? this.#options.clock.elapsed());
+    this.#records.add(delivery, conclusion, reason, at);
     const { token, entry: id, index, subscription } = delivery;
     if (token !== undefined) {
       this.#inHand.leased.delete(delivery);
@@ -346,6 +353,7 @@ export class Partition implements DueSite {
     delivery.token = token;
     this.#inHand.leased.add(delivery);
     delivery.lane.series.deferred('running');
+    this.#records.add(delivery, disposition, 'running', this.storeNow(now));
     entry.conclude(delivery, disposition);
   }
 

@@ -8,14 +8,14 @@
  */
 import type { Clock, Log, Random } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
-import { type AttemptResult, resultOf, stateAfter } from './attempt-result.js';
+import { resultOf, stateAfter, successOf } from './attempt-result.js';
 import { AttemptLog } from './attempt-log.js';
 import type { Batch } from './batch.js';
 import { decide } from './decision.js';
 import { type Attempt, type AttemptOwner, Dispatch } from './dispatch.js';
 import { defer, drop, giveUp } from './endings.js';
 import { parkedMs } from './lane.js';
-import { finished, type OpenDelivery, type Passage } from './open-delivery.js';
+import { type AttemptResult, finished, type OpenDelivery, type Passage } from './open-delivery.js';
 import { classOf, isSuccess } from './outcome.js';
 import { parseRetryAfter } from './schedule.js';
 import type { TargetKind } from './target.js';
@@ -124,15 +124,18 @@ export class Pipeline implements AttemptOwner<Batch> {
     return true;
   }
 
-  #delivered(batch: Batch, { startedAt, status }: Attempt<Batch>, now: number): void {
+  #delivered(batch: Batch, attempt: Attempt<Batch>, now: number): void {
     const { lane, deliveries } = batch;
+    const { startedAt, status } = attempt;
     const { series } = lane;
+    const met = successOf(attempt, now);
     lane.worked(batch, now);
     series.succeeded.add(deliveries.length);
     series.successDuration.observe((now - startedAt) / 1_000);
     this.#log.delivered(deliveries, status, now - startedAt);
     for (const delivery of deliveries) {
       series.lag.observe((delivery.holder.storeNow(now) - delivery.acceptedAt) / 1_000);
+      delivery.met = met;
       delivery.holder.conclude(delivery, finished);
     }
   }
@@ -141,6 +144,7 @@ export class Pipeline implements AttemptOwner<Batch> {
     const { lane, deliveries } = batch;
     const result = resultOf(attempt, now);
     const { outcome, status } = result;
+    for (const delivery of deliveries) delivery.met = result;
     const tooMany = outcome === 'PayloadTooLarge' && deliveries.length > 1;
     const finalStatuses = this.#finalStatuses[batch.target.kind];
     const final = outcome === 'Gone' || (status !== undefined && finalStatuses.has(status));

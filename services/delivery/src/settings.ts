@@ -2,6 +2,7 @@
  * What a deployment may change about delivering, with the defaults. The numbers' reasons stand in `../DESIGN.md`; the
  * constants of single files, which nobody needs to change, stand in those files.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import { type FunctionApps, GridpostError, limits } from '@gridpost/model';
 
 export interface DeliverySettings {
@@ -53,6 +54,8 @@ export interface DeliverySettings {
    * 32 MiB; at most half of what its quota leaves to deferred deliveries.
    */
   readonly jobBacklogBytesMax: number;
+  /** What the attempt log is told. Default `all`. */
+  readonly attemptLog: AttemptLogLevel;
   /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
   readonly functionApps: FunctionApps;
   /** `user-agent` of deliveries. Default `gridpost`. */
@@ -78,6 +81,7 @@ export const defaultSettings: DeliverySettings = {
   connectTimeoutMs: 10_000,
   deadLetterDelayMs: 300_000,
   jobBacklogBytesMax: 32 * 1024 * 1024,
+  attemptLog: 'all',
   functionApps: new Map(),
   userAgent: 'gridpost',
 };

@@ -7,7 +7,8 @@
  * bounded by what the partition may have in hand.
  */
 import type { Clock, EntryId, Incarnation, Log, Timer } from '@gridpost/model';
-import { Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
+import { type AttemptBlock, Fenced, type LeaseOutcome, type SettleResult, type Store } from '@gridpost/store';
+import type { AttemptRecords } from './attempt-records.js';
 import { hastened, type OpenEntry } from './entry.js';
 import { Outage } from './outage.js';
 
@@ -21,6 +22,8 @@ export interface SettlingOptions {
   readonly expecting: () => boolean;
   /** Subscriptions whose consumers are told of what is deferred for them. */
   readonly announced: ReadonlySet<Incarnation>;
+  /** What is to be written into the attempt log. */
+  readonly records: Pick<AttemptRecords, 'take' | 'waits'>;
   readonly onSettled: (batch: Batch, result: SettleResult) => void;
   readonly onFenced: () => void;
 }
@@ -28,6 +31,8 @@ export interface SettlingOptions {
 export interface Batch {
   readonly entries: readonly OpenEntry[];
   readonly outcomes: readonly LeaseOutcome[];
+  /** Of these, and perhaps of what is still in hand. */
+  readonly attempts: readonly AttemptBlock[];
 }
 
 /** How long a call waits for more to write, in milliseconds, and how much is enough not to wait. */
@@ -82,7 +87,7 @@ export class Settling {
 
   /** Resolves when everything is written, or nothing will be any more. */
   async idle(): Promise<void> {
-    if (this.#stopped || (!this.#batch && this.#entries.length + this.#outcomes.length === 0)) return;
+    if (this.#stopped || (!this.#batch && !this.#waits)) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -91,6 +96,11 @@ export class Settling {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#wakeIdle();
+  }
+
+  /** Whether there is something to write, or more of the attempt log than a settle took. */
+  get #waits(): boolean {
+    return this.#entries.length + this.#outcomes.length > 0 || this.#options.records.waits;
   }
 
   #schedule(): void {
@@ -128,7 +138,7 @@ export class Settling {
     this.#outage.over();
     this.#batch = undefined;
     this.#options.onSettled(batch, result);
-    if (this.#entries.length + this.#outcomes.length > 0) this.#schedule();
+    if (this.#waits) this.#schedule();
     else this.#wakeIdle();
   }
 
@@ -142,11 +152,12 @@ export class Settling {
     }
     const entries = this.#entries;
     this.#entries = entries.splice(count);
+    const attempts = this.#options.records.take();
     // The outcome of a lease must not be written before the entry that brings the lease: it would find no token.
-    if (this.#entries.length > 0) return { entries, outcomes: [] };
+    if (this.#entries.length > 0) return { entries, outcomes: [], attempts };
     const outcomes = this.#outcomes;
     this.#outcomes = outcomes.splice(batchItemsMax);
-    return { entries, outcomes };
+    return { entries, outcomes, attempts };
   }
 
   #wakeIdle(): void {

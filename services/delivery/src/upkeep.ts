@@ -6,6 +6,7 @@
  * Whether something is left over is judged by a registry refreshed after it was found: what was made meanwhile is then
  * known. All work is in bounded steps; what a pass does not finish, the next one goes on with.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import {
   type Clock,
   deadLetterReasons,
@@ -22,6 +23,8 @@ import {
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { HistoryBounds, LeaseOutcome, PartitionUsage, Store, Usage } from '@gridpost/store';
+import { AttemptUsageSeries } from './attempt-usage.js';
+import { expiredRecords } from './attempt-records.js';
 import type { Pending } from './in-hand.js';
 import type { Lanes } from './lanes.js';
 import { deferReasons } from './series.js';
@@ -43,6 +46,7 @@ export interface UpkeepOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly lanes: Lanes;
+  readonly attemptLog: AttemptLogLevel;
   /** Those owned at the moment. */
   readonly partitions: () => readonly KeptPartition[];
 }
@@ -79,15 +83,18 @@ export class Upkeep {
   readonly #namedTopics = new Set<string>();
   #remembering: ReadonlySet<string> = new Set();
   readonly #states = new Map<Incarnation, ShownState>();
+  readonly #attempts: AttemptUsageSeries;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#attempts = new AttemptUsageSeries(options.metrics);
   }
 
   /** Gauges, leftovers and histories of all owned partitions. Rejects as the store does; the next pass goes on. */
   async runOnce(): Promise<void> {
     const { store, registry, metrics, clock } = this.#options;
     const held = new Map<Incarnation, Held>();
+    const attempts = new Map<number, Awaited<ReturnType<Store['attemptUsage']>>>();
     const leftovers: { partition: number; subscription: Incarnation }[] = [];
     const remembered = new Map<Incarnation, number>();
     let logEntries = 0;
@@ -105,6 +112,7 @@ export class Upkeep {
       await owned.verify();
       const usage = await store.usage(partition);
       logEntries += usage.logEntries;
+      attempts.set(partition, await store.attemptUsage(partition));
       for (const each of usage.subscriptions) {
         add(of(each.subscription), each);
         leftovers.push({ partition, subscription: each.subscription });
@@ -124,6 +132,7 @@ export class Upkeep {
     await registry.refresh();
     const storeNow = partitions[0]?.storeNow(clock.elapsed()) ?? 0;
     this.#show(held, storeNow);
+    this.#attempts.show(attempts, storeNow);
     this.#showTopics();
     this.#showIdentities(remembered);
     for (const { partition, subscription } of leftovers)
@@ -260,7 +269,9 @@ export class Upkeep {
         : { ...outcome, disposition: { kind: 'finished' } };
     });
     if (outcomes.length === 0) return 0;
-    const { applied } = await store.conclude(partition, outcomes);
+    const attempts =
+      this.#options.attemptLog === 'off' ? [] : expiredRecords(subscription, deliveries, outcomes, now);
+    const { applied } = await store.conclude(partition, outcomes, attempts);
     let count = 0;
     for (const [at, { disposition }] of outcomes.entries()) {
       if (!applied[at] || disposition.kind === 'deferred') continue;

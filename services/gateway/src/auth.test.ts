@@ -214,21 +214,3 @@ test('no log line and no refusal holds a key or the query of an endpoint', async
   for (const secret of [...secrets, 'hidden-code']) expect(said).not.toContain(secret);
   expect(lines.some((line) => line.includes('broken'))).toBe(true);
 });
-
-test('what may have changed something is logged, in one line, under the id of its answer', async () => {
-  const { admin, lines } = await serve();
-  const answer = await admin('PUT', '/topics/orders');
-  await admin('GET', '/topics/orders');
-  expect(lines.map((line) => JSON.parse(line))).toEqual([
-    {
-      level: 'info',
-      message: 'management request',
-      requestId: answer.headers['x-ms-request-id'],
-      method: 'PUT',
-      route: '/topics/{topic}',
-      topic: 'orders',
-      status: 201,
-      elapsedMs: expect.any(Number),
-    },
-  ]);
-});

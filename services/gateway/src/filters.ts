@@ -100,7 +100,8 @@ export function checkedFilter(
   }
 }
 
-function resultOf(filter: CompiledFilter, event: Event): object {
+/** Whether an event passes, and why, clause by clause. */
+export function resultOf(filter: CompiledFilter, event: Event): object {
   const clauses = filter.explain(event);
   return { matches: clauses.every(({ matched }) => matched), clauses };
 }

@@ -5,14 +5,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import type { Egress } from '@gridpost/egress';
 import type { Publisher } from '@gridpost/ingest';
 import type { Metrics } from '@gridpost/metrics';
-import type { Clock, FunctionApps, Log } from '@gridpost/model';
+import type { Clock, FunctionApps, Log, PublishQuota } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
 import { defaultFilterLimits, type FilterLimits } from '@gridpost/routing';
 import type { Store } from '@gridpost/store';
 import { armRoutes } from './arm/routes.js';
+import { AuditLog, type AuditSettings, defaultAuditSettings } from './audit/audit-log.js';
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
@@ -29,6 +31,8 @@ import { Consumers } from './pull/consumers.js';
 import { LockTokens } from './pull/lock-token.js';
 import { PublishCounts } from './publish-counts.js';
 import { PublishRoute } from './publish-route.js';
+import { PublishQuotas } from './quotas/publish-quotas.js';
+import { defaultResourceLimits, type ResourceLimits } from './quotas/resource-limits.js';
 import { publishTargetOf } from './publish-target.js';
 import { gatewayRoutes } from './routes.js';
 import { type OidcOptions, Tokens } from './tokens.js';
@@ -49,8 +53,18 @@ export interface GatewayOptions {
   readonly adminKey: string | undefined;
   /** Whose tokens are taken; by default nobody's. */
   readonly oidc?: OidcOptions | undefined;
+  /** Default: no reads, 10,000 records of each kind, 90 days. */
+  readonly audit?: AuditSettings;
+  /** Where the audit log's lines go. Default `log`. */
+  readonly auditLines?: Log;
   /** What filters may cost when they are written. Default `defaultFilterLimits`. */
   readonly filterLimits?: FilterLimits;
+  /** How many topics and subscriptions there may be. Default `defaultResourceLimits`. */
+  readonly resourceLimits?: ResourceLimits;
+  /** What publishers may send to topics that say nothing themselves. Default: anything. */
+  readonly publishQuota?: PublishQuota;
+  /** What the deployment records of attempts. Default `all`. */
+  readonly attemptLog?: AttemptLogLevel;
   /** Where subscriptions may have their dead letters written, beside webhooks. Default: nowhere. */
   readonly deadLetterPlaces?: DeadLetterPlaces;
   /**
@@ -102,6 +116,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const subscriptionKeys = new SubscriptionKeys(rootKey);
   const { adminKey } = options;
   const access = new Access({ keys, subscriptionKeys, registry, adminKey, tokens, clock });
+  const { audit: settings = defaultAuditSettings, auditLines = log } = options;
+  const audit = new AuditLog({ journals: store.journals, clock, log: auditLines, metrics, settings });
   const traffic = new Traffic();
   let isDraining = false;
   const draining = (): boolean => isDraining;
@@ -113,9 +129,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     store: store.info,
     version: options.version,
   };
-  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere } = options;
+  const { filterLimits = defaultFilterLimits, deadLetterPlaces = nowhere, attemptLog = 'all' } = options;
+  const { resourceLimits = defaultResourceLimits } = options;
   const paging = new Paging(rootKey);
-  const consumers = new Consumers({ store, clock, log, metrics });
+  const consumers = new Consumers({ store, clock, log, metrics, attemptLog });
   const lockTokens = new LockTokens(rootKey);
   const endpoints = new Endpoints({
     ...{ store, registry, clock, log, metrics, rootKey },
@@ -128,8 +145,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
   });
   const context: Context = {
-    ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits },
-    ...{ consumers, lockTokens, deadLetterPlaces, endpoints },
+    ...{ store, registry, clock, log, keys, subscriptionKeys, paging, filterLimits, attemptLog },
+    ...{ audit, consumers, lockTokens, deadLetterPlaces, endpoints, resourceLimits },
   };
   const domainTopics = new DomainTopics(context);
   const expiry = new Expiry({
@@ -142,16 +159,22 @@ export function createGateway(options: GatewayOptions): Gateway {
   const management = createManagement({
     routes: serveApi ? [...gatewayRoutes(context, ops), ...armRoutes(context)] : opsRoutes(ops),
     access,
+    audit,
     registry,
     metrics,
     clock,
     log,
+  });
+  const quotas = new PublishQuotas({
+    ...{ store, registry, metrics, clock, log },
+    defaults: options.publishQuota ?? {},
   });
   const publish = new PublishRoute({
     topics: new TopicLookup(registry, clock),
     access,
     publisher,
     counts: new PublishCounts(metrics, registry),
+    quotas,
     metrics,
     clock,
     log,
@@ -174,7 +197,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function drainOnce(): Promise<void> {
     isDraining = true;
-    await Promise.all([endpoints.close(), expiry.close()]);
+    await Promise.all([endpoints.close(), expiry.close(), quotas.close()]);
     await consumers.close();
     await traffic.settled();
     await publisher.drained();
@@ -185,6 +208,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     late.cancel();
     server.closeAllConnections();
     await closed;
+    await audit.close();
   }
 
   function closeServer(): Promise<void> {
@@ -206,6 +230,7 @@ export function createGateway(options: GatewayOptions): Gateway {
             const scheme = options.tls ? 'https' : 'http';
             endpoints.start(options.publicUrl ?? assumedUrl(scheme, host, taken));
             expiry.start();
+            quotas.start();
           }
           resolve({ port: taken });
         });
@@ -218,10 +243,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain: () => (drained ??= drainOnce()),
     async close() {
       void consumers.close();
-      const ended = [endpoints.close(), expiry.close()];
+      const ended = [endpoints.close(), expiry.close(), quotas.close()];
       const closed = closeServer();
       server.closeAllConnections();
       await Promise.all([closed, ...ended]);
+      await audit.close();
     },
   };
 }

@@ -21,6 +21,8 @@ import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { answerWhole } from './answer.js';
 import { collapsed, isArmPath, nothingAt } from './arm/paths.js';
+import type { AuditLog } from './audit/audit-log.js';
+import { isRefusal, kindOf, recordOf } from './audit/audited.js';
 import { type Access, checkOrigin } from './auth.js';
 import { type Caller, type Need, requireConsumer, requireRole } from './caller.js';
 import { credentialOf } from './credential.js';
@@ -32,6 +34,7 @@ import { RouteTimes, unmatchedRoute } from './route-times.js';
 export interface ManagementOptions {
   readonly routes: readonly Route[];
   readonly access: Access;
+  readonly audit: AuditLog;
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -71,7 +74,7 @@ export function createManagement(options: ManagementOptions): Express {
     };
     res.locals.notes = notes;
     res.set(requestIdHeader, notes.requestId).set('x-content-type-options', 'nosniff');
-    res.on('finish', () => conclude(req, res, options));
+    res.on('close', () => conclude(req, res, options));
     next();
   });
 
@@ -205,16 +208,14 @@ function isBadEscape(thrown: unknown): boolean {
   return thrown instanceof URIError && (thrown as { status?: number }).status === 400;
 }
 
-/** Once the answer is out: its metrics, and a line for what may have changed something. */
-function conclude(req: Request, res: Response, { metrics, clock, log }: ManagementOptions): void {
-  const { requestId, began, route, parameters, need } = notesOf(res);
+/** Once the answer is out, or nobody waits for it any more: its metrics, and its record. */
+function conclude(req: Request, res: Response, { metrics, clock, audit }: ManagementOptions): void {
+  const { requestId, began, route, parameters, need, caller } = notesOf(res);
   const elapsedMs = clock.elapsed() - began;
-  new RouteTimes(metrics, req.method, route).observe(res.statusCode, elapsedMs);
-  if (req.method === 'GET' || req.method === 'HEAD' || route === unmatchedRoute || need === 'consumer')
-    return;
-  const { topic, name } = parameters;
-  log.info(
-    { requestId, method: req.method, route, topic, subscription: name, status: res.statusCode, elapsedMs },
-    'management request',
-  );
+  if (res.writableFinished) new RouteTimes(metrics, req.method, route).observe(res.statusCode, elapsedMs);
+  const kind = kindOf(need, route, res.statusCode, audit.settings.reads);
+  if (kind === undefined) return;
+  if (isRefusal(res.statusCode))
+    metrics.managementRefusals.with(res.statusCode === 401 ? 'Unauthorized' : 'Forbidden').add();
+  audit.write(kind, recordOf(req, res, requestId, caller, parameters, clock), { route, elapsedMs });
 }

@@ -137,8 +137,9 @@ test('every request schema has an example that is valid', () => {
 });
 
 test('closed sets are the same as in the model', () => {
-  const { DeadLetter, Health } = document.components.schemas;
+  const { DeadLetter, Health, RecordedOutcome } = document.components.schemas;
   expect(DeadLetter.properties.lastOutcome.properties.outcome.enum).toEqual([...attemptOutcomes]);
+  expect(RecordedOutcome.enum.slice(0, -3)).toEqual([...attemptOutcomes]);
   expect(DeadLetter.properties.deadLetterReason.enum).toEqual([...deadLetterReasons]);
   expect(Health.properties.store.properties.durability.enum).toEqual([...durabilityClasses]);
 });
@@ -220,11 +221,17 @@ test('what is answered is what the document says', async () => {
     ['GET', '/jobs'],
     ['GET', '/jobs/nothing'],
     ['POST', '/jobs/nothing:cancel'],
+    ['GET', `${subscription}/deliveries`],
+    ['GET', `${subscription}/deliveries?state=Gone`],
+    ['GET', '/topics/orders/events/nothing'],
+    ['GET', '/topics/nowhere/events/nothing'],
+    ['GET', '/topics/orders/events/nothing?explain=maybe'],
     ['PUT', '/domains/shop', { autoDeleteTopicWithLastSubscription: false }],
     ['PUT', '/domains/shop', { location: 'westeurope', tags: { team: 'billing' }, properties: {} }],
     ['GET', '/domains'],
     ['GET', '/domains/shop'],
     ['GET', '/domains/shop/keys'],
+    ['GET', '/domains/shop/events/nothing'],
     ['POST', '/domains/shop:regenerateKey', { keyName: 'key2' }],
     ['PUT', '/domains/shop/eventsubscriptions/billing', hook],
     ['PUT', '/domains/shop/topics/north/eventsubscriptions/billing', hook],
@@ -246,6 +253,9 @@ test('what is answered is what the document says', async () => {
     ['GET', '/keys/nothing'],
     ['POST', '/keys/dashboard:regenerateKey', { keyName: 'key2' }],
     ['DELETE', '/keys/dashboard'],
+    ['GET', '/audit'],
+    ['GET', '/audit?maxpagesize=1'],
+    ['GET', '/audit?maxpagesize=0'],
     ['GET', '/livez'],
     ['GET', '/readyz?verbose'],
     ['DELETE', subscription],
@@ -259,7 +269,7 @@ test('what is answered is what the document says', async () => {
       .replace(/\/topics\/(north|south)/, '/topics/{domainTopic}')
       .replace(/\/(billing|waiting|dashboard)/, '/{name}')
       .replace('/keys/nothing', '/keys/{name}')
-      .replace(/\/(deadletters|jobs)\/nothing/, '/$1/{id}');
+      .replace('/nothing', '/{id}');
   const check = (method: string, path: string, answer: Awaited<ReturnType<typeof admin>>): void => {
     const described = resolved(
       document.paths[path][method.toLowerCase()].responses[String(answer.status)] ?? {},

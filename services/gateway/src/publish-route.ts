@@ -29,6 +29,7 @@ import { catalogued, envelopeAnswer, requestIdHeader } from './problem.js';
 import type { PublishCounts } from './publish-counts.js';
 import { nowhere, type PublishForm, type PublishTarget, publishForms, scopeNamed } from './publish-target.js';
 import { publishedEvents } from './published-events.js';
+import type { PublishQuotas } from './quotas/publish-quotas.js';
 import { RouteTimes } from './route-times.js';
 import type { TopicLookup } from './topic-lookup.js';
 
@@ -47,6 +48,7 @@ export interface PublishRouteOptions {
   readonly access: Access;
   readonly publisher: Publisher;
   readonly counts: PublishCounts;
+  readonly quotas: PublishQuotas;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -138,7 +140,9 @@ export class PublishRoute {
         'the body is compressed (content-encoding); send it as it is',
       );
     }
-    if (Number(req.headers['content-length']) > limits.requestBytesMax) throw tooLarge();
+    const length = Number(req.headers['content-length'] ?? 0);
+    if (length > limits.requestBytesMax) throw tooLarge();
+    this.#options.quotas.check(topic, 1, length);
     askForBody(req, res);
     readBody(
       req,
@@ -149,11 +153,12 @@ export class PublishRoute {
   }
 
   #publish(exchange: Exchange, topic: Topic, body: Buffer): void {
-    const { clock, counts, publisher } = this.#options;
+    const { clock, counts, publisher, quotas } = this.#options;
     let events: readonly Event[];
     try {
       events = publishedEvents(topic, exchange.form.rules, exchange.req.rawHeaders, body, clock);
       exchange.events = events.length;
+      quotas.take(topic, events.length, body.length);
     } catch (error) {
       this.#refuse(exchange, error);
       return;

@@ -1,4 +1,7 @@
 /** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
+import { deliveryRoutes } from './attempts/deliveries.js';
+import { eventRoutes } from './attempts/event-life.js';
+import { auditRoutes } from './audit/routes.js';
 import type { Context } from './context.js';
 import { deadLetterActionRoutes } from './dead-letter-actions.js';
 import { deadLetterRoutes } from './dead-letters.js';
@@ -35,6 +38,9 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...jobRoutes(context),
     ...subscriptionKeyRoutes(context),
     ...managementKeyRoutes(context),
+    ...eventRoutes(context),
+    ...deliveryRoutes(context),
+    ...auditRoutes(context),
     ...filterRoutes(context),
     {
       method: 'GET',

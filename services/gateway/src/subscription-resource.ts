@@ -1,5 +1,6 @@
 /** A subscription as it is written by users and shown to them, in Event Grid's shape (Event Grid, EventSubscription resource). */
 import {
+  type Clock,
   type AdvancedFilter,
   type DeliverySchema,
   durationMs,
@@ -16,6 +17,7 @@ import {
   subscriptionPath,
   topicPath,
 } from '@gridpost/model';
+import type { Registry } from '@gridpost/registry';
 import {
   type DeadLetterPlaces,
   deadLetterDestinationFaults,
@@ -30,7 +32,6 @@ import {
   destinationView,
   type WrittenDestination,
 } from './destination-resource.js';
-import type { Context } from './context.js';
 import { handshakeView } from './endpoints/handshake-view.js';
 import { entityTag } from './preconditions.js';
 import { signingFaults, signingOf, signingView, type WrittenSigning } from './signing-resource.js';
@@ -234,7 +235,7 @@ const instant = (ms: number): string => new Date(ms).toISOString();
  */
 export function subscriptionView(
   { etag, value }: Stored<Subscription>,
-  { registry, clock }: Pick<Context, 'registry' | 'clock'>,
+  { registry, clock }: { readonly registry: Registry; readonly clock: Clock },
   signed: object = {},
 ): object {
   const { topic, name, properties, status, provisioning, incarnation } = value;

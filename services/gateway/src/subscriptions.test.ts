@@ -480,7 +480,7 @@ test('there is room for as many subscriptions as the limit says', async () => {
   const registry = new CrowdedRegistry(store, systemClock);
   const { admin } = await serve({ store, registry });
   await admin('PUT', '/topics/orders');
-  registry.others = limits.subscriptionsPerTopicMax - 1;
+  registry.others = limits.subscriptionsPerTopicMax.default - 1;
   expect((await admin('PUT', path, { destination: hook() })).status).toBe(201);
   const { status, json } = await admin('PUT', '/topics/orders/eventsubscriptions/one-more', {
     destination: hook(),

@@ -5,7 +5,6 @@ import {
   GridpostError,
   holderOf,
   isProven,
-  limits,
   newIncarnation,
   type Scope,
   type Subscription,
@@ -48,7 +47,7 @@ interface Change {
 }
 
 export function subscriptionRoutes(context: Context): Route[] {
-  const { store, registry, clock, paging, endpoints } = context;
+  const { store, registry, clock, paging, endpoints, resourceLimits } = context;
   const { resources } = store;
   const domainTopics = new DomainTopics(context);
 
@@ -122,10 +121,11 @@ export function subscriptionRoutes(context: Context): Route[] {
   async function checkRoom(topic: Scope): Promise<void> {
     await registry.refresh();
     const count = registry.topic(topic)?.subscriptions.size ?? 0;
-    if (count >= limits.subscriptionsPerTopicMax) {
+    const { subscriptionsPerTopicMax } = resourceLimits;
+    if (count >= subscriptionsPerTopicMax) {
       throw new GridpostError(
         'TooManyResources',
-        `there are ${limits.subscriptionsPerTopicMax} subscriptions, the most there can be`,
+        `there are ${subscriptionsPerTopicMax} subscriptions, the most there can be`,
       );
     }
   }

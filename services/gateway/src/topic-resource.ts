@@ -5,6 +5,7 @@
 import {
   type DomainProperties,
   limits,
+  type PublishQuota,
   type Scope,
   type Topic,
   type TopicProperties,
@@ -38,7 +39,7 @@ export function writtenTopic(
   const isDomain = domainIn(scope) !== undefined;
   const { written, at }: { written: Written; at: string } = checks[isDomain ? 'domain' : 'topic'](body);
   const { properties, location, tags } = written;
-  const { inputSchema, inputSchemaMapping, duplicateDetection } = properties;
+  const { inputSchema, inputSchemaMapping, duplicateDetection, publishQuota } = properties;
   if (inputSchemaMapping != null && inputSchema !== 'CustomEventSchema') {
     const message = 'is for topics whose inputSchema is CustomEventSchema';
     throw invalidResource([{ pointer: `${at}/inputSchemaMapping`, message }]);
@@ -59,6 +60,7 @@ export function writtenTopic(
               windowInMinutes: duplicateDetection.windowInMinutes ?? limits.duplicateWindowMinutes.default,
             },
           }),
+      ...(publishQuota == null ? {} : { publishQuota: given(publishQuota) }),
     },
     ...(isDomain
       ? {
@@ -71,6 +73,11 @@ export function writtenTopic(
     ...(location == null ? {} : { location }),
     ...(tags == null || Object.keys(tags).length === 0 ? {} : { tags }),
   };
+}
+
+/** Without what is null, which is as good as absent. */
+function given(quota: Optional<PublishQuota>): PublishQuota {
+  return Object.fromEntries(Object.entries(quota).filter(([, bound]) => bound !== null));
 }
 
 export function topicView({ etag, value }: Stored<Topic>, req: Request): object {

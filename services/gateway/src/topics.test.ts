@@ -78,7 +78,7 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
       {
         pointer: '/properties/color',
         message:
-          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, eventRetentionInBytes, duplicateDetection, endpoint, provisioningState',
+          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, eventRetentionInBytes, duplicateDetection, publishQuota, endpoint, provisioningState',
       },
     ],
   ],

@@ -2,7 +2,6 @@
 import {
   GridpostError,
   type KeyName,
-  limits,
   newIncarnation,
   type Scope,
   type Topic,
@@ -19,7 +18,7 @@ import { schemaCheck } from './validation.js';
 const checkRegenerate = schemaCheck<{ readonly keyName: KeyName }>('regenerate-key.json');
 
 export function topicRoutes(context: Context): Route[] {
-  const { registry, clock, keys, paging, endpoints } = context;
+  const { registry, clock, keys, paging, endpoints, resourceLimits } = context;
   const { resources } = context.store;
 
   /** Creates or replaces: 201, 200. Idempotent. */
@@ -53,10 +52,11 @@ export function topicRoutes(context: Context): Route[] {
   /** Gateways that create at the same moment may pass the bound by one topic each; it guards memory, it sells nothing. */
   async function checkRoom(): Promise<void> {
     await registry.refresh();
-    if ([...registry.topics()].length >= limits.topicsMax) {
+    const { topicsMax } = resourceLimits;
+    if ([...registry.topics()].length >= topicsMax) {
       throw new GridpostError(
         'TooManyResources',
-        `there are ${limits.topicsMax} topics and domains, the most there can be`,
+        `there are ${topicsMax} topics and domains, the most there can be`,
       );
     }
   }

@@ -29,6 +29,8 @@ function parseOrExit(): ParsedConfiguration {
 const { configuration, warnings } = parseOrExit();
 // Lines are written as they come: one lost in a buffer at a crash is the one that was needed.
 const log = pino({ level: configuration.logLevel, base: null }, destination({ dest: 2, sync: true }));
+// A level that spares lines spares none of these, which tell who did what.
+const auditLines = log.child({}, { level: configuration.logLevel === 'silent' ? 'silent' : 'info' });
 for (const warning of warnings) log.warn({}, warning);
 
 process.on('uncaughtException', (error) => {
@@ -58,7 +60,7 @@ function stopOnSignals(server: Server): void {
 }
 
 try {
-  const server = await startServer(configuration, version, log);
+  const server = await startServer(configuration, version, log, auditLines);
   // Before anybody is told that it is up: who starts it may stop it at that very line.
   stopOnSignals(server);
   const open = isOpen(configuration);

@@ -4,13 +4,15 @@
  */
 import { GridpostError } from '@gridpost/model';
 import type { Histogram, Metrics } from '@gridpost/metrics';
-import type { Resources, Store } from '@gridpost/store';
+import type { Journals, Resources, Store } from '@gridpost/store';
 
 type Call = (...args: unknown[]) => unknown;
 
 export function measuredStore(store: Store, metrics: Metrics): Store {
   return measured(store, metrics, store.info.kind, (name, value) =>
-    name === 'resources' ? measured(value as Resources, metrics, store.info.kind) : value,
+    name === 'resources' || name === 'journals'
+      ? measured(value as Resources | Journals, metrics, store.info.kind)
+      : value,
   );
 }
 

@@ -19,6 +19,7 @@ export function openStore(configuration: Configuration): Promise<Store> {
   });
 }
 
-export function limitsOf({ storeBytesMax, subscriptionShare }: Configuration): StoreLimits {
-  return { bytesMax: storeBytesMax, subscriptionShare };
+export function limitsOf(configuration: Configuration): StoreLimits {
+  const { storeBytesMax: bytesMax, subscriptionShare, attemptLogBytesMax } = configuration;
+  return { bytesMax, subscriptionShare, attemptLogBytesMax };
 }

@@ -7,7 +7,7 @@ import { Egress } from '@gridpost/egress';
 import { createGateway, type Gateway, type GatewayOptions } from '@gridpost/gateway';
 import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
-import { type FunctionApps, type Log, newIncarnation, systemClock } from '@gridpost/model';
+import { type FunctionApps, type Log, newIncarnation, type PublishQuota, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
 import { quotaOf, type Store } from '@gridpost/store';
 import { CertificateFiles } from './certificate-files.js';
@@ -35,7 +35,13 @@ export interface Server {
   stop(): Promise<{ cut: number }>;
 }
 
-export async function startServer(configuration: Configuration, version: string, log: Log): Promise<Server> {
+/** The audit log's lines go to `auditLines`, which is `log` by default. */
+export async function startServer(
+  configuration: Configuration,
+  version: string,
+  log: Log,
+  auditLines: Log = log,
+): Promise<Server> {
   const clock = systemClock;
   const metrics = new Metrics(version);
   const certificate = certificateFilesOf(configuration, log);
@@ -93,6 +99,7 @@ export async function startServer(configuration: Configuration, version: string,
           probeMsMax: configuration.healthProbeSecondsMax * 1_000,
           settleWindowMs: configuration.settleWindowMs,
           unsettledEventsMax: configuration.unsettledEventsMax,
+          attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
           jobBacklogBytesMax: quotaOf(limitsOf(configuration), store.info.partitions).deferredBytesMax / 2,
           functionApps,
@@ -127,11 +134,23 @@ export async function startServer(configuration: Configuration, version: string,
       egress,
       adminKey: configuration.adminKey,
       oidc: oidcOf(configuration),
+      audit: {
+        reads: configuration.auditReads,
+        recordsMax: configuration.auditRecordsMax,
+        days: configuration.auditDays,
+      },
+      auditLines,
       filterLimits: {
         clausesMax: configuration.filterClausesMax,
         valuesMax: configuration.filterValuesMax,
         stringBytesMax: configuration.filterStringBytesMax,
       },
+      resourceLimits: {
+        topicsMax: configuration.topicsMax,
+        subscriptionsPerTopicMax: configuration.subscriptionsPerTopicMax,
+      },
+      publishQuota: publishQuotaOf(configuration),
+      attemptLog: attemptLogOf(configuration),
       publicUrl: configuration.publicUrl,
       allowUnvalidatedEndpoints: configuration.allowUnvalidatedEndpoints,
       functionApps,
@@ -195,6 +214,23 @@ function egressOf(configuration: Configuration): Egress {
 
 function functionAppsOf({ functionApps = {} }: Configuration): FunctionApps {
   return new Map(Object.entries(functionApps).map(([name, app]) => [name.toLowerCase(), app]));
+}
+
+function publishQuotaOf(configuration: Configuration): PublishQuota {
+  const { topicEventsPerSecond, topicBytesPerSecond, topicDeferredBytesMax } = configuration;
+  return {
+    ...(topicEventsPerSecond === undefined ? {} : { eventsPerSecond: topicEventsPerSecond }),
+    ...(topicBytesPerSecond === undefined ? {} : { bytesPerSecond: topicBytesPerSecond }),
+    ...(topicDeferredBytesMax === undefined ? {} : { deferredBytesMax: topicDeferredBytesMax }),
+  };
+}
+
+function attemptLogOf({
+  attemptLogBytesMax,
+  attemptLogSuccesses,
+}: Configuration): 'all' | 'failures' | 'off' {
+  if (attemptLogBytesMax === 0) return 'off';
+  return attemptLogSuccesses ? 'all' : 'failures';
 }
 
 /** Issuer and audience are there together or not at all. */

@@ -46,7 +46,7 @@ end
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  epoch
- *     ARGV[2]  JSON: max, room, rooms [[subscription, room]…], parked [subscription…], parkMs, leaseMs, token, bytes
+ *     ARGV[2]  JSON: max, room, rooms [[subscription, room]…], parked [[subscription, ms]…], leaseMs, token, bytes
  *     returns  the server's clock in ms; ms until the next is due, or -1; 1 if it stopped for the bytes of the answer;
  *              then of each run what `lease` adds; nil if the epoch is over
  */
@@ -64,8 +64,8 @@ end
 for first = 1, #ask.parked, 1000 do
   local park = {}
   for i = first, math.min(first + 999, #ask.parked) do
-    park[#park + 1] = at + ask.parkMs
-    park[#park + 1] = ask.parked[i]
+    park[#park + 1] = at + ask.parked[i][2]
+    park[#park + 1] = ask.parked[i][1]
   end
   redis.call('ZADD', parked, unpack(park))
   redis.call('ZADD', byDue, 'XX', 'GT', unpack(park))

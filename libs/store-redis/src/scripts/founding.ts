@@ -33,17 +33,17 @@ end
 `);
 
 /**
- * Announces a worker.
+ * Announces a process.
  *
  *     KEYS[1]  the configuration
- *     ARGV     worker, for how many ms
- *     returns  the workers alive
+ *     ARGV     its id, for how many ms, its kind
+ *     returns  those of its kind alive
  */
 export const announce = new Script(`${allowedWhenFull}
-local workers = KEYS[1] .. ':workers'
+local alive = KEYS[1] .. ':' .. ARGV[3] .. 's'
 local time = redis.call('TIME')
 local at = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', workers, at + ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', workers, '-inf', at)
-return redis.call('ZRANGE', workers, 0, -1)
+redis.call('ZADD', alive, at + ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', alive, '-inf', at)
+return redis.call('ZRANGE', alive, 0, -1)
 `);

@@ -8,8 +8,8 @@ import { appending } from './append.js';
 
 /**
  * As `append.ts`, but of topics with duplicate detection only what is new is stored, and entries are put together here.
- * Whatever is found to be a duplicate, something is written: a confirmation that follows on this connection then covers
- * the event that was stored before, over whichever connection (`WAIT` looks at the connection's own last write).
+ * A confirmation that follows on this connection covers what a duplicate was found to repeat, whoever wrote that: `WAIT`
+ * and `WAITAOF` wait for all that the server had written when the connection's last command ended, be it one that writes.
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  topics to retain, as in `append.ts`
@@ -100,7 +100,6 @@ for place, topic in ipairs(order) do
   end
   answer[1 + place] = early
 end
-if #duplicates > 0 then redis.call('HINCRBY', base, 'duplicates', #duplicates) end
 for _, index in ipairs(duplicates) do answer[#answer + 1] = index end
 answer[1] = wake() or false
 return answer

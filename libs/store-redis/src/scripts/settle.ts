@@ -1,5 +1,6 @@
 /** Settling: entries leave the log, and what could not be finished of them is written in the same step. */
 import { Script } from '../call.js';
+import { attempts } from './attempts.js';
 import { holding } from './held.js';
 import { allowedWhenFull, clock, fence } from './parts.js';
 import { deliveries } from './quotas.js';
@@ -20,32 +21,38 @@ end
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  epoch
- *     ARGV[2…] ids
+ *     ARGV[2]  charged bytes that the attempt log may hold
+ *     ARGV[3]  where in ARGV the ids begin; between are blocks of attempts, kind and block in turn
  *     returns  how many were removed, or -1 - that if some subscription's quota is still to be enforced (`settle`); nil if
  *              the epoch is over
  */
-export const removeEntries = new Script(`${allowedWhenFull}${fence}${forgetNotes}
+export const removeEntries = new Script(`${allowedWhenFull}${fence}${forgetNotes}${attempts}
 local base = KEYS[1]
+local quota, ids = tonumber(ARGV[2]), tonumber(ARGV[3])
 local removed = 0
 -- Lua can pass on some 8,000 values.
-for first = 2, #ARGV, 4000 do
+for first = ids, #ARGV, 4000 do
   removed = removed + redis.call('XDEL', base .. ':log', unpack(ARGV, first, math.min(first + 3999, #ARGV)))
 end
+local fresh = removed > 0 or ids > #ARGV
+if (fresh and ids > 4) or quota == 0 then record(base, quota, 4, fresh and ids - 1 or 3) end
 if redis.call('EXISTS', base .. ':begun', base .. ':over') == 0 then return removed end
-forgetNotes(base, ARGV, 2)
+forgetNotes(base, ARGV, ids)
 if redis.call('EXISTS', base .. ':over') == 1 then return -1 - removed end
 return removed
 `);
 
 /**
  * `conclude` ends leases of one entry and one subscription under one token, those that are stored under it and end after
- * `ends`; adds to `applied` for each whether it did, as 1 or 0. An outcome is
+ * `ends`; adds to `applied` for each whether it did, as 1 or 0, and counts in `endedCount` those that did. An outcome is
  * [entry, subscription, token, indexes, kind, ms, tag, state], as `settle` has them. After `deliveries`.
  */
 const outcomes = `
 local function tagged(kind, tag, at)
   return kind == 'x' and at .. ' ' .. tag or tag
 end
+
+local endedCount = 0
 
 local function conclude(outcome, at, ends, applied)
   local entry, subscription, token, indexes, kind, ms, tag, state = unpack(outcome)
@@ -62,6 +69,7 @@ local function conclude(outcome, at, ends, applied)
     if applies then ended[#ended + 1] = i end
     if applied then applied[#applied + 1] = applies and '1' or '0' end
   end
+  endedCount = endedCount + #ended
   if not ended[1] then return end
   if kind == 'f' then
     forget(open, ended)
@@ -93,11 +101,13 @@ end
  *              announced subscriptions whose consumers are to be told
  *              quota     {deferred, all, steps}: charged bytes, and the most deliveries one quota moves in one settle
  *              where kind is d, l or x, or f for finished; ms a delay or a lease; tag a token or a reason
+ *     ARGV[3]  charged bytes that the attempt log may hold
+ *     ARGV[4…] blocks of attempts, kind and block in turn
  *     returns  how many entries were removed, and a list of subscription, turned into dead letters, dropped, for each quota
  *              that did something; nil if the epoch is over
  */
 export const settle =
-  new Script(`${allowedWhenFull}${fence}${clock}${forgetNotes}${deliveries}${holding}${outcomes}
+  new Script(`${allowedWhenFull}${fence}${clock}${forgetNotes}${deliveries}${holding}${outcomes}${attempts}
 local log = base .. ':log'
 local batch = cjson.decode(ARGV[2])
 local at = now()
@@ -138,6 +148,9 @@ forgetNotes(base, removed, 1)
 
 for _, outcome in ipairs(batch.outcomes) do conclude(outcome, at) end
 announce(batch.announced)
+if removed[1] or endedCount > 0 or #batch.entries + #batch.outcomes == 0 then
+  record(base, tonumber(ARGV[3]), 4, #ARGV)
+end
 
 -- Left over a quota by an earlier step.
 for _, subscription in ipairs(redis.call('SPOP', base .. ':over', 64)) do touch(subscription) end
@@ -149,13 +162,16 @@ return { #removed, finish(at, batch.quota) }
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  JSON: outcomes and quota as `settle` has them; released: subscriptions for which something is due at once
+ *     ARGV[2]  charged bytes that the attempt log may hold
+ *     ARGV[3…] blocks of attempts, kind and block in turn
  *     returns  a string of 1 and 0, whether each was applied, and what quotas did as in `settle`
  */
-export const conclude = new Script(`${allowedWhenFull}${clock}${deliveries}${outcomes}
+export const conclude = new Script(`${allowedWhenFull}${clock}${deliveries}${outcomes}${attempts}
 local batch = cjson.decode(ARGV[1])
 local at = now()
 local applied = {}
 for _, outcome in ipairs(batch.outcomes) do conclude(outcome, at, at, applied) end
 announce(batch.released)
+if endedCount > 0 or not batch.outcomes[1] then record(base, tonumber(ARGV[2]), 3, #ARGV) end
 return { table.concat(applied), finish(at, batch.quota) }
 `);

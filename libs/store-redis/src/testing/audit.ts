@@ -1,10 +1,10 @@
 /**
  * Compares what a store keeps of deliveries with itself: every record with the queues, the uses of payloads and the counts
- * of subscriptions that must agree with it. What the port does not show, such as a payload that nobody needs any more, is
+ * of subscriptions that must agree with it; and the attempt log's blocks with what is charged for them. What the port does not show, such as a payload that nobody needs any more, is
  * found here.
  */
 import { deepEqual } from 'node:assert/strict';
-import { chargedBytes } from '@gridpost/store';
+import { attemptKinds, chargedBlockBytes, chargedBytes } from '@gridpost/store';
 import { eachKey } from './nodes.js';
 
 const notHeld = 255;
@@ -32,6 +32,12 @@ export async function audit(url: string, prefix: string): Promise<void> {
     if (name === 'held') auditEntry(base!, of!, await node.hgetallBuffer(key), due, stored);
     if (of !== undefined && ['due', 'age', 'dead'].includes(name!))
       for (const member of await node.zrange(key, '0', '-1')) stored.add(`${base} ${name} ${of} ${member}`);
+    if (name === 'attempts' && of !== undefined)
+      for (const [, [, block]] of await node.xrangeBuffer(key, '-', '+'))
+        due.add(`${base} attempts ${of}`, chargedBlockBytes(block!.length));
+    if (name === 'attempts' && of === undefined)
+      for (const kind of attemptKinds)
+        stored.add(`${base} attempts ${kind}`, Number(await node.hget(key, kind)));
     if (name === 'usage')
       for (const [field, count] of Object.entries(await node.hgetall(key)))
         stored.add(`${base} usage ${field}`, Number(count));

@@ -129,9 +129,9 @@ export class MemoryDeliveries {
     return { deliveries, now, nextInMs: waiting.length ? Math.max(0, next - now) : undefined };
   }
 
-  due({ max, room, rooms, parked, parkMs, leaseMs, token }: DueAsk): DueResult {
+  due({ max, room, rooms, parked, leaseMs, token }: DueAsk): DueResult {
     const now = this.#clock.now();
-    for (const subscription of parked) this.#parkedUntil.set(subscription, now + parkMs);
+    for (const [subscription, ms] of parked) this.#parkedUntil.set(subscription, now + ms);
     for (const [subscription, until] of this.#parkedUntil) {
       if (until <= now) this.#parkedUntil.delete(subscription);
     }

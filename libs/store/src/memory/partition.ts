@@ -1,16 +1,22 @@
-/** One partition of the reference model: its log, its owner, and its histories. Deliveries are `deliveries.ts`'s. */
+/**
+ * One partition of the reference model: its log, its owner, and its histories. Deliveries are `deliveries.ts`'s, attempts
+ * `attempts.ts`'s.
+ */
 import type { Clock, EntryId, Incarnation } from '@gridpost/model';
-import { quotaOf } from '../bounds.js';
+import { attemptQuotaOf, quotaOf } from '../bounds.js';
 import { entriesOf, packEntry } from '../pack.js';
 import {
   type AppendOptions,
   type AppendResult,
+  type AttemptBlock,
   type Claim,
+  type ConcludeResult,
   Fenced,
   type HistoryBounds,
   type HistoryOrder,
   type HistoryPage,
   type HistoryStart,
+  type LeaseOutcome,
   type LogEntry,
   type PendingEvent,
   type ReadLimits,
@@ -18,6 +24,7 @@ import {
   type SettleResult,
   type StoreLimits,
 } from '../port.js';
+import { MemoryAttempts } from './attempts.js';
 import { entryOrder, MemoryDeliveries, pageOf } from './deliveries.js';
 import { MemoryIdentities } from './identities.js';
 
@@ -37,6 +44,7 @@ type HistoryEvent = HistoryPage['events'][number];
 export class MemoryPartition {
   readonly deliveries: MemoryDeliveries;
   readonly identities: MemoryIdentities;
+  readonly attempts: MemoryAttempts;
   readonly #number: number;
   readonly #clock: Clock;
   /** In log order, since ids only grow and a Map keeps the order of insertion. */
@@ -53,6 +61,7 @@ export class MemoryPartition {
     this.#clock = clock;
     this.deliveries = new MemoryDeliveries(number, quotaOf(limits, partitions), clock);
     this.identities = new MemoryIdentities(clock);
+    this.attempts = new MemoryAttempts(clock, attemptQuotaOf(limits, partitions));
   }
 
   get logEntries(): number {
@@ -60,7 +69,7 @@ export class MemoryPartition {
   }
 
   get bytesUsed(): number {
-    let bytes = this.deliveries.bytesUsed + this.identities.bytesUsed;
+    let bytes = this.deliveries.bytesUsed + this.identities.bytesUsed + this.attempts.bytesUsed;
     for (const entry of this.#log.values()) bytes += entry.bytes;
     for (const history of this.#histories.values()) for (const { frame } of history) bytes += frame.length;
     return bytes;
@@ -152,7 +161,7 @@ export class MemoryPartition {
     return note.epochs++;
   }
 
-  settle({ entries, outcomes }: SettleBatch): SettleResult {
+  settle({ entries, outcomes, attempts }: SettleBatch): SettleResult {
     let removed = 0;
     for (const { id, acceptedAt, deferrals, events } of entries) {
       if (!this.#log.delete(id)) continue;
@@ -162,8 +171,15 @@ export class MemoryPartition {
         this.deliveries.hold(id, index, subscription, acceptedAt, events.get(index)!, disposition);
       }
     }
-    for (const outcome of outcomes) this.deliveries.conclude(outcome);
+    const applied = outcomes.map((outcome) => this.deliveries.conclude(outcome));
+    this.#record(removed > 0 || applied.includes(true) || entries.length + outcomes.length === 0, attempts);
     return { removed, quotaEffects: this.deliveries.enforceQuotas() };
+  }
+
+  conclude(outcomes: readonly LeaseOutcome[], attempts: readonly AttemptBlock[] | undefined): ConcludeResult {
+    const applied = outcomes.map((outcome) => this.deliveries.conclude(outcome, true));
+    this.#record(applied.includes(true) || outcomes.length === 0, attempts);
+    return { applied, quotaEffects: this.deliveries.enforceQuotas() };
   }
 
   history(
@@ -204,6 +220,12 @@ export class MemoryPartition {
     history.splice(0, count);
     if (!history.length) this.#histories.delete(topic);
     return count;
+  }
+
+  /** `fresh`: what the attempts were made of had not been settled before. */
+  #record(fresh: boolean, attempts: readonly AttemptBlock[] = []): void {
+    if (fresh) this.attempts.append(attempts);
+    this.attempts.trim();
   }
 
   /** The last entry before which at most `suspectEvents` events lie. */

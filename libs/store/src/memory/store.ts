@@ -10,6 +10,10 @@ import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
 import type {
   AppendOptions,
   AppendResult,
+  AttemptBlock,
+  AttemptKind,
+  AttemptPage,
+  AttemptUsage,
   Claim,
   ConcludeResult,
   DeadLetter,
@@ -37,6 +41,7 @@ import type {
   StoreLimits,
   StoreSupports,
 } from '../port.js';
+import { MemoryJournals } from './journals.js';
 import { MemoryPartition } from './partition.js';
 import { MemoryResources } from './resources.js';
 
@@ -53,10 +58,11 @@ export class MemoryStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: MemoryResources = new MemoryResources();
+  readonly journals: MemoryJournals;
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
-  readonly #workers: Announcements;
+  readonly #processes: Announcements;
   readonly #wakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
@@ -65,7 +71,8 @@ export class MemoryStore implements Store {
     const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
-    this.#workers = new Announcements(() => this.#clock.now());
+    this.journals = new MemoryJournals(this.#clock);
+    this.#processes = new Announcements(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
       { length: partitions },
@@ -104,12 +111,12 @@ export class MemoryStore implements Store {
     return () => void this.#wakers.delete(wake);
   }
 
-  async announce(worker: string, ttlMs: number): Promise<string[]> {
-    return this.#workers.announce(worker, ttlMs);
+  async announce(...args: Parameters<Store['announce']>): Promise<string[]> {
+    return this.#processes.announce(...args);
   }
 
-  async withdraw(worker: string): Promise<void> {
-    this.#workers.withdraw(worker);
+  async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
+    this.#processes.withdraw(...args);
   }
 
   async claim(
@@ -153,10 +160,12 @@ export class MemoryStore implements Store {
     return this.#partition(partition).deliveries.receive(ask);
   }
 
-  async conclude(partition: number, outcomes: readonly LeaseOutcome[]): Promise<ConcludeResult> {
-    const { deliveries } = this.#partition(partition);
-    const applied = outcomes.map((outcome) => deliveries.conclude(outcome, true));
-    const result = { applied, quotaEffects: deliveries.enforceQuotas() };
+  async conclude(
+    partition: number,
+    outcomes: readonly LeaseOutcome[],
+    attempts?: readonly AttemptBlock[],
+  ): Promise<ConcludeResult> {
+    const result = this.#partition(partition).conclude(outcomes, attempts);
     this.#announce(partition, releasedBy(outcomes));
     return result;
   }
@@ -249,6 +258,19 @@ export class MemoryStore implements Store {
     max: number,
   ): Promise<number> {
     return this.#partition(partition).identities.forget(topic, olderThanMs, max);
+  }
+
+  async attempts(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    return this.#partition(partition).attempts.page(kind, before, bytesMax);
+  }
+
+  async attemptUsage(partition: number): Promise<Readonly<Record<AttemptKind, AttemptUsage>>> {
+    return this.#partition(partition).attempts.usage();
   }
 
   #announce(partition: number, subscriptions: ReadonlySet<Incarnation>): void {

@@ -6,6 +6,7 @@ import {
   dueLater,
   dueNow,
   ended,
+  hour,
   type Lacks,
   life,
   onlyEntries,
@@ -232,7 +233,7 @@ export function describeDeadLetters(open: OpenStore, lacks: Lacks): void {
         const epoch = await scene.own();
         await scene.hold(epoch, 'dead', dead);
         await scene.store.redrive(0, subA, { max: 1 });
-        expect((await scene.ask(epoch, { parked: new Set([subA]) })).deliveries).toEqual([]);
+        expect((await scene.ask(epoch, { parked: new Map([[subA, hour]]) })).deliveries).toEqual([]);
         await scene.store.hasten(0, subA);
         expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['dead']);
       }),

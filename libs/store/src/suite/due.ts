@@ -107,9 +107,14 @@ export function describeDue(open: OpenStore): void {
         const epoch = await scene.own();
         await scene.hold(epoch, 'a', dueNow, subA);
         await scene.hold(epoch, 'b', dueNow, subB);
-        const parked = await scene.ask(epoch, { parked: new Set([subA, subC]), parkMs: 80 });
+        const parked = await scene.ask(epoch, {
+          parked: new Map([
+            [subA, 80],
+            [subC, 80],
+          ]),
+        });
         expect(texts(parked.deliveries)).toEqual(['b']);
-        if ((await scene.ask(epoch, { parked: new Set([subA]), parkMs: 80 })).deliveries.length) {
+        if ((await scene.ask(epoch, { parked: new Map([[subA, 80]]) })).deliveries.length) {
           throw new Error('a parked subscription was attempted');
         }
         const after = await scene.until(async () => {
@@ -121,12 +126,34 @@ export function describeDue(open: OpenStore): void {
     );
 
     test(
+      'of parked subscriptions stay, each for its own time',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'a', dueNow, subA);
+        await scene.hold(epoch, 'b', dueNow, subB);
+        const parked = await scene.ask(epoch, {
+          parked: new Map([
+            [subA, hour],
+            [subB, 80],
+          ]),
+        });
+        expect(parked.deliveries).toEqual([]);
+        expect(parked.nextInMs).toBeLessThanOrEqual(80);
+        const after = await scene.until(async () => {
+          const { deliveries } = await scene.ask(epoch);
+          return deliveries.length ? deliveries : undefined;
+        });
+        expect(texts(after)).toEqual(['b']);
+      }),
+    );
+
+    test(
       'of a parked subscription are not looked at by an ask that does not name it, unless hastened',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();
         await scene.hold(epoch, 'a', dueNow, subA);
         await scene.hold(epoch, 'a too', dueLater, subA);
-        await scene.ask(epoch, { parked: new Set([subA]), parkMs: hour });
+        await scene.ask(epoch, { parked: new Map([[subA, hour]]) });
         const left = await scene.ask(epoch);
         expect(left.deliveries).toEqual([]);
         expect(left.nextInMs).toBeGreaterThan(0);

@@ -3,11 +3,13 @@
  * `describeStore` with a way to open an empty store, and adds only what no other adapter has.
  */
 import { describe } from '@jest/globals';
+import { describeAttempts } from './attempts.js';
 import { describeBounds } from './bounds.js';
 import { describeDeadLetters } from './dead-letters.js';
 import { describeDue } from './due.js';
 import { describeDuplicates } from './duplicates.js';
 import { describeHistory } from './history.js';
+import { describeJournals } from './journals.js';
 import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
 import { describeOwnership } from './ownership.js';
@@ -39,7 +41,9 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeBounds(open);
     describeHistory(open);
     describeDuplicates(open, lacks);
+    describeAttempts(open, lacks);
     describeResources(open, lacks);
+    describeJournals(open, lacks);
     describeOperation(open, lacks);
     describeRandom(open, lacks, options.random);
   });

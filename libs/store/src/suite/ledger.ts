@@ -8,6 +8,8 @@ import type { EntryId, Incarnation, Place } from '@gridpost/model';
 import { chargedBytes } from '../bounds.js';
 import type {
   AppendResult,
+  AttemptBlock,
+  AttemptKind,
   DeadLetter,
   DeadLetterKey,
   Disposition,
@@ -20,6 +22,7 @@ import type {
   ReceiveAsk,
   ReceiveResult,
   SettleBatch,
+  StoredAttemptBlock,
 } from '../port.js';
 
 interface LoggedEvent {
@@ -54,6 +57,7 @@ export class Ledger {
   readonly #parked = new Set<Incarnation>();
   /** Remembered for duplicate detection. */
   readonly #identities = new Set<string>();
+  readonly #attempts: Record<AttemptKind, string[]> = { failures: [], successes: [] };
   #accepted = 0;
   #settled = 0;
   #begun = 0;
@@ -124,7 +128,7 @@ export class Ledger {
   }
 
   /** Applies a settle; returns how many entries it removes. */
-  settle({ entries, outcomes }: SettleBatch, now: number): number {
+  settle({ entries, outcomes, attempts }: SettleBatch, now: number): number {
     let removed = 0;
     for (const { id, deferrals } of entries) {
       const known = this.#entries.get(id)!;
@@ -144,13 +148,15 @@ export class Ledger {
         dispose(delivery, disposition, now);
       }
     }
-    for (const outcome of outcomes) this.#conclude(outcome, now);
+    const applied = outcomes.map((outcome) => this.#conclude(outcome, now));
+    if (removed > 0 || applied.includes(true) || entries.length + outcomes.length === 0)
+      this.#record(attempts);
     return removed;
   }
 
   /** Checks what an ask was given, and applies it. Without `exact` clocks, due instants are only known as due or not. */
   due({ deliveries, nextInMs }: DueResult, ask: DueAsk, now: number, exact: boolean): void {
-    for (const subscription of ask.parked) this.#parked.add(subscription);
+    for (const subscription of ask.parked.keys()) this.#parked.add(subscription);
     const eligible = [...this.#deliveries.values()]
       .filter(({ kind, dueAt, subscription }) => {
         return kind !== 'deadLettered' && dueAt <= now && !this.#parked.has(subscription);
@@ -210,8 +216,16 @@ export class Ledger {
   }
 
   /** Applies a consumer's outcomes; returns which of them count. */
-  conclude(outcomes: readonly LeaseOutcome[], now: number): boolean[] {
-    return outcomes.map((outcome) => this.#conclude(outcome, now, now));
+  conclude(outcomes: readonly LeaseOutcome[], now: number, attempts?: readonly AttemptBlock[]): boolean[] {
+    const applied = outcomes.map((outcome) => this.#conclude(outcome, now, now));
+    if (applied.includes(true) || outcomes.length === 0) this.#record(attempts);
+    return applied;
+  }
+
+  /** Checks one kind of the attempt log as a whole, newest first. */
+  checkAttempts(kind: AttemptKind, blocks: readonly StoredAttemptBlock[]): void {
+    const texts = blocks.map(({ block }) => block.toString('latin1'));
+    expect(texts.reverse()).toEqual(this.#attempts[kind]);
   }
 
   hasten(subscription: Incarnation, now: number): void {
@@ -308,6 +322,10 @@ export class Ledger {
   }
 
   /** Whether it counts. `endsAfter`: only if the lease does. */
+  #record(attempts: readonly AttemptBlock[] = []): void {
+    for (const { kind, block } of attempts) this.#attempts[kind].push(block.toString('latin1'));
+  }
+
   #conclude(
     { entry, index, subscription, token, disposition }: LeaseOutcome,
     now: number,

@@ -31,7 +31,7 @@ export function describeOperation(open: OpenStore, lacks: Lacks): void {
     );
 
     test(
-      'workers see each other while they are announced',
+      'processes of a kind see each other while they are announced',
       withScene(open, roomy, async (scene) => {
         const { store } = scene;
         expect(await store.announce('w-b', 60_000)).toEqual(['w-b']);
@@ -42,9 +42,13 @@ export function describeOperation(open: OpenStore, lacks: Lacks): void {
           return workers.length === 2 ? workers : undefined;
         });
         expect(await store.announce('w-b', 60_000)).toEqual(['w-b', 'w-c']);
+        expect(await store.announce('w-b', 60_000, 'gateway')).toEqual(['w-b']);
+        expect(await store.announce('g-1', 60_000, 'gateway')).toEqual(['g-1', 'w-b']);
         await store.withdraw('w-b');
         await store.withdraw('w-b');
         await store.withdraw('w-x');
+        await store.withdraw('g-1', 'gateway');
+        expect(await store.announce('w-b', 60_000, 'gateway')).toEqual(['w-b']);
         expect(await store.announce('w-c', 60_000)).toEqual(['w-c']);
       }),
     );

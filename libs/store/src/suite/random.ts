@@ -9,6 +9,8 @@ import type { Incarnation } from '@gridpost/model';
 import { seededRandom } from '@gridpost/model/testing';
 import {
   type AppendOptions,
+  type AttemptBlock,
+  attemptKinds,
   type DeadLetter,
   type Deferral,
   type Disposition,
@@ -20,6 +22,7 @@ import {
   type ReceiveAsk,
   type SettleBatch,
 } from '../port.js';
+import { allAttempts } from './attempts.js';
 import { Ledger } from './ledger.js';
 import { hour, type Lacks, life, type OpenStore, roomy, type Scene, withScene } from './scene.js';
 
@@ -234,12 +237,15 @@ class Driver {
         this.#times(0, 4, () => this.#pick(read)).filter((entry) => entry !== undefined),
       );
       const entries = [...chosen].map((entry) => this.#settled(entry, 0.3));
-      await this.#apply(epoch, { entries, outcomes: this.#outcomes(this.#count(0, 2)) });
+      const outcomes = this.#outcomes(this.#count(0, 2));
+      await this.#apply(epoch, { entries, outcomes, attempts: this.#attempts() });
     });
   }
 
   async #conclude(): Promise<void> {
-    await this.#asOwner((epoch) => this.#apply(epoch, { entries: [], outcomes: this.#outcomes(8) }));
+    await this.#asOwner((epoch) =>
+      this.#apply(epoch, { entries: [], outcomes: this.#outcomes(8), attempts: this.#attempts() }),
+    );
   }
 
   async #repeat(): Promise<void> {
@@ -254,8 +260,7 @@ class Driver {
         max: this.#count(1, 20),
         room: this.#count(0, 8),
         rooms: new Map(this.#times(0, 2, () => [this.#pick(subscriptions)!, this.#count(0, 4)] as const)),
-        parked: new Set(this.#chance(0.15) ? [this.#pick(subscriptions)!] : []),
-        parkMs: hour,
+        parked: new Map(this.#chance(0.15) ? [[this.#pick(subscriptions)!, hour]] : []),
         leaseMs: this.#duration(),
         token: `d${++this.#numbers}-`,
       };
@@ -289,8 +294,9 @@ class Driver {
     await this.#pass(passingMs);
     const outcomes = this.#outcomes(6);
     const { store } = this.#scene;
-    const { applied, quotaEffects } = await store.conclude(0, outcomes);
-    expect(applied).toEqual(this.#ledger.conclude(outcomes, this.#now));
+    const attempts = this.#attempts();
+    const { applied, quotaEffects } = await store.conclude(0, outcomes, attempts);
+    expect(applied).toEqual(this.#ledger.conclude(outcomes, this.#now, attempts));
     expect(quotaEffects).toEqual([]);
   }
 
@@ -383,6 +389,8 @@ class Driver {
     for (const subscription of subscriptions) {
       this.#ledger.checkDead(subscription, await this.#dead(subscription));
     }
+    for (const kind of attemptKinds)
+      this.#ledger.checkAttempts(kind, await allAttempts(this.#scene, kind, this.#count(1, 20_000)));
   }
 
   async #dead(subscription: Incarnation): Promise<DeadLetter[]> {
@@ -402,7 +410,10 @@ class Driver {
     const { removed, quotaEffects } = await store.settle(0, epoch, batch);
     expect(removed).toBe(this.#ledger.settle(batch, this.#now));
     expect(quotaEffects).toEqual([]);
-    if (this.#chance(0.2)) expect((await store.settle(0, epoch, batch)).removed).toBe(0);
+    if (this.#chance(0.2)) {
+      expect((await store.settle(0, epoch, batch)).removed).toBe(0);
+      expect(this.#ledger.settle(batch, this.#now)).toBe(0);
+    }
     this.#batches.push(batch);
     if (this.#batches.length > 10) this.#batches.shift();
   }
@@ -449,6 +460,13 @@ class Driver {
       }
     }
     return { id: entry.id, acceptedAt: entry.acceptedAt, deferrals, events };
+  }
+
+  #attempts(): AttemptBlock[] {
+    return this.#times(0, 2, () => {
+      const block = Buffer.alloc(this.#pick([1, 100, 3_000, 9_000])! + this.#count(0, 50), ++this.#numbers);
+      return { kind: this.#pick(attemptKinds)!, block };
+    });
   }
 
   #outcomes(max: number): LeaseOutcome[] {

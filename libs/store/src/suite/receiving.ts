@@ -99,7 +99,7 @@ export function describeReceiving(open: OpenStore): void {
       'is not disturbed by parking, and the owner who parks gets nothing of it',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();
-        const parked = new Set([subA]);
+        const parked = new Map([[subA, hour]]);
         expect((await scene.ask(epoch, { parked })).deliveries).toEqual([]);
         await scene.hold(epoch, 'a', dueNow);
         await scene.hold(epoch, 'b', dueNow, subB);

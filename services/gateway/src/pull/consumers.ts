@@ -8,6 +8,7 @@
  * may be asked about anything.
  */
 import { randomBytes } from 'node:crypto';
+import type { AttemptLogLevel, RecordedOutcome } from '@gridpost/attempt-log';
 import {
   type Clock,
   type DeadLetterReason,
@@ -23,6 +24,7 @@ import type { DeliveryState, LeasedDelivery, LeaseOutcome, Store } from '@gridpo
 import { byPartition } from '../by-partition.js';
 import { type Consumer, giveBack, Line } from './line.js';
 import type { Lock } from './lock-token.js';
+import { ConsumerRecords } from './records.js';
 
 /** A subscription whose events are received, not pushed. */
 export type PulledSubscription = Subscription & { readonly properties: { readonly queue: QueueProperties } };
@@ -32,6 +34,7 @@ export interface ConsumersOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly attemptLog: AttemptLogLevel;
 }
 
 export type Action =
@@ -48,6 +51,13 @@ export interface Receiving {
 
 type Conclusion = LeaseOutcome['disposition'];
 
+/** What a consumer said, as the attempt log has it. */
+const outcomes: Readonly<Partial<Record<Action['kind'], RecordedOutcome>>> = {
+  acknowledge: 'Acknowledged',
+  release: 'Released',
+  reject: 'Rejected',
+};
+
 const finished: Conclusion = { kind: 'finished' };
 
 /** A lock can be renewed for so long after the event was received (Event Grid namespaces, "Renew lock"). */
@@ -58,10 +68,12 @@ export class Consumers {
   readonly #lines = new Map<Incarnation, Line>();
   /** Tells this process's leases from others'. */
   readonly #token = `c${randomBytes(6).toString('hex')}.`;
+  readonly #records: ConsumerRecords;
   #closed = false;
 
   constructor(options: ConsumersOptions) {
     this.#options = options;
+    this.#records = new ConsumerRecords(options.attemptLog);
   }
 
   /** Waits at most `waitMs` for at most `max` events, locked for the subscription's lock duration. */
@@ -102,6 +114,7 @@ export class Consumers {
       subscription,
       locks,
       locks.map((lock) => this.#conclusionOf(subscription, queueLimits, lock, action)),
+      outcomes[action.kind],
     );
   }
 
@@ -184,22 +197,26 @@ export class Consumers {
 
   /** Whether each was still locked, and has a conclusion. Counts what was given up. */
   async #apply(
-    { incarnation, topic, name }: PulledSubscription,
+    subscription: PulledSubscription,
     locks: readonly Lock[],
     conclusions: readonly (Conclusion | undefined)[],
+    outcome?: RecordedOutcome,
   ): Promise<boolean[]> {
-    const { store, metrics } = this.#options;
+    const { store, metrics, clock } = this.#options;
+    const { incarnation, topic, name } = subscription;
     const applied = new Array<boolean>(locks.length).fill(false);
     const concluded = [...locks.keys()].filter((at) => conclusions[at] !== undefined);
     const groups = byPartition(concluded, (at) => locks[at]!.place.partition);
     await Promise.all(
       [...groups].map(async ([partition, together]) => {
-        const outcomes = together.map((at): LeaseOutcome => {
+        const ends = together.map((at): LeaseOutcome => {
           const { place, lease } = locks[at]!;
           const { entry, index } = place;
           return { entry, index, subscription: incarnation, token: lease, disposition: conclusions[at]! };
         });
-        const result = await store.conclude(partition, outcomes);
+        const told = together.map((at) => [locks[at]!, conclusions[at]!] as const);
+        const attempts = this.#records.blocksOf(subscription, told, outcome, clock.now());
+        const result = await store.conclude(partition, ends, attempts);
         for (const [index, at] of together.entries()) applied[at] = result.applied[index]!;
         for (const { deadLettered, dropped } of result.quotaEffects) {
           if (deadLettered > 0) metrics.deadLettered.with(topic, name, 'QuotaExceeded').add(deadLettered);

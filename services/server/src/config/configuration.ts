@@ -44,6 +44,11 @@ export interface Configuration {
   readonly storeBytesMax: number;
   readonly subscriptionShare: number;
   readonly duplicateIdentitiesMax: number;
+  readonly topicsMax: number;
+  readonly subscriptionsPerTopicMax: number;
+  readonly topicEventsPerSecond?: number;
+  readonly topicBytesPerSecond?: number;
+  readonly topicDeferredBytesMax?: number;
   readonly drainSeconds: number;
   readonly deliveryConcurrency: number;
   readonly deliveryFinalStatuses: readonly number[];
@@ -51,6 +56,8 @@ export interface Configuration {
   readonly healthProbeSecondsMax: number;
   readonly settleWindowMs: number;
   readonly unsettledEventsMax: number;
+  readonly attemptLogBytesMax: number;
+  readonly attemptLogSuccesses: boolean;
   readonly filterClausesMax: number;
   readonly filterValuesMax: number;
   readonly filterStringBytesMax: number;

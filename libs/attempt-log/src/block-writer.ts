@@ -1,0 +1,174 @@
+/**
+ * Records packed into blocks as they are made, so that nothing is kept of a delivery until the block is written.
+ *
+ *     u8 version (1), u8 flags (1: some record has no event), u48 instant of the first record
+ *
+ *     then per record:
+ *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64)
+ *     varint  instant, since that of the record before
+ *     entry   u8 characters shared with the entry before, u8 others, those (latin1)
+ *     varint  index
+ *     ref     subscription: topic's incarnation, own incarnation, topic, name
+ *     varint  acceptance, back from the instant
+ *     event   ref source, text id
+ *     attempt varint number, varint duration, ref outcome, varint status, text error
+ *     ending  deferred: varint until, since the instant; ref reason. leased: varint until. Otherwise: ref reason
+ *
+ * Little-endian. A varint has seven bits a byte, lowest first, and the sign in its lowest bit. A text is its length as a
+ * varint and its bytes in UTF-8. A ref is the number of a text, or of a subscription, that occurred before in the block, as
+ * a varint; the next free number is followed by what it stands for from then on. Ids stand as they are, once for each record, so that a
+ * block can be searched for one without reading it.
+ */
+import type { Event, Subscription } from '@gridpost/model';
+import { type Ending, type RecordedAttempt, type RecordedPlace, textMax } from './record.js';
+
+/** Bytes from which on a block is closed. */
+export const blockBytesMax = 256 * 1024;
+/** What a record takes at most: eight texts of three bytes a character, and numbers. */
+const recordBytesMax = 8 * 3 * textMax + 256;
+const firstBytes = 32 * 1024;
+
+export const blockVersion = 1;
+export const headerBytes = 8;
+export const hasNameless = 1;
+export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped'] as const;
+export const bits = { attempt: 8, event: 16, status: 32, error: 64 } as const;
+
+type Recorded = Pick<Subscription, 'topicIncarnation' | 'incarnation' | 'topic' | 'name'>;
+
+export class BlockWriter {
+  #bytes = Buffer.allocUnsafe(firstBytes);
+  #cursor = headerBytes;
+  #count = 0;
+  #flags = 0;
+  #first = 0;
+  #at = 0;
+  #entry = '';
+  readonly #texts = new Map<string, number>();
+  readonly #subscriptions = new Map<string, number>();
+
+  /** Records in the block. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether the block is to be taken before another record is added. */
+  get full(): boolean {
+    return this.#cursor >= blockBytesMax;
+  }
+
+  /** Instants are rounded to milliseconds. Without an event the record can be found by its place alone. */
+  add(
+    place: RecordedPlace,
+    event: Event | undefined,
+    subscription: Recorded,
+    at: number,
+    ending: Ending,
+    attempt?: RecordedAttempt,
+  ): void {
+    this.#makeRoom();
+    const instant = Math.round(at);
+    if (this.#count++ === 0) {
+      this.#first = instant;
+      this.#at = instant;
+    }
+    this.#bytes[this.#cursor++] =
+      kinds.indexOf(ending.kind) |
+      (event === undefined ? 0 : bits.event) |
+      (attempt === undefined ? 0 : bits.attempt) |
+      (attempt?.status === undefined ? 0 : bits.status) |
+      (attempt?.error === undefined ? 0 : bits.error);
+    this.#varint(instant - this.#at);
+    this.#at = instant;
+    this.#entryOf(place.entry);
+    this.#varint(place.index);
+    this.#subscriptionOf(subscription);
+    this.#varint(instant - Math.round(place.acceptedAt));
+    if (event === undefined) this.#flags |= hasNameless;
+    else {
+      this.#ref(event.source);
+      this.#text(event.id);
+    }
+    if (attempt !== undefined) this.#attempt(attempt);
+    if (ending.kind === 'deferred' || ending.kind === 'leased')
+      this.#varint(Math.round(ending.until) - instant);
+    if ('reason' in ending) this.#ref(ending.reason);
+  }
+
+  /** The block so far, as a copy; the writer begins the next. Undefined without records. */
+  take(): Buffer | undefined {
+    if (this.#count === 0) return undefined;
+    const bytes = this.#bytes;
+    bytes[0] = blockVersion;
+    bytes[1] = this.#flags;
+    bytes.writeUIntLE(this.#first, 2, 6);
+    const block = Buffer.from(bytes.subarray(0, this.#cursor));
+    this.#cursor = headerBytes;
+    this.#count = 0;
+    this.#flags = 0;
+    this.#entry = '';
+    this.#texts.clear();
+    this.#subscriptions.clear();
+    return block;
+  }
+
+  #makeRoom(): void {
+    if (this.#bytes.length - this.#cursor >= recordBytesMax) return;
+    const larger = Buffer.allocUnsafe(2 * this.#bytes.length);
+    this.#bytes.copy(larger, 0, 0, this.#cursor);
+    this.#bytes = larger;
+  }
+
+  #attempt({ number, durationMs, outcome, status, error }: RecordedAttempt): void {
+    this.#varint(number);
+    this.#varint(Math.round(durationMs));
+    this.#ref(outcome);
+    if (status !== undefined) this.#varint(status);
+    if (error !== undefined) this.#text(error);
+  }
+
+  #entryOf(entry: string): void {
+    const before = this.#entry;
+    let shared = 0;
+    while (shared < entry.length && entry.charCodeAt(shared) === before.charCodeAt(shared)) shared++;
+    this.#bytes[this.#cursor++] = shared;
+    this.#bytes[this.#cursor++] = entry.length - shared;
+    for (let i = shared; i < entry.length; i++) this.#bytes[this.#cursor++] = entry.charCodeAt(i);
+    this.#entry = entry;
+  }
+
+  #subscriptionOf({ topicIncarnation, incarnation, topic, name }: Recorded): void {
+    const known = this.#subscriptions.get(incarnation);
+    this.#varint(known ?? this.#subscriptions.size);
+    if (known !== undefined) return;
+    this.#subscriptions.set(incarnation, this.#subscriptions.size);
+    this.#text(topicIncarnation);
+    this.#text(incarnation);
+    this.#text(topic);
+    this.#text(name);
+  }
+
+  #ref(text: string): void {
+    const known = this.#texts.get(text);
+    this.#varint(known ?? this.#texts.size);
+    if (known !== undefined) return;
+    this.#texts.set(text, this.#texts.size);
+    this.#text(text);
+  }
+
+  #text(text: string): void {
+    const kept = text.length <= textMax ? text : text.slice(0, textMax);
+    const bytes = Buffer.byteLength(kept);
+    this.#varint(bytes);
+    this.#cursor += this.#bytes.write(kept, this.#cursor);
+  }
+
+  #varint(value: number): void {
+    let rest = value < 0 ? -2 * value - 1 : 2 * value;
+    while (rest >= 128) {
+      this.#bytes[this.#cursor++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#cursor++] = rest;
+  }
+}

@@ -1,0 +1,4 @@
+/** The attempt log's records, and the blocks that they are packed into. Where blocks are kept is the store's business. */
+export * from './block-reader.js';
+export { BlockWriter } from './block-writer.js';
+export * from './record.js';

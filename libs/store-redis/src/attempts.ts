@@ -1,0 +1,60 @@
+/** The attempt log of each partition: read by pages, and what it holds. Settling writes it (`queues.ts`). */
+import {
+  type AttemptBlock,
+  type AttemptKind,
+  type AttemptPage,
+  type AttemptUsage,
+  readBlockId,
+  type StoredAttemptBlock,
+} from '@gridpost/store';
+import { type Argument, Call } from './call.js';
+import type { Link } from './link.js';
+import type { Partitions } from './partitions.js';
+import { readAttempts } from './scripts/attempts.js';
+
+export class Attempts {
+  readonly #link: Link;
+  readonly #partitions: Partitions;
+
+  constructor(link: Link, partitions: Partitions) {
+    this.#link = link;
+    this.#partitions = partitions;
+  }
+
+  async page(
+    partition: number,
+    kind: AttemptKind,
+    before: string | undefined,
+    bytesMax: number,
+  ): Promise<AttemptPage> {
+    const key = this.#partitions.key(partition);
+    const from = before === undefined ? '+' : `(${readBlockId(before).join('-')}`;
+    const reply = await this.#link.run(readAttempts, key, [kind, from, String(bytesMax)]);
+    const [more, ...fields] = reply as [number, ...Buffer[]];
+    const blocks: StoredAttemptBlock[] = [];
+    for (let i = 0; i < fields.length; i += 2)
+      blocks.push({ id: fields[i]!.toString('latin1'), block: fields[i + 1]! });
+    return { blocks, more: more === 1 };
+  }
+
+  async usage(partition: number): Promise<Record<AttemptKind, AttemptUsage>> {
+    const key = `${this.#partitions.key(partition)}:attempts`;
+    const names = (kind: AttemptKind): string[] => [kind, `${kind}.shed`, `${kind}.from`];
+    const call = Call.keyed('hmget', key, ...names('failures'), ...names('successes'));
+    const fields = (await this.#link.command(call)) as (Buffer | null)[];
+    return { failures: usageOf(fields.slice(0, 3)), successes: usageOf(fields.slice(3)) };
+  }
+}
+
+function usageOf([bytes, shed, from]: readonly (Buffer | null | undefined)[]): AttemptUsage {
+  return {
+    bytes: Number(bytes ?? 0),
+    shed: Number(shed ?? 0),
+    heldFrom: from ? Number(from) : undefined,
+  };
+}
+
+/** Blocks as scripts take them: kind and block in turn. */
+export function attemptArguments(attempts: readonly AttemptBlock[] = []): Argument[] {
+  return attempts.flatMap(({ kind, block }) => [kind, block]);
+}

@@ -1,0 +1,76 @@
+/** The attempt log: written by what settles, and read by pages. */
+import { chargedBlockBytes, attemptShedMax } from '@gridpost/store';
+import { Script } from '../call.js';
+import { allowedWhenFull } from './parts.js';
+
+/**
+ * `record(base, quota, first, last)` appends the blocks that stand in `ARGV` from `first` to `last`, kind and block in turn,
+ * and lets go of what is over the quota: successes before failures, the oldest first, a number of blocks at a time.
+ *
+ * Keys: `:attempts:<kind>`, a stream of blocks; `:attempts`, of each kind its charged bytes, how many blocks were let go of
+ * (`<kind>.shed`) and the instant from which on all are held (`<kind>.from`).
+ */
+export const attempts = `
+local function shed(accounts, kind, over, left)
+  local log = accounts .. ':' .. kind
+  local bytes, count, last = 0, 0, nil
+  while bytes < over and count < left do
+    local page = redis.call('XRANGE', log, last and '(' .. last or '-', '+', 'COUNT', 4)
+    if not page[1] then break end
+    for _, entry in ipairs(page) do
+      if bytes >= over or count == left then break end
+      last = entry[1]
+      redis.call('XDEL', log, last)
+      bytes = bytes + #entry[2][2] + ${chargedBlockBytes(0)}
+      count = count + 1
+    end
+  end
+  if count > 0 then
+    redis.call('HINCRBY', accounts, kind, -bytes)
+    redis.call('HINCRBY', accounts, kind .. '.shed', count)
+    redis.call('HSET', accounts, kind .. '.from', string.format('%.0f', string.match(last, '^%d+') + 1))
+  end
+  return over - bytes, left - count
+end
+
+local function record(base, quota, first, last)
+  local accounts = base .. ':attempts'
+  for i = first, last, 2 do
+    redis.call('XADD', accounts .. ':' .. ARGV[i], '*', 'b', ARGV[i + 1])
+    redis.call('HINCRBY', accounts, ARGV[i], #ARGV[i + 1] + ${chargedBlockBytes(0)})
+  end
+  local bytes = redis.call('HMGET', accounts, 'failures', 'successes')
+  local over, left = (bytes[1] or 0) + (bytes[2] or 0) - quota, ${attemptShedMax}
+  if over <= 0 then return end
+  over, left = shed(accounts, 'successes', over, left)
+  if over > 0 then shed(accounts, 'failures', over, left) end
+end
+`;
+
+/**
+ * Reads a page, newest first.
+ *
+ *     KEYS[1]  the partition
+ *     ARGV     kind; where to begin as XREVRANGE has it; most bytes
+ *     returns  1 if there are more; then id and block of each
+ */
+export const readAttempts = new Script(`${allowedWhenFull}
+local log = KEYS[1] .. ':attempts:' .. ARGV[1]
+local from, room = ARGV[2], tonumber(ARGV[3])
+local answer, size = { 0 }, 1
+while true do
+  local page = redis.call('XREVRANGE', log, from, '-', 'COUNT', 8)
+  for _, entry in ipairs(page) do
+    room = room - #entry[2][2]
+    if room < 0 and size > 1 then
+      answer[1] = 1
+      return answer
+    end
+    answer[size + 1] = entry[1]
+    answer[size + 2] = entry[2][2]
+    size = size + 2
+  end
+  if #page < 8 then return answer end
+  from = '(' .. page[8][1]
+end
+`);

@@ -1,0 +1,154 @@
+/** What the attempt log is told of deliveries. */
+import { expect, test } from '@jest/globals';
+import { type AttemptRecord, readBlock } from '@gridpost/attempt-log';
+import type { Subscription } from '@gridpost/model';
+import { answer, type Endpoint } from '@gridpost/model/testing';
+import { type AttemptKind, attemptKinds } from '@gridpost/store';
+import { eachTest } from './testing/fixture.js';
+import type { Rig } from './testing/rig.js';
+
+let rig: Rig;
+let endpoint: Endpoint;
+eachTest((fixture) => {
+  ({ rig, endpoint } = fixture);
+});
+
+/** Oldest first. */
+async function recordsOf(kind: AttemptKind): Promise<AttemptRecord[]> {
+  const { blocks } = await rig.watched.memory.attempts(0, kind, undefined, 2 ** 24);
+  return blocks.toReversed().flatMap(({ block }) => readBlock(block));
+}
+
+async function holds(kind: AttemptKind, count: number): Promise<AttemptRecord[]> {
+  await rig.watched.until(async () => (await recordsOf(kind)).length >= count);
+  const records = await recordsOf(kind);
+  expect(records).toHaveLength(count);
+  return records;
+}
+
+const named = ({ topic, topicIncarnation, name, incarnation }: Subscription) => ({
+  ...{ topic, topicIncarnation, name, incarnation },
+});
+
+test('an attempt that succeeds is a success, with when, how long and under which status', async () => {
+  endpoint.reply(answer(204));
+  const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
+  await rig.work();
+  const before = rig.clock.now();
+  await rig.publish(['one', 'two']);
+  const records = await holds('successes', 2);
+  for (const [index, id] of ['one', 'two'].entries()) {
+    const record = records.find(({ event }) => event?.id === id)!;
+    expect(record).toEqual({
+      at: expect.any(Number),
+      entry: '1',
+      index,
+      acceptedAt: expect.any(Number),
+      subscription: named(subscription),
+      event: { id, source: expect.any(String) },
+      attempt: { number: 1, durationMs: expect.any(Number), outcome: 'Delivered', status: 204 },
+      ending: { kind: 'delivered' },
+    });
+    expect(record.acceptedAt).toBeGreaterThanOrEqual(before);
+    expect(record.at).toBeGreaterThanOrEqual(record.acceptedAt);
+  }
+  expect(await recordsOf('failures')).toEqual([]);
+});
+
+test('an attempt that fails is a failure, with what the endpoint said and when the next is due', async () => {
+  const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
+  endpoint.reply(answer(503, {}, 'out of\norder'));
+  await rig.work();
+  await rig.publish(['one']);
+  const [failure] = await holds('failures', 1);
+  expect(failure).toMatchObject({
+    event: { id: 'one' },
+    subscription: named(subscription),
+    attempt: { number: 1, outcome: 'Busy', status: 503, error: 'out of order' },
+    ending: { kind: 'deferred', reason: 'failed' },
+  });
+  const { ending, at } = failure as { ending: { until: number }; at: number };
+  expect(ending.until - at).toBeGreaterThan(5_000);
+  endpoint.reply(answer(200));
+  await rig.clock.skip(60_000);
+  const [success] = await holds('successes', 1);
+  expect(success).toMatchObject({
+    entry: failure!.entry,
+    event: { id: 'one' },
+    attempt: { number: 2, outcome: 'Delivered', status: 200 },
+    ending: { kind: 'delivered' },
+  });
+});
+
+test.each([
+  [true, { kind: 'deadLettered', reason: 'UndeliverableDueToBadRequest' }],
+  [false, { kind: 'dropped', reason: 'DeadLetteringOff' }],
+])('what is given up is a failure (dead-lettering: %s)', async (deadLettering, ending) => {
+  endpoint.reply(answer(400));
+  await rig.subscribe('hook', `${endpoint.url}/hook`, { deadLettering });
+  await rig.work();
+  await rig.publish(['one']);
+  expect(await holds('failures', 1)).toMatchObject([
+    { attempt: { number: 1, outcome: 'BadRequest' }, ending },
+  ]);
+});
+
+test('what goes to its queue untried is told with the reason', async () => {
+  await rig.subscribeQueue('queue');
+  await rig.work();
+  await rig.publish(['one']);
+  const [record] = await holds('successes', 1);
+  expect(record).toMatchObject({ event: { id: 'one' }, ending: { kind: 'deferred', reason: 'queue' } });
+  expect(record!.attempt).toBeUndefined();
+});
+
+test('an attempt that outlasts the settle window is told while it runs, and again at its end', async () => {
+  const answers: (() => void)[] = [];
+  endpoint.reply((_, response) => answers.push(() => response.writeHead(200).end()));
+  await rig.subscribe('hook', `${endpoint.url}/hook`);
+  await rig.work();
+  await rig.publish(['one']);
+  const [running] = await holds('successes', 1);
+  expect(running).toMatchObject({ event: { id: 'one' }, ending: { kind: 'leased' } });
+  for (const send of answers) send();
+  expect((await holds('successes', 2))[1]).toMatchObject({
+    attempt: { number: 1, outcome: 'Delivered' },
+    ending: { kind: 'delivered' },
+  });
+});
+
+test('with failures alone successes are not told, and with nothing nothing is', async () => {
+  for (const attemptLog of ['failures', 'off'] as const) {
+    await rig.subscribe(`hook-${attemptLog}`, `${endpoint.url}/hook`, {
+      filter: { includedEventTypes: [attemptLog] },
+    });
+    const { delivery } = await rig.work({ attemptLog });
+    for (const status of [200, 400]) {
+      endpoint.reply(answer(status));
+      await rig.publish([`${attemptLog}-${status}`], { type: attemptLog });
+      await endpoint.until(() => endpoint.ids().includes(`${attemptLog}-${status}`));
+    }
+    await rig.settled();
+    await delivery.drain();
+  }
+  expect(await recordsOf('successes')).toEqual([]);
+  expect((await recordsOf('failures')).map(({ event }) => event!.id)).toEqual(['failures-400']);
+});
+
+test('more than one settle takes along is written all the same', async () => {
+  const padding = 'é'.repeat(600);
+  await rig.subscribe('hook', `${endpoint.url}/hook`);
+  endpoint.reply(answer(500, {}, padding));
+  await rig.subscribe('other', `${endpoint.url}/other`);
+  const { metrics } = await rig.work({ concurrency: 256, lineEventsMax: 2_000 });
+  const ids = Array.from({ length: 300 }, (_, index) => `${index}-${padding}`);
+  for (let from = 0; from < ids.length; from += 100) await rig.publish(ids.slice(from, from + 100));
+  await rig.watched.until(
+    async () => new Set((await recordsOf('failures')).map(({ event }) => event!.id)).size === ids.length,
+  );
+  expect(metrics.attemptBlocksLost.with().value).toBe(0);
+  for (const kind of attemptKinds) {
+    const { blocks } = await rig.watched.memory.attempts(0, kind, undefined, 2 ** 26);
+    for (const { block } of blocks) expect(block.length).toBeLessThan(512 * 1_024);
+  }
+});

@@ -1,0 +1,60 @@
+/** What consumers said, for the attempt log. A lock knows of its event only where it stands. */
+import { type AttemptLogLevel, BlockWriter, type Ending, type RecordedOutcome } from '@gridpost/attempt-log';
+import type { Subscription } from '@gridpost/model';
+import { type AttemptBlock, type AttemptKind, attemptKinds, type LeaseOutcome } from '@gridpost/store';
+import type { Lock } from './lock-token.js';
+
+type Conclusion = LeaseOutcome['disposition'];
+
+export class ConsumerRecords {
+  readonly #level: AttemptLogLevel;
+  /** Empty between calls. */
+  readonly #writers: Readonly<Record<AttemptKind, BlockWriter>> = {
+    failures: new BlockWriter(),
+    successes: new BlockWriter(),
+  };
+
+  constructor(level: AttemptLogLevel) {
+    this.#level = level;
+  }
+
+  /**
+   * Locks with what becomes of them, as blocks; a lock that is prolonged is no news. `outcome`: undefined where no consumer
+   * was asked. `at`: by the store's clock, more or less.
+   */
+  blocksOf(
+    subscription: Subscription,
+    concluded: readonly (readonly [Lock, Conclusion])[],
+    outcome: RecordedOutcome | undefined,
+    at: number,
+  ): AttemptBlock[] {
+    if (this.#level === 'off') return [];
+    for (const [{ place, received, receivedAt, liveFrom }, conclusion] of concluded) {
+      if (conclusion.kind === 'leased') continue;
+      const ending = endingOf(conclusion, outcome, at);
+      const failed = ending.kind === 'deadLettered' || ending.kind === 'dropped';
+      if (!failed && this.#level === 'failures') continue;
+      const where = { entry: place.entry, index: place.index, acceptedAt: liveFrom };
+      const attempt = outcome && { number: received, durationMs: Math.max(0, at - receivedAt), outcome };
+      this.#writers[failed ? 'failures' : 'successes'].add(
+        where,
+        undefined,
+        subscription,
+        at,
+        ending,
+        attempt,
+      );
+    }
+    return attemptKinds.flatMap((kind) => {
+      const block = this.#writers[kind].take();
+      return block ? [{ kind, block }] : [];
+    });
+  }
+}
+
+function endingOf(conclusion: Conclusion, outcome: RecordedOutcome | undefined, at: number): Ending {
+  if (conclusion.kind === 'deadLettered') return { kind: 'deadLettered', reason: conclusion.reason };
+  if (conclusion.kind === 'deferred')
+    return { kind: 'deferred', until: at + conclusion.dueInMs, reason: 'released' };
+  return outcome === 'Acknowledged' ? { kind: 'delivered' } : { kind: 'dropped', reason: 'DeadLetteringOff' };
+}
