@@ -254,6 +254,7 @@ describeTopologies('no secret comes out', (topology) => {
         await ask('GET', `${armPath}/${name}?api-version=2025-02-15`);
         await ask('POST', `${path}:explain`, { event: eventOf() });
         await ask('GET', `${path}/deadletters`);
+        await ask('GET', `${path}/deliveries`);
         await ask('GET', `${path}/deadletters?format=eventgrid`);
         await ask('POST', `${path}:getFullUrl`, undefined, { shows: [secrets.urlCode!] });
         await ask('POST', `${path}:getDeliveryAttributes`, undefined, { shows: [secrets.header!] });
@@ -267,6 +268,7 @@ describeTopologies('no secret comes out', (topology) => {
           `/topics/${topic}`,
           `/topics/${topic}/eventsubscriptions`,
           `${armPath}?api-version=2025-02-15`,
+          `/topics/${topic}/events/${planted}`,
         ],
         ...['/metrics', '/readyz?verbose', '/openapi.json', '/nowhere'],
       ]) {
@@ -332,6 +334,8 @@ describeTopologies('no secret comes out', (topology) => {
     expect(found(stored)).toBeGreaterThan(0);
     for (const pattern of [
       /^GET \/topics\/watched 200$/,
+      /^GET .*\/deliveries 200$/,
+      /^GET \/topics\/watched\/events\/.* 200$/,
       /^log /,
       /letters\/kept/,
       /^object /,
