@@ -16,7 +16,7 @@ export type AuditKind = 'changes' | 'others';
 
 export interface AuditRecord {
   /** ISO 8601. */
-  readonly time: string;
+  readonly at: string;
   readonly requestId: string;
   /** `none`: no credential was sent, and one is needed. `unknown`: a wrong one was. */
   readonly caller: Omit<Caller, 'kind'> & { readonly kind: Caller['kind'] | 'none' | 'unknown' };

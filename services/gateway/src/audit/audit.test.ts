@@ -48,7 +48,7 @@ test('a record says who did what to what from where, and what came of it', async
   const answer = await admin('PUT', '/topics/orders?x=1', {}, { 'x-forwarded-for': '203.0.113.7' });
   const [record] = await auditOf(served);
   expect(record).toEqual({
-    time: expect.any(String),
+    at: expect.any(String),
     requestId: answer.headers['x-ms-request-id'],
     caller: { kind: 'adminKey', role: 'admin' },
     address: '127.0.0.1',
@@ -59,7 +59,7 @@ test('a record says who did what to what from where, and what came of it', async
     status: 201,
     etag: answer.headers.etag,
   });
-  expect(Date.parse(record.time)).toBeGreaterThanOrEqual(before);
+  expect(Date.parse(record.at)).toBeGreaterThanOrEqual(before);
   const [line] = served.lines.map((each) => JSON.parse(each));
   expect(line).toEqual({
     level: 'info',

@@ -41,7 +41,7 @@ export function recordOf(
   const resource = resourceOf(parameters as Record<string, string | undefined>, req.path);
   const etag = req.method === 'GET' || req.method === 'HEAD' ? undefined : res.getHeader('etag');
   return {
-    time: new Date(clock.now()).toISOString(),
+    at: new Date(clock.now()).toISOString(),
     requestId,
     caller: caller ?? { kind: credentialOf(req.headers).kind === 'none' ? 'none' : 'unknown' },
     ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
