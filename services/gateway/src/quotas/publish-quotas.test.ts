@@ -121,6 +121,14 @@ test('a request that one quota refuses is not counted against the other', async 
   expect((await send(9)).status).toBe(200);
 });
 
+test('a request that two quotas refuse is told the longer wait', async () => {
+  const { publish, metrics } = await serveQuoted({ eventsPerSecond: 1, bytesPerSecond: 100 });
+  await publish('orders', eventOf({ data: 'x'.repeat(1_000) }));
+  const refused = await publish('orders', eventOf());
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(10);
+  expect(metrics.publishThrottled.with('orders', 'bytes').value).toBe(1);
+});
+
 test('on Event Grid’s addresses, of topics and of domains, the refusal is the same', async () => {
   const { admin } = await serve();
   const event = {
