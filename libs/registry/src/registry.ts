@@ -125,7 +125,9 @@ export class Registry {
     const subscription = this.#subscriptions.get(incarnation)?.subscription;
     if (!subscription) return undefined;
     const { topic, name } = subscription;
-    const found = this.#topics.get(holderOf(topic).holder)?.healths.get(subscriptionPath(topic, name));
+    const healths = this.#topics.get(holderOf(topic).holder)?.healths;
+    // Most topics have none, and this is asked for every subscription.
+    const found = healths?.size ? healths.get(subscriptionPath(topic, name)) : undefined;
     return found?.health.incarnation === incarnation ? found : undefined;
   }
 

@@ -188,7 +188,8 @@ export class Lanes implements Surroundings {
   sweep(now: number): void {
     for (const lane of this.#lanes.values()) {
       lane.checkStall(now);
-      if (lane.stop !== 'gone') this.#options.keeper.tend(lane.ward, lane.registered.subscription);
+      if (!lane.ward.free && lane.stop !== 'gone')
+        this.#options.keeper.tend(lane.ward, lane.registered.subscription);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
       // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
       if (!lane.parked && (lane.ward.free || lane.stop === 'gone') && lane.idle && now - lane.usedAt > idleMs)
@@ -289,7 +290,7 @@ export class Lanes implements Surroundings {
     if (stop === 'queue') this.queues.add(lane.id);
     else this.queues.delete(lane.id);
     lane.setStop(stop);
-    lane.wake();
+    if (stop === undefined) lane.wake();
   }
 
   #stopOf(subscription: Incarnation): Stop | undefined {

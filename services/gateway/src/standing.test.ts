@@ -143,13 +143,16 @@ test('one that is paused and then received from is active', async () => {
   expect(json.properties.status).toEqual({ state: 'Active' });
 });
 
-test('health is forgotten with the endpoint it is about, and with the subscription', async () => {
+test('health is forgotten with the endpoint or the thresholds it is about, and with the subscription', async () => {
   const { admin, one, note, health } = await serveScope();
   const url = { ...hook.destination.properties, endpointUrl: 'https://example.com/other' };
   await note(heldBack);
   await admin('PUT', one, { ...hook, labels: ['x'] });
   expect(await health()).toMatchObject(heldBack);
   await admin('PUT', one, { destination: { ...hook.destination, properties: url } });
+  expect(await health()).toBeUndefined();
+  await note(heldBack);
+  await admin('PUT', one, { ...hook, probation: { maxFailures: 0 } });
   expect(await health()).toBeUndefined();
   await note(heldBack);
   await admin('DELETE', one);

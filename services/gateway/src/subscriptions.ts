@@ -239,5 +239,6 @@ function statusAfter(
 }
 
 function wayOf({ properties }: Subscription): string {
-  return JSON.stringify([properties.destination, properties.eventDeliverySchema]);
+  const { destination, eventDeliverySchema, probation } = properties;
+  return JSON.stringify([destination, eventDeliverySchema, probation]);
 }

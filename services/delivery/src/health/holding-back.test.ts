@@ -176,6 +176,38 @@ test('a worker that stops gives back the right to a probe, and writes what becam
   expect(health.nextProbeAt! - probedAt).toBeLessThanOrEqual(16_000);
 });
 
+test('an endpoint that answers a probe with 410 has its subscription disabled', async () => {
+  endpoint.reply(answer(500));
+  const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
+  const { registry } = await rig.work(paced);
+  const failed = await failUntilHeld(subscription);
+  await rig.publish(rig.ids(20));
+  endpoint.reply(answer(410));
+  const status = () => registry.subscription(subscription.incarnation)!.subscription.status.state;
+  await passUntil(() => status() === 'Disabled');
+  const attempts = endpoint.received.length;
+  expect(attempts - failed).toBeLessThanOrEqual(2);
+  await pass(60_000);
+  expect(endpoint.received).toHaveLength(attempts);
+  await passUntil(async () => (await rig.usage(subscription)).deferred === failed + 20);
+});
+
+test('an endpoint that never answers is probed no sooner than its probe is over', async () => {
+  endpoint.reply(answer(500));
+  const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`, { timeoutSeconds: 20 });
+  const { metrics } = await rig.work(paced);
+  const failed = await failUntilHeld(subscription);
+  await rig.publish(rig.ids(20));
+  endpoint.reply(() => {});
+  let most = 0;
+  await passUntil(() => {
+    most = Math.max(most, metrics.attemptsInFlight.with().value);
+    return endpoint.received.length === failed + 3;
+  });
+  expect(most).toBe(1);
+  expect(await rig.health(subscription)).toMatchObject({ failures: { ServerError: failed, TimedOut: 2 } });
+});
+
 test('a subscription whose health is forgotten gets at once what has waited', async () => {
   endpoint.reply(answer(500));
   const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);

@@ -87,6 +87,8 @@ export class HealthKeeper {
     if ('etag' in result) {
       ward.wrote(draft, result.etag, result.version);
       this.#tell(subscription, draft);
+      // What was changed after this write may have been learnt before its answer came.
+      ward.learn(registry.healthOf(incarnation), registry.version);
       return;
     }
     // Another worker, or the API, was first.

@@ -1,0 +1,140 @@
+/** What one worker makes of its endpoint's health when others write it too, in the order in which their answers come. */
+import { beforeEach, expect, test } from '@jest/globals';
+import type { Health } from '@gridpost/model';
+import { FakeClock, seededRandom } from '@gridpost/model/testing';
+import { type Draft, Ward } from './ward.js';
+
+const terms = { policy: { failuresMax: 2, probeMsMax: 300_000 }, timeoutMs: 7_000 };
+const failure = { outcome: 'ServerError', status: 500, lastError: '' } as const;
+let clock: FakeClock;
+let ward: Ward;
+let changes: number;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  changes = 0;
+  ward = new Ward(
+    { id: 's', clock, random: seededRandom(1), onChange: () => void changes++ },
+    terms,
+    undefined,
+  );
+});
+
+const attempt = (startedAt = clock.elapsed()) => ({ fresh: true, startedAt });
+const fail = (): void => ward.failed(attempt(), failure);
+/** Has the draft written, and gives back what the store has then. */
+function written(draft: Draft, version: number): { health: Health; etag: string } {
+  ward.wrote(draft, `e${version}`, version);
+  return { health: draft.health, etag: `e${version}` };
+}
+
+/** Held back, written, and the time of the first probe come. */
+async function ripe(): Promise<void> {
+  fail();
+  fail();
+  written(ward.tick(true)!, 1);
+  await clock.advance(5_000);
+  expect(ward.tick(true)).toBeUndefined();
+  expect(ward.probing).toBe(true);
+}
+
+test('is stopped at once, before that is written, and tells so', () => {
+  fail();
+  expect([ward.held, changes]).toEqual([false, 0]);
+  fail();
+  expect([ward.held, ward.admits(0, 64), changes]).toEqual([true, false, 1]);
+  expect(ward.heldMs).toBeGreaterThan(3_999);
+  expect(ward.tick(false)).toBeUndefined();
+  const draft = ward.tick(true)!;
+  expect(draft).toMatchObject({ etag: undefined, health: { failures: { ServerError: 2 } } });
+  // One write at a time.
+  expect(ward.tick(true)).toBeUndefined();
+  written(draft, 1);
+  expect(ward.tick(true)).toBeUndefined();
+});
+
+test('a draft that was not written is drawn anew, with all that was seen', () => {
+  fail();
+  fail();
+  ward.notWritten(ward.tick(true)!);
+  ward.failed(attempt(-1), failure);
+  expect(ward.tick(true)!.health.failures).toEqual({ ServerError: 3 });
+});
+
+test('a probe starts only once its right was written, and only one', async () => {
+  await ripe();
+  expect(ward.admits(0, 64)).toBe(false);
+  const draft = ward.tick(true)!;
+  expect(draft).toMatchObject({ claims: true, health: { probes: 1 } });
+  expect(ward.admits(0, 64)).toBe(false);
+  written(draft, 2);
+  expect(ward.admits(0, 64)).toBe(true);
+  ward.started();
+  expect(ward.admits(0, 64)).toBe(false);
+  ward.tick(true);
+  expect(ward.held).toBe(true);
+  // What was begun before says nothing, what the probe says counts.
+  ward.worked(attempt(clock.elapsed() - 1), clock.elapsed());
+  expect(ward.held).toBe(true);
+  ward.worked(attempt(), clock.elapsed());
+  expect([ward.held, ward.allowed(64), ward.allowed(1)]).toEqual([false, 1, 1]);
+  expect(ward.tick(true)!.health).toMatchObject({ state: 'Recovering', lastSuccessAt: clock.now() });
+});
+
+test('a right that is not used in its time is given up, and the next probe comes as after a failure', async () => {
+  await ripe();
+  ward.admits(0, 64);
+  written(ward.tick(true)!, 2);
+  await clock.advance(15_000);
+  expect(ward.admits(0, 64)).toBe(false);
+  const { health, claims } = ward.tick(true)!;
+  expect([claims, health.probes]).toEqual([false, 1]);
+  expect(health.nextProbeAt! - clock.now()).toBeLessThanOrEqual(15_000);
+});
+
+test('what others wrote first counts', async () => {
+  await ripe();
+  ward.admits(0, 64);
+  const draft = ward.tick(true)!;
+  const theirs = { ...draft.health, nextProbeAt: clock.now() + 60_000 };
+  // Not while an answer is waited for, which may be about something newer.
+  ward.learn({ health: theirs, etag: 'x' }, 2);
+  expect(ward.probing).toBe(true);
+  ward.notWritten(draft);
+  ward.learn({ health: theirs, etag: 'x' }, 2);
+  expect([ward.held, ward.heldMs]).toEqual([true, 60_000]);
+});
+
+test('what is older than the last write is not believed, what is newer is', () => {
+  fail();
+  fail();
+  written(ward.tick(true)!, 5);
+  ward.learn(undefined, 4);
+  expect(ward.held).toBe(true);
+  ward.learn(undefined, 5);
+  expect([ward.held, ward.free]).toEqual([false, true]);
+});
+
+test('a clock that is hours ahead holds nobody back for hours', () => {
+  const health: Health = { ...ahead(), state: 'Probation', nextProbeAt: clock.now() + 7_200_000 };
+  ward.learn({ health, etag: 'x' }, 1);
+  expect(ward.heldMs).toBeLessThanOrEqual(300_000 + 230_000);
+  ward.learn({ health: { ...ahead(), state: 'Recovering' }, etag: 'y' }, 2);
+  expect(ward.allowed(64)).toBe(1);
+});
+const ahead = () => ({
+  ...{ incarnation: 's', since: clock.now() + 7_200_000, failures: {}, probes: 1 },
+});
+
+test('a worker that stops claims nothing, and gives back what it has', async () => {
+  await ripe();
+  ward.admits(0, 64);
+  const draft = ward.tick(true)!;
+  ward.leave();
+  written(draft, 2);
+  expect(ward.admits(0, 64)).toBe(false);
+  expect(ward.unsaved).toBe(true);
+  const { health, claims } = ward.tick(true)!;
+  expect(claims).toBe(false);
+  expect(health.nextProbeAt! - clock.now()).toBeLessThanOrEqual(15_000);
+});
