@@ -9,6 +9,7 @@ import { latency } from './latency.js';
 import { pull } from './pull.js';
 import { redis } from './redis.js';
 import { routing } from './routing.js';
+import { signing } from './signing.js';
 import { workers } from './workers.js';
 
 export const workloads: readonly Workload[] = [
@@ -16,6 +17,7 @@ export const workloads: readonly Workload[] = [
   redis,
   batch,
   batchOutput,
+  signing,
   pull,
   latency,
   workers,

@@ -110,7 +110,14 @@ describeTopologies('no secret comes out', (topology) => {
     expectStatus(await ask('PUT', `/topics/${topic}`, { properties: {}, tags: { planted } }), 201);
     const keys = (await ask('GET', `/topics/${topic}/keys`)).json<{ key1: string; key2: string }>();
     evidence.pop();
-    Object.assign(secrets, { key1: keys.key1, key2: keys.key2 });
+    const manager = (await ask('PUT', '/keys/watcher', { role: 'admin' })).json<{ keys: typeof keys }>().keys;
+    evidence.pop();
+    Object.assign(secrets, {
+      key1: keys.key1,
+      key2: keys.key2,
+      manager1: manager.key1,
+      manager2: manager.key2,
+    });
 
     // Each kind of secret at an endpoint that takes events, one that refuses them, and one that fails.
     const url = (name: string): string => sink.url(`/${name}?code=${secrets.urlCode}`);
@@ -221,6 +228,35 @@ describeTopologies('no secret comes out', (topology) => {
       }),
       400,
     );
+    for (const attemptTimeoutInSeconds of [30, 0]) {
+      const template = {
+        parameters: { url: { type: 'securestring' } },
+        resources: [
+          {
+            type: 'Microsoft.EventGrid/topics/eventSubscriptions',
+            name: `${topic}/templated`,
+            properties: {
+              destination: {
+                endpointType: 'WebHook',
+                properties: { endpointUrl: "[parameters('url')]", attemptTimeoutInSeconds },
+              },
+              signing: { scheme: 'v1' },
+            },
+          },
+        ],
+      };
+      const deploying = {
+        mode: 'Incremental',
+        template,
+        parameters: { url: { value: url('templated-ok') } },
+      };
+      const answer = await ask(
+        'PUT',
+        `${group}/providers/Microsoft.Resources/deployments/first?api-version=2021-04-01`,
+        { properties: deploying },
+      );
+      expectStatus(answer, ...(attemptTimeoutInSeconds === 0 ? [400] : [200, 201]));
+    }
     expectStatus(await ask('GET', '/topics', undefined, { key: secrets.wrongAdminKey! }), 401);
     const publishing = { headers: { 'content-type': 'application/cloudevents+json' }, key: '' };
     const withKey = (key: string): typeof publishing => ({
@@ -252,6 +288,7 @@ describeTopologies('no secret comes out', (topology) => {
         const path = subscriptionPath(topic, name);
         await ask('GET', path);
         await ask('GET', `${armPath}/${name}?api-version=2025-02-15`);
+        await ask('GET', `${path}/deliveries`);
         await ask('POST', `${path}:explain`, { event: eventOf() });
         await ask('GET', `${path}/deadletters`);
         await ask('GET', `${path}/deadletters?format=eventgrid`);
@@ -268,10 +305,11 @@ describeTopologies('no secret comes out', (topology) => {
           `/topics/${topic}/eventsubscriptions`,
           `${armPath}?api-version=2025-02-15`,
         ],
-        ...['/metrics', '/readyz?verbose', '/openapi.json', '/nowhere'],
+        ...['/metrics', '/readyz?verbose', '/openapi.json', '/nowhere', '/keys', '/keys/watcher'],
+        `/topics/${topic}/events/${planted}`,
       ]) {
         await ask('GET', path);
-        await ask('GET', path);
+        await ask('GET', path, undefined, { key: manager.key1 });
       }
     };
     await look();

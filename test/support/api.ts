@@ -31,6 +31,16 @@ export interface DeadLetterView {
   readonly [key: string]: unknown;
 }
 
+export interface JobView {
+  readonly id: string;
+  readonly status: string;
+  readonly done: number;
+  readonly failed: number;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly [key: string]: unknown;
+}
+
 export class Api {
   readonly url: string;
   readonly #key: string | undefined;
@@ -102,6 +112,36 @@ export class Api {
       },
       { everyMs: 100, ...(withinMs === undefined ? {} : { withinMs }) },
     );
+  }
+
+  /** Begins a job and insists that it was accepted. */
+  async begin(path: string, body: unknown = {}): Promise<JobView> {
+    const answer = await this.send('POST', path, body);
+    expectStatus(answer, 202);
+    return answer.json<JobView>();
+  }
+
+  async job(id: string): Promise<JobView> {
+    const answer = await this.send('GET', `/jobs/${id}`);
+    expectStatus(answer, 200);
+    return answer.json<JobView>();
+  }
+
+  /** Resolves with the job as soon as `condition` holds for it. */
+  jobUntil(id: string, condition: (job: JobView) => boolean, withinMs = 60_000): Promise<JobView> {
+    return until(
+      `job ${id}`,
+      async () => {
+        const job = await this.job(id);
+        return condition(job) && job;
+      },
+      { everyMs: 50, withinMs },
+    );
+  }
+
+  /** Resolves when the job is over. */
+  jobOver(id: string, withinMs?: number): Promise<JobView> {
+    return this.jobUntil(id, ({ endedAt }) => endedAt !== undefined, withinMs);
   }
 
   redrive(topic: string, name: string, body: unknown = {}): Promise<Answer> {

@@ -34,10 +34,15 @@ export const hasNameless = 1;
 export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped'] as const;
 export const bits = { attempt: 8, event: 16, status: 32, error: 64 } as const;
 
+/** What `write` comes to after checks of its arguments. */
+interface Writable extends Buffer {
+  utf8Write(text: string, at: number): number;
+}
+
 type Recorded = Pick<Subscription, 'topicIncarnation' | 'incarnation' | 'topic' | 'name'>;
 
 export class BlockWriter {
-  #bytes = Buffer.allocUnsafe(firstBytes);
+  #bytes = Buffer.allocUnsafe(firstBytes) as Writable;
   #cursor = headerBytes;
   #count = 0;
   #flags = 0;
@@ -114,7 +119,7 @@ export class BlockWriter {
 
   #makeRoom(): void {
     if (this.#bytes.length - this.#cursor >= recordBytesMax) return;
-    const larger = Buffer.allocUnsafe(2 * this.#bytes.length);
+    const larger = Buffer.allocUnsafe(2 * this.#bytes.length) as Writable;
     this.#bytes.copy(larger, 0, 0, this.#cursor);
     this.#bytes = larger;
   }
@@ -158,9 +163,15 @@ export class BlockWriter {
 
   #text(text: string): void {
     const kept = text.length <= textMax ? text : text.slice(0, textMax);
-    const bytes = Buffer.byteLength(kept);
-    this.#varint(bytes);
-    this.#cursor += this.#bytes.write(kept, this.#cursor);
+    // Nearly every text is so short that its length is one byte: it is measured by being written.
+    const bytes = kept.length < 64 ? this.#bytes.utf8Write(kept, this.#cursor + 1) : 64;
+    if (bytes < 64) {
+      this.#bytes[this.#cursor] = 2 * bytes;
+      this.#cursor += 1 + bytes;
+      return;
+    }
+    this.#varint(Buffer.byteLength(kept));
+    this.#cursor += this.#bytes.utf8Write(kept, this.#cursor);
   }
 
   #varint(value: number): void {

@@ -20,9 +20,9 @@ export interface RecordedAttempt {
   readonly durationMs: number;
   readonly outcome: RecordedOutcome;
   /** HTTP status, if there was a response. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** One line about a failure, without secrets. */
-  readonly error?: string;
+  readonly error?: string | undefined;
 }
 
 /**

@@ -150,7 +150,6 @@ test('a topic with duplicate detection has one partition, whatever keys its even
   const answers = ['a', 'b', 'a'].map((id, at) =>
     publisher.publish(unique, [event(id, at ? `key ${at}` : undefined)]),
   );
-  answers.push(publisher.publish(topic, [event('a')]));
   await turn();
   const again = publisher.publish(unique, [event('a', 'another')]);
   appends[0]!.succeed();
@@ -158,14 +157,31 @@ test('a topic with duplicate detection has one partition, whatever keys its even
   appends[1]!.succeed();
   await Promise.all([...answers, again]);
   expect(appends[1]!.partition).toBe(appends[0]!.partition);
-  const [a, b, , none] = appends[0]!.identities;
-  expect(appends[0]!.identities).toEqual([a, b, a, undefined]);
-  expect(none).toBeUndefined();
+  const [a, b] = appends[0]!.identities;
+  expect(appends[0]!.identities).toEqual([a, b, a]);
   expect(appends[1]!.identities).toEqual([a]);
   expect(a).toMatch(/^[0-9a-f]{32}$/);
   expect(appends[0]!.options).toEqual({
     unique: new Map([[unique.incarnation, { windowMs: 600_000, identitiesMax: 1_000_000 }]]),
   });
+});
+
+test('topics with and without duplicate detection do not share an append', async () => {
+  const { appends, publisher } = setup({ partitions: 1 });
+  const unique = detecting(10);
+  const topics = [topic, unique, topic, unique];
+  const answers = topics.map((each, at) => publisher.publish(each, [event(`${at}`)]));
+  await turn();
+  appends[0]!.succeed();
+  await turn();
+  appends[1]!.succeed();
+  await Promise.all(answers);
+  expect(appends.map(({ ids }) => ids)).toEqual([
+    ['0', '2'],
+    ['1', '3'],
+  ]);
+  expect(appends[0]!.options).toEqual({});
+  expect(appends[0]!.identities).toEqual([undefined, undefined]);
 });
 
 test('identities tell topics, sources and ids apart, and where one ends and the next begins', () => {

@@ -174,7 +174,8 @@ export class Publisher {
   /** Takes the oldest request and all that can share its append. */
   #take(): { partition: number; requests: Request[] } {
     const { partitions } = this.#store.info;
-    const partition = this.#waiting[0]!.partition ?? this.#turn++ % partitions;
+    const first = this.#waiting[0]!;
+    const partition = first.partition ?? this.#turn++ % partitions;
     const requests: Request[] = [];
     const left: Request[] = [];
     let events = 0;
@@ -183,7 +184,9 @@ export class Publisher {
       const fits =
         requests.length === 0 ||
         (events + request.events.length <= flushEventsMax && bytes + request.bytes <= flushBytesMax);
-      if (fits && (request.partition === undefined || request.partition === partition)) {
+      // What is looked up in the store costs more; the others are not to pay for it.
+      const alike = (request.unique === undefined) === (first.unique === undefined);
+      if (fits && alike && (request.partition === undefined || request.partition === partition)) {
         requests.push(request);
         events += request.events.length;
         bytes += request.bytes;

@@ -136,6 +136,16 @@ export class Metrics {
     'Times that dead letters could not be written, by the kind of the destination; they are kept and written later',
     ['destination'],
   );
+  readonly jobsRunning = this.#gauge(
+    'gridpost_jobs_running',
+    'Jobs that this process is at, by kind: redrive, purge, replay',
+    ['kind'],
+  );
+  readonly jobEvents = this.#counter(
+    'gridpost_job_events_total',
+    'Dead letters and events that jobs have sent again or purged, by the kind of job',
+    ['kind'],
+  );
   readonly unwrittenAge = this.#gauge(
     'gridpost_subscription_oldest_unwritten_deadletter_age_seconds',
     'For how long the oldest dead letter has been due to be written, in the partitions this process owns',

@@ -89,6 +89,7 @@ export const catalogue = {
   SubscriptionNotFound: { status: 404, title: 'The subscription does not exist', retryable: false },
   KeyNotFound: { status: 404, title: 'The key does not exist', retryable: false },
   DeadLetterNotFound: { status: 404, title: 'The dead letter does not exist', retryable: false },
+  JobNotFound: { status: 404, title: 'The job does not exist', retryable: false },
   MethodNotAllowed: {
     status: 405,
     title: 'The path does not support this method',

@@ -16,8 +16,13 @@
  *
  *     an attribute:  u8 name code (0: u8 length and the name follow), u8 type, u32 value start, u32 value length
  *
+ * Version 2 is a *directed* event (`directed.ts`): the same, and behind the body its direction as JSON and the length of
+ * that as u32.
+ *
  * Decoding bytes from outside is the codec's business; this file trusts what `frameEvent` wrote.
  */
+
+import type { Direction } from './place.js';
 
 /** `structured`: the body is a whole JSON event. `binary`: the body is the data alone. */
 export type EventForm = 'structured' | 'binary';
@@ -53,6 +58,8 @@ export interface FrameParts {
 }
 
 const frameVersion = 1;
+/** Of a frame that ends with a direction. */
+export const directedVersion = 2;
 const headerBytes = 16;
 const forms: readonly EventForm[] = ['structured', 'binary'];
 const dataKinds: readonly DataKind[] = ['none', 'json', 'base64', 'bytes'];
@@ -167,6 +174,7 @@ export class Event {
   #type: string | undefined;
   #subject: string | undefined | null = null;
   #data: { value: unknown } | undefined;
+  #direction: Direction | undefined;
 
   constructor(frame: Buffer) {
     this.frame = frame;
@@ -238,7 +246,15 @@ export class Event {
 
   /** What the publisher sent: the whole JSON object in structured form, the data in binary form. Not a copy. */
   get body(): Buffer {
-    return this.frame.subarray(this.frame.readUInt32LE(12));
+    return this.frame.subarray(this.frame.readUInt32LE(12), this.#bodyEnd);
+  }
+
+  /** Who alone it is for, and why, where it was appended for one subscription. */
+  get direction(): Direction | undefined {
+    const { frame } = this;
+    if (frame[0] !== directedVersion) return undefined;
+    this.#direction ??= JSON.parse(frame.toString('utf8', this.#bodyEnd, frame.length - 4)) as Direction;
+    return this.#direction;
   }
 
   /** The data's bytes: JSON text for `json`, decoded for `base64`, as sent for `bytes`. Undefined without data. */
@@ -254,6 +270,12 @@ export class Event {
   parsedData(): unknown {
     if (!this.#data) this.#data = { value: this.#parse() };
     return this.#data.value;
+  }
+
+  get #bodyEnd(): number {
+    const { frame } = this;
+    const { length } = frame;
+    return frame[0] === directedVersion ? length - 4 - frame.readUInt32LE(length - 4) : length;
   }
 
   #parse(): unknown {

@@ -66,6 +66,9 @@ export const responseBytesMax = 65_536;
 /** Retention of a topic's history, in days: 0 keeps none. Event Grid namespaces allow up to 7. */
 export const retentionDays = { min: 0, max: 7, default: 0 } as const;
 
+/** Bytes of a topic's history, where it is bounded by bytes at all. */
+export const retentionBytes = { min: 65_536, max: 2 ** 50 } as const;
+
 /**
  * Window of a topic's duplicate detection in minutes. Service Bus, from which the idea and the default are, has 20 seconds
  * to 7 days ("Duplicate detection"); a day outlives every publisher's retries, and every minute costs memory.
@@ -106,6 +109,14 @@ export const receiveLockSeconds = { min: 60, max: 300, default: 60 } as const;
 export const receptions = { min: 1, max: 10, default: 10 } as const;
 /** Event Grid keeps events for as long as the topic's retention, at most 7 days. */
 export const queueTimeToLiveMs = { min: 60_000, max: 7 * 86_400_000, default: 7 * 86_400_000 } as const;
+
+/** Events or dead letters that a job handles in a second. */
+export const jobRate = { min: 1, max: 10_000, default: 100 } as const;
+/** Jobs of a deployment that are queued or running. */
+export const jobsMax = 100;
+/** Jobs that are over are kept for so long, and no more than so many. */
+export const jobsKeptMs = 7 * 86_400_000;
+export const jobsKeptMax = 100;
 
 /** Bytes of a secret that signs (Standard Webhooks, "Signature scheme": 24 to 64), and those of one that is made here. */
 export const signingSecretBytes = { min: 24, max: 64, default: 32 } as const;

@@ -21,3 +21,20 @@ export interface Place {
 export function messageId(place: Place, subscription: Incarnation): string {
   return `msg_${place.partition}_${place.entry}_${place.index}_${subscription}`;
 }
+
+/** What a directed event (`directed.ts`) says of itself. */
+export interface Direction {
+  /** The subscription it is for. Nobody else is offered it, and no filter is asked. */
+  readonly only: Incarnation;
+  /** The job that sends it, which receivers are told. */
+  readonly job?: string;
+  /** Where the event stood first, in the same partition. Absent from one that was edited: it is another message. */
+  readonly original?: Original;
+}
+
+/** Where an event stood before it was appended again. */
+export interface Original {
+  readonly entry: EntryId;
+  readonly index: number;
+  readonly acceptedAt: number;
+}

@@ -33,6 +33,11 @@ export interface TopicProperties {
   readonly disableLocalAuth: boolean;
   /** Days for which settled events are kept in the topic's history, 0 for none. */
   readonly eventRetentionInDays: number;
+  /**
+   * Bytes of events that the history keeps at most, over all partitions; the oldest go first, looked at every ten seconds.
+   * Absent: no bound but age.
+   */
+  readonly eventRetentionInBytes?: number;
   /** Present: within the window the same `source` and `id` is stored once, and the topic has one partition. */
   readonly duplicateDetection?: { readonly windowInMinutes: number };
   /** Its own; of what is not given, the deployment's defaults count. */
@@ -212,6 +217,11 @@ interface CommonProperties {
   readonly labels: readonly string[];
   /** ISO 8601 instant after which the subscription removes itself. */
   readonly expirationTimeUtc?: string;
+  /**
+   * ISO 8601 instant in the past from which on a new subscription got what its topic's history had for it. Of no meaning
+   * later.
+   */
+  readonly startFrom?: string;
   /** `false` drops exhausted deliveries (counted) instead of keeping them. Default true. */
   readonly deadLettering: boolean;
   /** Where dead letters are written, after which they are not kept here any longer. Absent: they are kept. */

@@ -10,7 +10,7 @@ import {
   topicPath,
 } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
-import { MemoryStore, type Store } from '@gridpost/store';
+import { changeLogMax, MemoryStore, type Store } from '@gridpost/store';
 import { Registry } from './registry.js';
 
 const topic = (name: string, incarnation: string): Topic => ({
@@ -331,4 +331,32 @@ describe('health', () => {
     expect(registry.subscription(mail.incarnation)).toBe(before);
     expect(registry.subscription(other.incarnation)?.subscription.updatedAt).toBe(1_099);
   });
+});
+
+test('keys of the management API come, change and go like topics', async () => {
+  const key = (role: string) => ({
+    name: 'dashboard',
+    role,
+    digests: { key1: '', key2: '' },
+    createdAt: 0,
+    updatedAt: 0,
+  });
+  const roles = (): string[] => [...registry.keys()].map((found) => found.key.role);
+  await store.resources.put('keys/dashboard', key('reader'));
+  await registry.refresh();
+  expect(roles()).toEqual(['reader']);
+  await store.resources.put('keys/dashboard', key('admin'));
+  await registry.refresh();
+  expect(registry.key('dashboard')?.key.role).toBe('admin');
+  expect(registry.key('dashboar')).toBeUndefined();
+  await store.resources.remove('keys/dashboard');
+  await registry.refresh();
+  expect(roles()).toEqual([]);
+  // After more changes than the change log holds, what is gone is noticed as well.
+  await store.resources.put('keys/dashboard', key('reader'));
+  await registry.refresh();
+  await store.resources.remove('keys/dashboard');
+  for (let change = 0; change < changeLogMax; change++) await store.resources.put('other', change);
+  await registry.refresh();
+  expect(roles()).toEqual([]);
 });

@@ -13,6 +13,7 @@ import {
   type Health,
   holderOf,
   type Incarnation,
+  jobsPrefix,
   type ManagementKey,
   managementKeyPath,
   type Scope,
@@ -198,7 +199,8 @@ export class Registry {
     // Topics first: a subscription is kept only under the incarnation of the topic that it was made for.
     const ordered = [...found.values()].sort((a, b) => a.path.length - b.path.length);
     for (const document of ordered) this.#put(document);
-    const changed = version !== this.#version || changedPaths.length > 0;
+    // Jobs are documents as well, and written all the time while they run.
+    const changed = !complete || changedPaths.some((path) => !path.startsWith(jobsPrefix));
     this.#version = version;
     if (asOf > this.#confirmedAt) this.#confirmedAt = asOf;
     if (changed) for (const call of this.#watchers) call();

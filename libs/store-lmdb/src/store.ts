@@ -18,8 +18,10 @@ import {
   DeferralWatch,
   type DueAsk,
   type DueResult,
+  type HistoryBounds,
   type HistoryOrder,
   type HistoryPage,
+  type HistoryStart,
   type LeaseOutcome,
   type PartitionUsage,
   type PendingEvent,
@@ -325,12 +327,12 @@ export class LmdbStore implements Store {
   async history(
     partition: number,
     topic: Incarnation,
-    after: string | undefined,
+    start: HistoryStart | undefined,
     max: number,
     order?: HistoryOrder,
   ): Promise<HistoryPage> {
     this.#check(partition);
-    return this.#history.page(topic, after, max, order);
+    return this.#history.page(topic, start, max, order);
   }
 
   async histories(partition: number): Promise<Incarnation[]> {
@@ -341,11 +343,11 @@ export class LmdbStore implements Store {
   async trimHistory(
     partition: number,
     topic: Incarnation,
-    olderThanMs: number,
+    bounds: HistoryBounds,
     max: number,
   ): Promise<number> {
     this.#check(partition);
-    return this.#commits.change(() => this.#history.trim(topic, olderThanMs, max));
+    return this.#commits.change(() => this.#history.trim(topic, bounds, max));
   }
 
   async identities(partition: number): Promise<RememberedIdentities[]> {

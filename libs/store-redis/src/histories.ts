@@ -1,6 +1,12 @@
 /** Histories of retained topics: read by pages and trimmed. Appending writes them (`log.ts`). */
 import type { Incarnation } from '@gridpost/model';
-import { answerBytesMax, type HistoryOrder, type HistoryPage } from '@gridpost/store';
+import {
+  answerBytesMax,
+  type HistoryBounds,
+  type HistoryOrder,
+  type HistoryPage,
+  type HistoryStart,
+} from '@gridpost/store';
 import { Call } from './call.js';
 import { checkIncarnation } from './keys.js';
 import type { Link } from './link.js';
@@ -25,15 +31,18 @@ export class Histories {
   async page(
     partition: number,
     topic: Incarnation,
-    after: string | undefined,
+    start: HistoryStart | undefined,
     max: number,
     order: HistoryOrder = 'oldestFirst',
   ): Promise<HistoryPage> {
-    if (after !== undefined && !positionRule.test(after)) {
-      throw new RangeError(`${after} does not continue a history`);
+    if (typeof start === 'string' && !positionRule.test(start)) {
+      throw new RangeError(`${start} does not continue a history`);
     }
     const [command, first, last] = order === 'oldestFirst' ? ['XRANGE', '-', '+'] : ['XREVRANGE', '+', '-'];
-    const from = after === undefined ? first : `(${after}`;
+    let from = first;
+    if (typeof start === 'string') from = `(${start}`;
+    // Milliseconds alone are the first of their ids as a lower end, and the last as an upper one.
+    else if (start) from = String((order === 'oldestFirst' ? Math.ceil : Math.floor)(start.acceptedAt));
     const args = [checkIncarnation(topic), String(max), String(answerBytesMax), command, from, last];
     const reply = await this.#link.run(readHistory, this.#partitions.key(partition), args);
     const [more, ...fields] = reply as [number, ...Buffer[]];
@@ -49,15 +58,17 @@ export class Histories {
 
   async topics(partition: number): Promise<Incarnation[]> {
     const key = `${this.#partitions.key(partition)}:histories`;
-    return ((await this.#link.command(Call.keyed('smembers', key))) as Buffer[]).map(String);
+    return ((await this.#link.command(Call.keyed('hkeys', key))) as Buffer[]).map(String);
   }
 
-  async trim(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number> {
+  async trim(partition: number, topic: Incarnation, bounds: HistoryBounds, max: number): Promise<number> {
+    const { ageMs, bytesMax } = bounds;
     const key = this.#partitions.key(partition);
     let count = 0;
     while (count < max) {
       const step = Math.min(max - count, stepMax);
-      const args = [checkIncarnation(topic), String(Math.floor(olderThanMs)), String(step)];
+      const most = bytesMax === undefined ? '' : String(Math.floor(bytesMax));
+      const args = [checkIncarnation(topic), String(Math.floor(ageMs)), String(step), most];
       const removed = (await this.#link.run(trimHistory, key, args)) as number;
       count += removed;
       if (removed < step) break;

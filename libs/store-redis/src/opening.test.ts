@@ -190,7 +190,7 @@ const publish = (store: Store, content: string) =>
         () => store.purge(0, name, 1),
         () => store.due(0, claim!.epoch, { ...unboundedAsk, parked: new Map([[name, hour]]) }),
         () => store.history(0, name, undefined, 1),
-        () => store.trimHistory(0, name, 0, 1),
+        () => store.trimHistory(0, name, { ageMs: 0 }, 1),
         () => store.append(0, [{ topic: name, frame: Buffer.from('x') }], { retained: new Set([name]) }),
         () =>
           store.settle(0, claim!.epoch, {

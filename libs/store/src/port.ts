@@ -334,6 +334,20 @@ export interface AttemptUsage {
 /** Default: `oldestFirst`. */
 export type HistoryOrder = 'oldestFirst' | 'newestFirst';
 
+/**
+ * Where a page of history begins: behind the page whose `next` this is, or with the first event in its order that was
+ * accepted at this instant or beyond it. Where the store's clock was set back it may begin earlier.
+ */
+export type HistoryStart = string | { readonly acceptedAt: number };
+
+/** What a history keeps in a partition: an event goes when it is as old as this, or when younger ones fill the bytes. */
+export interface HistoryBounds {
+  /** Milliseconds since acceptance. */
+  readonly ageMs: number;
+  /** Bytes of frames. Default: no bound. */
+  readonly bytesMax?: number;
+}
+
 export interface HistoryPage {
   readonly events: readonly { readonly place: Place; readonly acceptedAt: number; readonly frame: Buffer }[];
   readonly next?: string;
@@ -574,13 +588,13 @@ export interface Store {
   purge(partition: number, subscription: Incarnation, max: number): Promise<number>;
 
   /**
-   * Pages through a topic's history in one partition, in the order of the log or against it. A continuation goes on in
-   * the order of the page that gave it out. Not an owner call.
+   * Pages through a topic's history in one partition, in the order of the log or against it, from its end in that order if
+   * no start is given. A continuation goes on in the order of the page that gave it out. Not an owner call.
    */
   history(
     partition: number,
     topic: Incarnation,
-    after: string | undefined,
+    start: HistoryStart | undefined,
     max: number,
     order?: HistoryOrder,
   ): Promise<HistoryPage>;
@@ -588,8 +602,11 @@ export interface Store {
   /** Topics with a history here; names also those that no longer exist. */
   histories(partition: number): Promise<Incarnation[]>;
 
-  /** Removes history older than `olderThanMs`, at most `max` entries; returns how many. 0 ms empties it. */
-  trimHistory(partition: number, topic: Incarnation, olderThanMs: number, max: number): Promise<number>;
+  /**
+   * Removes the oldest of a history until it keeps within its bounds, at most `max` of what the adapter removes at a time
+   * (events, or entries); returns how many. An age of 0 ms empties it.
+   */
+  trimHistory(partition: number, topic: Incarnation, bounds: HistoryBounds, max: number): Promise<number>;
 
   /** Topics of which identities are remembered here; names also those that no longer exist. */
   identities(partition: number): Promise<RememberedIdentities[]>;

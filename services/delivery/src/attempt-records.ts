@@ -96,13 +96,8 @@ export function expiredRecords(
 
 function attemptOf({ met, attempts }: OpenDelivery): RecordedAttempt {
   const { outcome, status, lastError: error, startedAt, endedAt } = met!;
-  return {
-    number: attempts + 1,
-    durationMs: endedAt - startedAt,
-    outcome,
-    ...(status === undefined ? {} : { status }),
-    ...(error === '' ? {} : { error }),
-  };
+  const durationMs = endedAt - startedAt;
+  return { number: attempts + 1, durationMs, outcome, status, error: error === '' ? undefined : error };
 }
 
 const delivered: Ending = { kind: 'delivered' };

@@ -1,11 +1,14 @@
 /** What the attempt log is told of deliveries. */
 import { expect, test } from '@jest/globals';
-import { type AttemptRecord, readBlock } from '@gridpost/attempt-log';
+import { type AttemptRecord, readBlock, textMax } from '@gridpost/attempt-log';
 import type { Subscription } from '@gridpost/model';
 import { answer, type Endpoint } from '@gridpost/model/testing';
-import { type AttemptKind, attemptKinds } from '@gridpost/store';
+import { Metrics } from '@gridpost/metrics';
+import type { AttemptBlock, AttemptKind } from '@gridpost/store';
+import { AttemptRecords } from './attempt-records.js';
+import { type Conclusion, finished, type Holder, OpenDelivery, type Passage } from './open-delivery.js';
 import { eachTest } from './testing/fixture.js';
-import type { Rig } from './testing/rig.js';
+import { type Rig, structured } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
@@ -135,20 +138,47 @@ test('with failures alone successes are not told, and with nothing nothing is', 
   expect((await recordsOf('failures')).map(({ event }) => event!.id)).toEqual(['failures-400']);
 });
 
-test('more than one settle takes along is written all the same', async () => {
+test('more than one settle takes along is written all the same, once each', async () => {
   const padding = 'é'.repeat(600);
   await rig.subscribe('hook', `${endpoint.url}/hook`);
-  endpoint.reply(answer(500, {}, padding));
-  await rig.subscribe('other', `${endpoint.url}/other`);
-  const { metrics } = await rig.work({ concurrency: 256, lineEventsMax: 2_000, failuresMax: 0 });
-  const ids = Array.from({ length: 300 }, (_, index) => `${index}-${padding}`);
+  endpoint.reply(answer(400, {}, padding));
+  // So it is while the store is away: what is concluded waits.
+  rig.watched.fails = (name) => (name === 'settle' ? 'before' : undefined);
+  await rig.work({ concurrency: 256, lineEventsMax: 1_000, settleWindowMs: 60_000 });
+  const ids = Array.from({ length: 900 }, (_, index) => `${index}-${padding}`);
   for (let from = 0; from < ids.length; from += 100) await rig.publish(ids.slice(from, from + 100));
-  await rig.watched.until(
-    async () => new Set((await recordsOf('failures')).map(({ event }) => event!.id)).size === ids.length,
-  );
-  expect(metrics.attemptBlocksLost.with().value).toBe(0);
-  for (const kind of attemptKinds) {
-    const { blocks } = await rig.watched.memory.attempts(0, kind, undefined, 2 ** 26);
-    for (const { block } of blocks) expect(block.length).toBeLessThan(512 * 1_024);
-  }
+  await endpoint.until(() => endpoint.received.length === ids.length);
+  rig.watched.fails = () => undefined;
+  const records = await holds('failures', ids.length);
+  expect(new Set(records.map(({ event }) => event!.id)).size).toBe(ids.length);
+  const { blocks } = await rig.watched.memory.attempts(0, 'failures', undefined, 2 ** 26);
+  for (const { block } of blocks) expect(block.length).toBeLessThan(512 * 1_024);
+  expect(blocks.length).toBeGreaterThan(4);
+});
+
+test('what waits for the store is bounded: the oldest is lost, successes first, and counted', () => {
+  const metrics = new Metrics('test');
+  const records = new AttemptRecords('all', metrics);
+  const event = structured('€'.repeat(textMax), 'order.created');
+  const subscription = { topicIncarnation: 't', incarnation: 's', topic: 'orders', name: 'hook' };
+  const lane = { registered: { subscription } } as Passage;
+  const add = (index: number, conclusion: Conclusion): void => {
+    const origin = { holder: {} as Holder, entry: index.toString(16), index: 0, event, acceptedAt: 0 };
+    records.add(new OpenDelivery(lane, origin), conclusion, undefined, 0);
+  };
+  const dead = { kind: 'deadLettered', reason: 'Quarantined', state: { attempts: 0, liveFrom: 0 } } as const;
+  const lost = metrics.attemptBlocksLost.with();
+  let index = 0;
+  // Successes first, then as many failures as there is room for.
+  while (index < 2_000) add(index++, finished);
+  while (lost.value === 0) add(index++, dead);
+  while (lost.value < 30) add(index++, dead);
+  const taken: AttemptBlock[] = [];
+  for (let next = records.take(); next.length > 0; next = records.take()) taken.push(...next);
+  expect(taken.length).toBeLessThanOrEqual(66);
+  const [first] = taken.filter(({ kind }) => kind === 'failures');
+  // All successes that were closed went before the first failure.
+  expect(taken.filter(({ kind }) => kind === 'successes').length).toBeLessThanOrEqual(1);
+  expect(readBlock(first!.block)[0]!.entry).not.toBe((2_000).toString(16));
+  expect(records.waits).toBe(false);
 });

@@ -3,7 +3,8 @@
  *
  * A batch never waits for more. It takes what is in line when its turn comes, up to the number of events and the size
  * that the subscription wants; a single event that is larger goes alone. It also ends before an event for which one of
- * the subscription's own headers would have another value, since a header is true of the whole request.
+ * the subscription's own headers, or the mark of the job that sends it, would have another value, since a header is true
+ * of the whole request.
  *
  * All of a batch's events get the endpoint's one answer. What follows from it is decided for each of them by itself.
  */

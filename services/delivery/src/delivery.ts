@@ -11,6 +11,7 @@ import { DeadLetterWriter } from './dead-letters/writer.js';
 import { Connections } from './connections.js';
 import { disable } from './disabling.js';
 import { HealthKeeper } from './health/keeper.js';
+import { Jobs } from './jobs/jobs.js';
 import { Lanes } from './lanes.js';
 import { Matching } from './matching.js';
 import type { Passage } from './open-delivery.js';
@@ -56,6 +57,7 @@ export interface Delivery {
 const sweepMs = 100;
 const upkeepMs = 10_000;
 const writeMs = 2_000;
+const jobsMs = 1_000;
 /** What a drain adds to the longest attempt, and allows for writing when the deadline has passed. */
 const drainMarginMs = 5_000;
 /** Share of a sweep's time in which the event loop did not wait, from which on the process counts as saturated. */
@@ -83,6 +85,8 @@ class Service implements Delivery {
   readonly #destinations: Destinations;
   readonly #writer: DeadLetterWriter;
   readonly #writing: Chore;
+  readonly #jobs: Jobs;
+  readonly #jobbing: Chore;
   readonly #disabling = new Set<Promise<void>>();
   #stopListening: (() => void) | undefined;
   #draining: Promise<{ cut: number }> | undefined;
@@ -166,12 +170,19 @@ class Service implements Delivery {
       destinations: this.#destinations,
       partitions: () => this.#worker.owned(),
     });
+    this.#jobs = new Jobs({
+      ...{ store, registry, metrics, clock, log },
+      worker: options.worker,
+      backlogBytesMax: settings.jobBacklogBytesMax,
+      onDue: (partition) => this.#worker.at(partition)?.expectDue(),
+    });
     this.#confirming = new Chore(log, 'confirming the configuration', async () => {
       await registry.refresh();
       lanes.reopen(clock.elapsed());
     });
     this.#upkeeping = new Chore(log, 'upkeep', () => this.#upkeep.runOnce());
     this.#writing = new Chore(log, 'looking for dead letters to write', () => this.#writer.runOnce());
+    this.#jobbing = new Chore(log, 'looking for jobs', () => this.#jobs.runOnce());
   }
 
   start(): void {
@@ -183,6 +194,7 @@ class Service implements Delivery {
       clock.every(this.#settings.beatMs, () => this.#confirm()),
       clock.every(upkeepMs, () => this.#keepUp()),
       clock.every(writeMs, () => this.#writing.run()),
+      clock.every(jobsMs, () => this.#jobbing.run()),
     );
     this.#worker.start();
   }
@@ -209,9 +221,10 @@ class Service implements Delivery {
     this.#lanes.close();
     this.#connections.close();
     await this.#tokens.close();
-    await this.#writer.close();
+    await Promise.all([this.#writer.close(), this.#jobs.stop(false)]);
     await this.#keeper.close();
-    for (const chore of [this.#confirming, this.#upkeeping, this.#writing]) await chore.ended();
+    for (const chore of [this.#confirming, this.#upkeeping, this.#writing, this.#jobbing])
+      await chore.ended();
     await Promise.all(this.#disabling);
   }
 
@@ -220,7 +233,7 @@ class Service implements Delivery {
   }
 
   async #drain(): Promise<{ cut: number }> {
-    await this.#worker.drain();
+    await Promise.all([this.#worker.drain(), this.#jobs.stop(true)]);
     await this.#keeper.leave(this.#lanes.wards());
     for (const timer of this.#cutTimers.splice(0)) timer.cancel();
     if (this.#cut > 0)

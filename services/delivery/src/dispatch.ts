@@ -118,6 +118,7 @@ export class Attempt<T> implements Dispatcher.DispatchHandler, InBag {
     const { status } = this;
     this.#renewed = true;
     this.status = 0;
+    this.retryAfter = undefined;
     this.#excerpt = undefined;
     this.#bytes = 0;
     this.#sendWhenObtained(connection, tokens.renew(this.#token!), () => {

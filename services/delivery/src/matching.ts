@@ -1,4 +1,7 @@
-/** Finds the subscriptions of an event just read, and counts whether there were any. */
+/**
+ * Finds the subscriptions of an event just read, and counts whether there were any. A directed event is for its one
+ * subscription alone, and is not counted again.
+ */
 import { Event, type Log } from '@gridpost/model';
 import type { Counter, Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, RegisteredTopic, Registry } from '@gridpost/registry';
@@ -35,6 +38,10 @@ export class Matching {
     const event = new Event(frame);
     const topic = this.#registry.topicById(incarnation);
     if (!topic) return { event, targets: nobody, broken: false };
+    if (event.direction) {
+      const only = this.#registry.subscription(event.direction.only);
+      return { event, targets: only ? [only] : nobody, broken: false };
+    }
     let targets: readonly RegisteredSubscription[];
     let broken = false;
     try {

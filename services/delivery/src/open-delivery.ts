@@ -8,7 +8,7 @@ import {
   type Event,
   type Incarnation,
   type InBag,
-  messageId,
+  messageIdOf,
 } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
@@ -170,7 +170,7 @@ export class OpenDelivery implements InBag {
   /** The same for every attempt, different for every event and subscription. */
   get messageId(): string {
     const { holder, entry, index } = this;
-    return messageId({ partition: holder.partition, entry, index }, this.subscription);
+    return messageIdOf(this.event, { partition: holder.partition, entry, index }, this.subscription);
   }
 
   /** As it stands, for a delivery that goes back to its queue without an attempt. */

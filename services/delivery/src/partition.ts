@@ -153,6 +153,11 @@ export class Partition implements DueSite {
     this.#reader.wake();
   }
 
+  /** Its queues may have got something that is due. */
+  expectDue(): void {
+    if (this.state === 'owned') this.#due.soon();
+  }
+
   /** Takes up what waits of a subscription that was stopped. If that fails it is taken up when its parking ends. */
   resume(subscription: Incarnation): void {
     const { store, log } = this.#options;

@@ -52,10 +52,14 @@ export class RequestHeaders {
     this.#hasDataVersion = eventDeliverySchema === 'EventGridSchema';
   }
 
-  /** The subscription's own headers whose values stand in the event. Without a value there, or with a long one, there is none. */
+  /**
+   * What the event adds: the subscription's own headers whose values stand in it, of which there is none without a value or
+   * with a long one; and the job that sends it again.
+   */
   foundIn(event: Event): readonly string[] {
-    if (this.#found.length === 0) return none;
-    const headers: string[] = [];
+    const { direction } = event;
+    if (this.#found.length === 0 && direction?.job === undefined) return none;
+    const headers = direction?.job === undefined ? [] : ['gridpost-replay', direction.job];
     for (const [name, operand] of this.#found) {
       const value = operand.read(event);
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')

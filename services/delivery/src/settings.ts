@@ -49,6 +49,11 @@ export interface DeliverySettings {
    * seconds. Default 300,000 (Event Grid, "Message delivery and retry": five minutes).
    */
   readonly deadLetterDelayMs: number;
+  /**
+   * Charged bytes that a subscription may have deferred in one partition before jobs wait with sending it more. Default
+   * 32 MiB; at most half of what its quota leaves to deferred deliveries.
+   */
+  readonly jobBacklogBytesMax: number;
   /** What the attempt log is told. Default `all`. */
   readonly attemptLog: AttemptLogLevel;
   /** Hosts of Azure Functions that destinations may name by Azure's ids. Default: none. */
@@ -75,6 +80,7 @@ export const defaultSettings: DeliverySettings = {
   connectionsPerOrigin: 256,
   connectTimeoutMs: 10_000,
   deadLetterDelayMs: 300_000,
+  jobBacklogBytesMax: 32 * 1024 * 1024,
   attemptLog: 'all',
   functionApps: new Map(),
   userAgent: 'gridpost',

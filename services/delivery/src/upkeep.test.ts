@@ -155,6 +155,18 @@ describe('histories', () => {
     await pass();
     expect(await rig.watched.memory.histories(0)).toEqual([]);
   });
+
+  test('are trimmed to their topic’s bytes', async () => {
+    await setup();
+    const { frame } = rig.pending('a');
+    const topic = await rig.putTopic('kept', 2, { eventRetentionInBytes: 3 * frame.length });
+    const event = { frame, topic: topic.incarnation };
+    await rig.watched.memory.append(0, Array(10).fill(event), { retained: new Set([topic.incarnation]) });
+    await rig.work(calm);
+    await pass();
+    await pass();
+    expect(await historyOf(topic.incarnation)).toBe(3);
+  });
 });
 
 describe('what is remembered for duplicate detection', () => {

@@ -22,7 +22,7 @@ import {
 } from '@gridpost/model';
 import { type Metrics, otherLabel } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
-import type { LeaseOutcome, PartitionUsage, Store, Usage } from '@gridpost/store';
+import type { HistoryBounds, LeaseOutcome, PartitionUsage, Store, Usage } from '@gridpost/store';
 import { AttemptUsageSeries } from './attempt-usage.js';
 import { expiredRecords } from './attempt-records.js';
 import type { Pending } from './in-hand.js';
@@ -54,6 +54,8 @@ export interface UpkeepOptions {
 /** Records removed by one store call, and calls per partition and pass. */
 const stepMax = 1_000;
 const stepsMax = 20;
+/** A history is to be trimmed as fast as it can be written. */
+const trimStepsMax = 500;
 const dayMs = 86_400_000;
 /** Events that nobody has received, or that no attempt was made at, in time are given up in such steps. */
 const expireStepMax = 100;
@@ -286,9 +288,14 @@ export class Upkeep {
     if (topics.length === 0) return;
     await registry.refresh();
     for (const topic of topics) {
-      const days = registry.topicById(topic)?.topic.properties.eventRetentionInDays ?? 0;
-      for (let step = 0; step < stepsMax; step++)
-        if ((await store.trimHistory(partition, topic, days * dayMs, stepMax)) < stepMax) break;
+      const { properties } = registry.topicById(topic)?.topic ?? {};
+      const { eventRetentionInDays = 0, eventRetentionInBytes: bytes } = properties ?? {};
+      const bounds: HistoryBounds = {
+        ageMs: eventRetentionInDays * dayMs,
+        ...(bytes === undefined ? {} : { bytesMax: bytes / store.info.partitions }),
+      };
+      for (let step = 0; step < trimStepsMax; step++)
+        if ((await store.trimHistory(partition, topic, bounds, stepMax)) < stepMax) break;
     }
   }
 

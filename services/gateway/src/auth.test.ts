@@ -121,7 +121,7 @@ test('a page of another origin cannot change what runs here', async () => {
     (await admin('POST', redrive, undefined, { origin })).status;
   expect(await from('https://evil.example')).toBe(403);
   expect(await from('null')).toBe(403);
-  expect(await from(`http://127.0.0.1:${port}`)).toBe(200);
+  expect(await from(`http://127.0.0.1:${port}`)).toBe(202);
   expect((await admin('GET', '/topics', undefined, { origin: 'https://evil.example' })).status).toBe(200);
 });
 

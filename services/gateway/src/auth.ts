@@ -17,7 +17,7 @@ import {
   topicPath,
 } from '@gridpost/model';
 import type { Registry } from '@gridpost/registry';
-import { type Caller, requirePublisher } from './caller.js';
+import { type Caller, type Need, requirePublisher } from './caller.js';
 import { type Credential, credentialOf } from './credential.js';
 import { digestOf, type SubscriptionKeys, subscriptionOfKey, type TopicKeys } from './keys.js';
 import { isOver, isSecretOf, nameInSecret } from './management-keys.js';
@@ -39,6 +39,8 @@ export interface AccessOptions {
 
 const howToPublish =
   'send a key of the topic as aeg-sas-key or as Authorization: SharedAccessKey, a signature made with one as aeg-sas-token or as Authorization: SharedAccessSignature, or the admin key or a token of the OIDC issuer as Authorization: Bearer';
+const howToReceive =
+  'send a key of the subscription as aeg-sas-key or as Authorization: SharedAccessKey, or the admin key or a token of a consumer as Authorization: Bearer';
 const howToManage =
   'send the admin key, another key of the management API, or a token of the OIDC issuer that has a role, as Authorization: Bearer';
 
@@ -62,13 +64,13 @@ export class Access {
    * Where none is needed, a page from elsewhere may not publish either: topics of Event Grid's schema take any content
    * type, and so what a browser sends without asking.
    */
-  requireCredential(credential: Credential, headers: IncomingHttpHeaders): void {
+  requireCredential(credential: Credential, headers: IncomingHttpHeaders, expected = howToPublish): void {
     if (credential.kind === 'none') {
-      if (this.#adminDigest) throw unauthorized('no credential was sent', howToPublish);
+      if (this.#adminDigest) throw unauthorized('no credential was sent', expected);
       checkOrigin(headers);
     }
     if (credential.kind === 'key' && credential.key === '') {
-      throw new GridpostError('InvalidSas', `the access key that was sent is empty; ${howToPublish}`);
+      throw new GridpostError('InvalidSas', `the access key that was sent is empty; ${expected}`);
     }
   }
 
@@ -106,11 +108,17 @@ export class Access {
    * Who manages or receives. `topic` is the one that the request names, if it exists. Rejects with `Unauthorized` if the
    * credential is wrong or missing, with `IssuerUnavailable` or as the store does if that cannot be told.
    */
-  async callerOf(headers: IncomingHttpHeaders, topic: Topic | undefined): Promise<Caller> {
+  async callerOf(
+    headers: IncomingHttpHeaders,
+    topic: Topic | undefined,
+    need: Exclude<Need, 'anyone'>,
+  ): Promise<Caller> {
     const credential = credentialOf(headers);
+    const expected = need === 'consumer' ? howToReceive : howToManage;
+    if (need === 'consumer') this.requireCredential(credential, headers, expected);
     switch (credential.kind) {
       case 'none':
-        if (this.#adminDigest !== undefined) throw unauthorized('no credential was sent', howToManage);
+        if (this.#adminDigest !== undefined) throw unauthorized('no credential was sent', expected);
         return { kind: 'open', role: 'admin' };
       case 'key':
       case 'signature': {
@@ -119,10 +127,10 @@ export class Access {
         if (ofSubscription !== undefined) return { kind: 'subscriptionKey', name: ofSubscription };
         if (topic && this.#localFault(credential, topic, undefined) === undefined)
           return { kind: 'topicKey', name: topicPath(topic.name) };
-        throw unauthorized('this is no credential for this', howToManage);
+        throw unauthorized('the key, or what is signed with it, is good for nothing here', expected);
       }
       default:
-        return this.#bearer(credential, howToManage);
+        return this.#bearer(credential, expected);
     }
   }
 
@@ -188,24 +196,25 @@ export class Access {
     if (this.#adminDigest && timingSafeEqual(digest, this.#adminDigest))
       return { kind: 'adminKey', role: 'admin' };
     const name = nameInSecret(credential.token);
-    if (name !== undefined) return this.#keyed(name, digest) ?? this.#sought(name, digest, expected);
+    if (name !== undefined)
+      return this.#keyed(name, digest, expected) ?? this.#sought(name, digest, expected);
     if (tokens) return tokens.known(digest) ?? tokens.check(credential.token, digest);
     if (this.#adminDigest) throw unauthorized('the bearer token is no key of this deployment', expected);
     throw unauthorized('a bearer token was sent, but no admin key is set and so none is right', 'send none');
   }
 
   /** Whose the secret is that names this key, if this process knows the key and the secret is one of its. */
-  #keyed(name: string, digest: Buffer): Caller | undefined {
+  #keyed(name: string, digest: Buffer, expected: string): Caller | undefined {
     const { registry, clock } = this.#options;
     const key = registry.key(name)?.key;
     if (!key || !isSecretOf(key, digest)) return undefined;
-    if (isOver(key, clock.now())) throw unauthorized('the key has expired', howToManage);
+    if (isOver(key, clock.now())) throw unauthorized('the key has expired', expected);
     return { kind: 'key', name, role: key.role };
   }
 
   async #sought(name: string, digest: Buffer, expected: string): Promise<Caller> {
     await this.#look.take();
-    const caller = this.#keyed(name, digest);
+    const caller = this.#keyed(name, digest, expected);
     if (caller) return caller;
     throw unauthorized('the bearer token is no key of this deployment', expected);
   }

@@ -87,7 +87,10 @@ export function accessFaults(
   const fault = (member: string, message: string | undefined): void => {
     if (message !== undefined) faults.push({ pointer: `${at}/${member}`, message });
   };
-  const plain = url?.startsWith('http:') ? 'is of https endpoints, and the endpoint is of http' : undefined;
+  const plain =
+    url !== undefined && /^http:/i.test(url)
+      ? 'is of https endpoints, and the endpoint is of http'
+      : undefined;
   if (tls?.caCertificates != null)
     fault('tls/caCertificates', plain ?? certificatesFault(tls.caCertificates));
   if (credentials == null) return faults;

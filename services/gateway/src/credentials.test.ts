@@ -200,7 +200,7 @@ test.each<[object, string, string | RegExp]>([
     '/credentials/privateKey',
     'is not the key of the certificate',
   ],
-  [credentials(certificate, 'http://example.com/'), '/credentials/type', /is of https endpoints/],
+  [credentials(certificate, 'HTTP://example.com/'), '/credentials/type', /is of https endpoints/],
   [hook({ tls: { caCertificates: 'CANARY' } }), '/tls/caCertificates', /^expected certificates in PEM/],
   [
     hook({ tls: { caCertificates: own.cert } }, 'http://example.com/'),

@@ -1,6 +1,6 @@
 /** A dead letter as it is shown, and the id under which it can be asked for again. */
 import { encodeDelivery } from '@gridpost/codec';
-import { Event, type Place } from '@gridpost/model';
+import { Event, originalOf, type Place } from '@gridpost/model';
 import type { DeadLetter } from '@gridpost/store';
 
 /** Partition, entry (`EntryId`'s alphabet) and index, all within what a store can have given out. */
@@ -25,7 +25,10 @@ export function placeOf(id: string, partitions: number): Place | undefined {
  * is put together from bytes.
  */
 export function deadLetterItem(letter: DeadLetter): Buffer {
-  const { place, reason, state, acceptedAt, deadLetteredAt, frame } = letter;
+  const { place, reason, state, deadLetteredAt, frame } = letter;
+  const event = new Event(frame);
+  const { acceptedAt } = originalOf(event, place, letter.acceptedAt);
+  const replay = event.direction?.job;
   const { attempts, lastAttemptAt, lastOutcome, lastStatus, lastError } = state;
   const about = JSON.stringify({
     deadLetterReason: reason,
@@ -36,10 +39,11 @@ export function deadLetterItem(letter: DeadLetter): Buffer {
     acceptedAt: instant(acceptedAt),
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt: instant(lastAttemptAt) }),
     deadLetteredAt: instant(deadLetteredAt),
+    ...(replay === undefined ? {} : { replay }),
   });
   return Buffer.concat([
     Buffer.from(`{"id":"${deadLetterId(place)}","event":`),
-    encodeDelivery(new Event(frame), 'structured').body!,
+    encodeDelivery(event, 'structured').body!,
     Buffer.from(`,${about.slice(1)}`),
   ]);
 }

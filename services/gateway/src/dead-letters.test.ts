@@ -1,85 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { decodeRequest } from '@gridpost/codec';
-import { type Event, type Subscription, subscriptionPath } from '@gridpost/model';
-import { FakeClock } from '@gridpost/model/testing';
-import { type DeliveryState, MemoryStore } from '@gridpost/store';
 import { deadLetterId, placeOf } from './dead-letter-view.js';
-import { serve, type Served } from './testing/serve.js';
-
-const path = '/topics/orders/eventsubscriptions/billing';
-const list = `${path}/deadletters`;
-const redrive = `${path}/deadletters:redrive`;
-
-interface Bench extends Served {
-  readonly store: MemoryStore;
-  readonly clock: FakeClock;
-  /** Appends events to a partition, takes them from its log as a worker would, and gives them up. */
-  giveUp(partition: number, events: readonly Event[], state?: Partial<DeliveryState>): Promise<void>;
-  /** Events waiting to be delivered, over all partitions. */
-  deferred(): Promise<number>;
-}
-
-const pushed = {
-  destination: {
-    endpointType: 'WebHook',
-    properties: { endpointUrl: 'https://example.com/', validation: 'none' },
-  },
-};
-
-async function setup({ partitions = 1, properties = pushed as object } = {}): Promise<Bench> {
-  const clock = new FakeClock(Date.parse('2026-01-31T12:00:00Z'));
-  const store = new MemoryStore({ partitions, clock });
-  const served = await serve({ store, clock });
-  await served.admin('PUT', '/topics/orders');
-  await served.admin('PUT', path, properties);
-  const { value } = (await store.resources.get(subscriptionPath('orders', 'billing')))!;
-  const { incarnation, topicIncarnation } = value as Subscription;
-  return {
-    ...served,
-    clock,
-    store,
-    async giveUp(partition, events, state = {}) {
-      await store.append(
-        partition,
-        events.map(({ frame }) => ({ topic: topicIncarnation, frame })),
-      );
-      const { epoch } = (await store.claim(partition, 'worker', 10_000, 0))!;
-      const { entries } = await store.read(partition, epoch, undefined, {
-        entriesMax: 1_000,
-        bytesMax: 2 ** 30,
-      });
-      await store.settle(partition, epoch, {
-        entries: entries.map((entry) => ({
-          id: entry.id,
-          acceptedAt: entry.acceptedAt,
-          events: new Map(entry.events.entries()),
-          deferrals: entry.events.map((_, index) => ({
-            index,
-            subscription: incarnation,
-            disposition: {
-              kind: 'deadLettered',
-              reason: 'MaxDeliveryAttemptsExceeded',
-              state: { attempts: 30, liveFrom: entry.acceptedAt, ...state },
-            },
-          })),
-        })),
-        outcomes: [],
-      });
-    },
-    async deferred() {
-      let count = 0;
-      for (let partition = 0; partition < partitions; partition++) {
-        for (const usage of (await store.usage(partition)).subscriptions) count += usage.deferred;
-      }
-      return count;
-    },
-  };
-}
-
-function structured(id: string, data = '1'): Event {
-  const text = `{ "specversion":"1.0", "id":"${id}","source":"/s","type":"t", "data":${data} }`;
-  return decodeRequest(['content-type', 'application/cloudevents+json'], Buffer.from(text)).events[0]!;
-}
+import type { Served } from './testing/serve.js';
+import { list, path, setup, structured } from './testing/dead-letter-bench.js';
 
 /** All pages, in the order of the list. */
 async function readAll({ admin }: Served, query: string) {
@@ -210,11 +133,60 @@ describe('one dead letter', () => {
     const { admin, giveUp } = await setup();
     await giveUp(0, [structured('a')]);
     const [{ id }] = (await admin('GET', list)).json.value;
-    await admin('POST', redrive);
+    await admin('POST', `${list}:redrive`, { ids: [id] });
     for (const unknown of [id, 'nonsense', deadLetterId({ partition: 1, entry: 'a', index: 0 })]) {
       const { status, json } = await admin('GET', `${list}/${unknown}`);
       expect([status, json.code]).toEqual([404, 'DeadLetterNotFound']);
     }
+  });
+});
+
+describe('asked for by reason and time', () => {
+  async function three() {
+    const bench = await setup({ partitions: 2 });
+    await bench.giveUp(0, [structured('a')], {}, 'TimeToLiveExceeded');
+    await bench.clock.advance(60_000);
+    await bench.giveUp(1, [structured('b')], {}, 'Quarantined');
+    await bench.clock.advance(60_000);
+    await bench.giveUp(0, [structured('c'), structured('d')], {}, 'TimeToLiveExceeded');
+    return bench;
+  }
+
+  test.each([
+    ['reason=TimeToLiveExceeded', ['a', 'c', 'd']],
+    ['reason=Rejected', []],
+    ['from=2026-01-31T12:01:00Z', ['c', 'd', 'b']],
+    ['from=2026-01-31T12:01:00.001Z', ['c', 'd']],
+    ['to=2026-01-31T12:01:00Z', ['a']],
+    ['to=2026-01-31T13:01:00.001%2B01:00', ['a', 'b']],
+    ['reason=TimeToLiveExceeded&from=2026-01-31T12:00:01Z&to=2026-01-31T12:02:01Z', ['c', 'd']],
+  ])('%s gives %j, page by page', async (query, expected) => {
+    const pages = await readAll(await three(), `?maxpagesize=1&${query}`);
+    expect(pages.flatMap(({ value }) => value.map(({ event }) => event.id))).toEqual(expected);
+  });
+
+  test('a page ends when a thousand were looked at', async () => {
+    const bench = await setup();
+    for (let run = 0; run < 11; run++)
+      await bench.giveUp(
+        0,
+        Array.from({ length: 100 }, (_, i) => structured(`${run}-${i}`)),
+      );
+    await bench.giveUp(0, [structured('found')], {}, 'Rejected');
+    const pages = await readAll(bench, '?reason=Rejected');
+    expect(pages.map(({ value }) => value.length)).toEqual([0, 1]);
+  });
+
+  test.each([
+    ['reason=Boredom', 'query/reason'],
+    ['from=yesterday', 'query/from'],
+    ['from=2026-01-31T12:00:00', 'query/from'],
+    ['to=2026-13-31T12:00:00Z', 'query/to'],
+    ['from=2026-01-31T12:00:00Z&to=2026-01-31T12:00:00Z', 'query/to'],
+  ])('%s is refused', async (query, pointer) => {
+    const { admin } = await setup();
+    const { status, json } = await admin('GET', `${list}?${query}`);
+    expect([status, json.code, json.errors[0].pointer]).toEqual([400, 'InvalidParameter', pointer]);
   });
 });
 
@@ -255,92 +227,11 @@ test('a page of large events ends early', async () => {
   expect(pages.map(({ value }) => value.length)).toEqual([5, 5, 5, 5, 5]);
 });
 
-test('all dead letters are redriven, over all partitions, and those that come meanwhile are not chased', async () => {
-  const bench = await setup({ partitions: 3 });
-  const { admin, giveUp, store, deferred } = bench;
-  for (const partition of [0, 2]) {
-    await giveUp(
-      partition,
-      Array.from({ length: 700 }, (_, i) => structured(`${i}`)),
-    );
-  }
-  const { redrive: step } = store;
-  store.redrive = async (partition, ...rest) => {
-    const count = await step.call(store, partition, ...rest);
-    // What fails again at once.
-    if (partition === 0) await giveUp(0, [structured('again')]);
-    return count;
-  };
-  const { status, json } = await admin('POST', redrive);
-  expect([status, json]).toEqual([200, { redriven: 1_400 }]);
-  expect(await deferred()).toBe(1_400);
-  expect(
-    (await admin('GET', list)).json.value.map(({ event }: { event: { id: string } }) => event.id),
-  ).toEqual(['again', 'again']);
-});
-
-test('redriving very many stops in time and says that there are more', async () => {
-  const { admin, giveUp, store, clock } = await setup();
-  await giveUp(
-    0,
-    Array.from({ length: 1_200 }, (_, i) => structured(`${i}`)),
-  );
-  const { redrive: step } = store;
-  store.redrive = async (...args) => {
-    await clock.advance(10_000);
-    return step.apply(store, args);
-  };
-  expect((await admin('POST', redrive, {})).json).toEqual({ redriven: 1_000, more: true });
-  expect((await admin('POST', redrive, {})).json).toEqual({ redriven: 200 });
-  expect((await admin('POST', redrive, {})).json).toEqual({ redriven: 0 });
-});
-
-test('those named are redriven, each once, and others stay', async () => {
-  const bench = await setup({ partitions: 2 });
-  const { admin, giveUp, deferred } = bench;
-  await giveUp(0, [structured('a'), structured('b')]);
-  await giveUp(1, [structured('c'), structured('d')]);
-  const letters: { id: string; event: { id: string } }[] = (await admin('GET', list)).json.value;
-  const idOf = (event: string): string => letters.find((letter) => letter.event.id === event)!.id;
-  const ids = [idOf('b'), idOf('c'), idOf('b')];
-  expect((await admin('POST', redrive, { ids })).json).toEqual({ redriven: 2 });
-  expect((await admin('POST', redrive, { ids })).json).toEqual({ redriven: 0 });
-  expect((await admin('POST', redrive, { ids: [] })).json).toEqual({ redriven: 0 });
-  expect(await deferred()).toBe(2);
-  const left = (await admin('GET', list)).json.value.map(({ event }: { event: { id: string } }) => event.id);
-  expect(left).toEqual(['a', 'd']);
-});
-
-test.each<[unknown, string]>([
-  [{ ids: 'all' }, '/ids'],
-  [{ ids: [1] }, '/ids/0'],
-  [{ ids: [deadLetterId({ partition: 0, entry: 'a', index: 0 }), 'nonsense'] }, '/ids/1'],
-  [{ ids: [deadLetterId({ partition: 1, entry: 'a', index: 0 })] }, '/ids/0'],
-  [{ ids: [''] }, '/ids/0'],
-  [{ ids: ['x'.repeat(65)] }, '/ids/0'],
-  [
-    { ids: Array.from({ length: 1_001 }, (_, i) => deadLetterId({ partition: 0, entry: 'a', index: i })) },
-    '/ids',
-  ],
-  [{ all: true }, '/all'],
-])('the body %j is refused', async (body, pointer) => {
-  const { admin } = await setup();
-  const { status, json } = await admin('POST', redrive, body);
-  expect([status, json.code, json.errors[0].pointer]).toEqual([400, 'InvalidResource', pointer]);
-});
-
-test('a thousand ids are just allowed', async () => {
-  const { admin } = await setup();
-  const ids = Array.from({ length: 1_000 }, (_, i) => deadLetterId({ partition: 0, entry: 'a', index: i }));
-  expect((await admin('POST', redrive, { ids })).json).toEqual({ redriven: 0 });
-});
-
 test('dead letters need their subscription', async () => {
   const { admin } = await setup();
   await admin('DELETE', path);
   expect((await admin('GET', list)).json.code).toBe('SubscriptionNotFound');
   expect((await admin('GET', `${list}/MC4xLjA`)).json.code).toBe('SubscriptionNotFound');
-  expect((await admin('POST', redrive)).json.code).toBe('SubscriptionNotFound');
 });
 
 test('an id stands for one place, in one spelling', () => {

@@ -23,6 +23,7 @@ const headerName = /^[\w!#$%&'*+.^`|~-]+$/;
 const reserved: readonly (readonly [name: RegExp, reason: string])[] = [
   [/^aeg-/i, 'names that begin with "aeg-" are Event Grid\'s'],
   [/^ce-/i, 'names that begin with "ce-" are attributes of CloudEvents'],
+  [/^gridpost-/i, 'names that begin with "gridpost-" are Gridpost\'s own'],
   [/^webhook-/i, 'names that begin with "webhook-" are those of Standard Webhooks'],
   [/^origin$/i, 'it names the origin that the endpoint has allowed'],
   [/^(host|user-agent|content-.*)$/i, 'it says what Gridpost sends'],

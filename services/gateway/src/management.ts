@@ -25,7 +25,6 @@ import type { AuditLog } from './audit/audit-log.js';
 import { isRefusal, kindOf, recordOf } from './audit/audited.js';
 import { type Access, checkOrigin } from './auth.js';
 import { type Caller, type Need, requireConsumer, requireRole } from './caller.js';
-import { credentialOf } from './credential.js';
 import { jsonBody } from './json-body.js';
 import { armAnswer, catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
 import { parameter, type Route, scopeOf } from './route.js';
@@ -129,8 +128,7 @@ export function createManagement(options: ManagementOptions): Express {
 
   /** Rejects unless the caller is known and may do what the route is for. */
   async function admit(req: Request, res: Response, need: Exclude<Need, 'anyone'>): Promise<void> {
-    if (need === 'consumer') access.requireCredential(credentialOf(req.headers), req.headers);
-    const caller = await access.callerOf(req.headers, topicOf(req, registry));
+    const caller = await access.callerOf(req.headers, topicOf(req, registry), need);
     notesOf(res).caller = caller;
     if (need === 'consumer') requireConsumer(caller, subscriptionPath(scopeOf(req), parameter(req, 'name')));
     else requireRole(caller, need);

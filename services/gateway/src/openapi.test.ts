@@ -122,6 +122,7 @@ test('every example is valid', () => {
 test('every request schema has an example that is valid', () => {
   const files = [
     ...['topic.json', 'domain.json', 'eventsubscription.json', 'regenerate-key.json', 'redrive.json'],
+    ...['purge.json', 'replay.json'],
     ...['filters-test.json', 'lock-tokens.json', 'deployment.json', 'management-key.json'],
     'rotate-secret.json',
   ];
@@ -212,6 +213,14 @@ test('what is answered is what the document says', async () => {
     ['GET', `${subscription}/deadletters?format=azure`],
     ['GET', `${subscription}/deadletters/nothing`],
     ['POST', `${subscription}/deadletters:redrive`, {}],
+    ['POST', `${subscription}/deadletters:redrive`, { ids: [] }],
+    ['POST', `${subscription}/deadletters:purge`, { reason: 'Rejected' }],
+    ['POST', `${subscription}/deadletters/nothing:resend`],
+    ['POST', `${subscription}:replay`, { from: '2020-01-01T00:00:00Z', dryRun: true }],
+    ['POST', `${subscription}:replay`, { from: '2020-01-01T00:00:00Z' }],
+    ['GET', '/jobs'],
+    ['GET', '/jobs/nothing'],
+    ['POST', '/jobs/nothing:cancel'],
     ['GET', `${subscription}/deliveries`],
     ['GET', `${subscription}/deliveries?state=Gone`],
     ['GET', '/topics/orders/events/nothing'],

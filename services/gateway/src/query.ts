@@ -15,6 +15,21 @@ export function wholeNumber(
   throw invalidParameter(name, `saw ${shown(text)}, expected a whole number from ${min} to ${max}`);
 }
 
+/** RFC 3339, as JSON Schema's `date-time`: seconds, and an offset. */
+const instantShape = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
+
+/** An instant in milliseconds since the epoch; undefined without one. Throws `InvalidParameter`. */
+export function instant(req: Request, name: string): number | undefined {
+  const text = req.query[name];
+  if (text === undefined) return undefined;
+  const ms = typeof text === 'string' && instantShape.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(ms)) return ms;
+  throw invalidParameter(
+    name,
+    `saw ${shown(text)}, expected an ISO 8601 instant with its offset, such as 2030-01-31T12:00:00Z`,
+  );
+}
+
 export function invalidParameter(name: string, message: string): GridpostError {
   return new GridpostError('InvalidParameter', `the query parameter ${name}: ${message}`, {
     errors: [{ pointer: `query/${name}`, message }],

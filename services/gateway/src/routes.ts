@@ -3,10 +3,13 @@ import { deliveryRoutes } from './attempts/deliveries.js';
 import { eventRoutes } from './attempts/event-life.js';
 import { auditRoutes } from './audit/routes.js';
 import type { Context } from './context.js';
+import { deadLetterActionRoutes } from './dead-letter-actions.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import { domainTopicRoutes } from './domain-topics.js';
 import { handshakeRoutes } from './endpoints/routes.js';
 import { filterRoutes } from './filters.js';
+import { replayRoutes } from './jobs/replay.js';
+import { jobRoutes } from './jobs/routes.js';
 import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
 import { managementKeyRoutes } from './management-key-routes.js';
@@ -30,6 +33,9 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     ...signingRoutes(context),
     ...handshakeRoutes(context),
     ...deadLetterRoutes(context),
+    ...deadLetterActionRoutes(context),
+    ...replayRoutes(context),
+    ...jobRoutes(context),
     ...subscriptionKeyRoutes(context),
     ...managementKeyRoutes(context),
     ...eventRoutes(context),

@@ -64,6 +64,7 @@ interface Written extends WrittenFilters {
   readonly eventDeliverySchema?: DeliverySchema | null;
   readonly labels?: readonly string[] | null;
   readonly expirationTimeUtc?: string | null;
+  readonly startFrom?: string | null;
   readonly deadLettering?: boolean | null;
   readonly deadLetterDestination?: WrittenDeadLetterDestination | null;
   readonly signing?: WrittenSigning | null;
@@ -99,7 +100,8 @@ export function propertiesOf(body: unknown, now: number, allowed: Allowed): Writ
     ...deadLetterDestinationFaults(written, at, allowed.deadLetters),
   ];
   if (faults.length) throw invalidResource(faults);
-  const { destination, deliveryConfiguration, retryPolicy, probation, expirationTimeUtc } = written;
+  const { destination, deliveryConfiguration, retryPolicy, probation, expirationTimeUtc, startFrom } =
+    written;
   const properties: SubscriptionProperties = {
     ...(destination
       ? { destination: destinationOf(destination) }
@@ -110,6 +112,7 @@ export function propertiesOf(body: unknown, now: number, allowed: Allowed): Writ
     eventDeliverySchema: written.eventDeliverySchema ?? defaultSchema,
     labels: written.labels ?? [],
     ...(expirationTimeUtc == null ? {} : { expirationTimeUtc }),
+    ...(startFrom == null ? {} : { startFrom }),
     deadLettering: written.deadLettering ?? true,
     ...deadLetterDestinationOf(written),
     ...(written.signing == null ? {} : { signing: signingOf(written.signing) }),
@@ -129,7 +132,7 @@ function queueOf(written: Optional<QueueProperties>): QueueProperties {
 /** What a schema cannot say. */
 function faultsOf(written: Written, at: string, now: number, rules: DestinationRules): FieldError[] {
   const faults: FieldError[] = [];
-  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc, signing } = written;
+  const { destination, deliveryConfiguration, retryPolicy, expirationTimeUtc, startFrom, signing } = written;
   const eventDeliverySchema = written.eventDeliverySchema ?? defaultSchema;
   if ((destination == null) === (deliveryConfiguration == null)) {
     faults.push({ pointer: at, message: 'expected either destination or deliveryConfiguration' });
@@ -166,6 +169,10 @@ function faultsOf(written: Written, at: string, now: number, rules: DestinationR
       pointer: `${at}/expirationTimeUtc`,
       message: `saw ${shown(expirationTimeUtc)}, expected an instant in the future`,
     });
+  }
+  if (startFrom != null && !(Date.parse(startFrom) <= now)) {
+    const message = `saw ${shown(startFrom)}, expected an instant in the past`;
+    faults.push({ pointer: `${at}/startFrom`, message });
   }
   return faults;
 }

@@ -20,6 +20,7 @@ import { checkDeliverySchema } from './delivery-schema.js';
 import { DomainTopics } from './domain-topics.js';
 import { provisionedBy } from './endpoints/provisioning.js';
 import { checkedFilter } from './filters.js';
+import { checkStart, startInThePast } from './jobs/replay.js';
 import { pageBytesMax } from './paging.js';
 import { changing, checkPreconditions, entityTag, ifUnchanged, removeFound } from './preconditions.js';
 import { parameter, type Route, scopeOf, scopePaths } from './route.js';
@@ -85,7 +86,8 @@ export function subscriptionRoutes(context: Context): Route[] {
     const now = clock.now();
     const { functionApps } = endpoints.policy;
     const { properties, made } = completed(written, before?.value.properties, functionApps, now);
-    if (!before) await checkRoom(holder);
+    if (before) checkStart(properties, written.at, before.value);
+    else await checkRoom(holder);
     const requires =
       domainTopic === undefined
         ? { path: topicPath(holder), etag: topic.etag }
@@ -104,13 +106,15 @@ export function subscriptionRoutes(context: Context): Route[] {
       createdAt: before?.value.createdAt ?? now,
       updatedAt: now,
     };
+    const takeBack = before ? undefined : await startInThePast(context, topic.value, value, written.at);
     const result = await resources.put(subscriptionPath(scope, name), value, {
       ...ifUnchanged(before),
       // A topic deleted meanwhile, or made again under the same name, must not get a subscription of its former life.
       requires,
     });
-    if (!('etag' in result)) return undefined;
-    return { made, before: before?.value, after: { etag: result.etag, value } };
+    if ('etag' in result) return { made, before: before?.value, after: { etag: result.etag, value } };
+    await takeBack?.();
+    return undefined;
   }
 
   /** Gateways that create at the same moment may pass the bound by one subscription each. */

@@ -50,6 +50,9 @@ export function writtenTopic(
       ...(inputSchemaMapping == null ? {} : { inputSchemaMapping }),
       disableLocalAuth: properties.disableLocalAuth ?? false,
       eventRetentionInDays: properties.eventRetentionInDays ?? limits.retentionDays.default,
+      ...(properties.eventRetentionInBytes == null
+        ? {}
+        : { eventRetentionInBytes: properties.eventRetentionInBytes }),
       ...(duplicateDetection == null
         ? {}
         : {

@@ -60,10 +60,15 @@ test.each([
 
 test('what a topic is read as can be written back', async () => {
   const { admin } = await serve();
-  const { json } = await admin('PUT', '/topics/orders', { eventRetentionInDays: 7 });
+  const { json } = await admin('PUT', '/topics/orders', {
+    eventRetentionInDays: 7,
+    eventRetentionInBytes: 65_536,
+  });
   const again = await admin('PUT', '/topics/orders', json);
   expect(again.status).toBe(200);
-  expect(again.json.properties.eventRetentionInDays).toBe(7);
+  expect(again.json.properties).toMatchObject({
+    ...{ eventRetentionInDays: 7, eventRetentionInBytes: 65_536 },
+  });
 });
 
 test.each<[unknown, { pointer: string; message: string }[]]>([
@@ -73,7 +78,7 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
       {
         pointer: '/properties/color',
         message:
-          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, duplicateDetection, publishQuota, endpoint, provisioningState',
+          'is not a property Gridpost knows here; it knows inputSchema, inputSchemaMapping, disableLocalAuth, eventRetentionInDays, eventRetentionInBytes, duplicateDetection, publishQuota, endpoint, provisioningState',
       },
     ],
   ],
@@ -86,6 +91,15 @@ test.each<[unknown, { pointer: string; message: string }[]]>([
   [
     { eventRetentionInDays: -1 },
     [{ pointer: '/eventRetentionInDays', message: 'saw -1, expected a number from 0 to 7' }],
+  ],
+  [
+    { eventRetentionInBytes: 65_535 },
+    [
+      {
+        pointer: '/eventRetentionInBytes',
+        message: `saw 65535, expected a number from 65536 to ${2 ** 50}`,
+      },
+    ],
   ],
   [
     { eventRetentionInDays: 1.5 },

@@ -22,13 +22,23 @@ ajvFormats.default(ajv, ['date-time']);
  * throws `InvalidResource` with every wrong place, at most ten, or gives the body back as a `T`.
  */
 export function schemaCheck<T>(reference: string): (body: unknown) => T {
-  const [file] = reference.split('#') as [string];
-  if (!ajv.getSchema(file)) ajv.addSchema(readSchema(file));
+  load(reference.split('#')[0]!);
   const validate = ajv.getSchema(reference) as ValidateFunction<T>;
   return (body) => {
     if (validate(body)) return body;
     throw invalidResource(distinct(validate.errors ?? []).map(fieldError));
   };
+}
+
+const loaded = new Set<string>();
+
+/** A file, and those it refers to. */
+function load(file: string): void {
+  if (loaded.has(file)) return;
+  loaded.add(file);
+  const schema = readSchema(file);
+  ajv.addSchema(schema);
+  for (const [, other] of JSON.stringify(schema).matchAll(/"\$ref":"([\w-]+\.json)#/g)) load(other!);
 }
 
 /** As it is written: every member may be left out, or null, as Azure exports it. */

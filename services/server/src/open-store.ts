@@ -6,11 +6,7 @@ import type { Configuration } from './config/configuration.js';
 
 /** Rejects with a sentence for the operator: the store cannot be opened, or does not offer the durability asked for. */
 export function openStore(configuration: Configuration): Promise<Store> {
-  const limits: StoreLimits = {
-    bytesMax: configuration.storeBytesMax,
-    subscriptionShare: configuration.subscriptionShare,
-    attemptLogBytesMax: configuration.attemptLogBytesMax,
-  };
+  const limits = limitsOf(configuration);
   const { store, durability, partitions } = configuration;
   if (store.startsWith('lmdb:')) {
     return openLmdbStore({ directory: store.slice('lmdb:'.length), durability, limits, partitions: 1 });
@@ -21,4 +17,9 @@ export function openStore(configuration: Configuration): Promise<Store> {
     limits,
     ...(partitions === undefined ? {} : { partitions }),
   });
+}
+
+export function limitsOf(configuration: Configuration): StoreLimits {
+  const { storeBytesMax: bytesMax, subscriptionShare, attemptLogBytesMax } = configuration;
+  return { bytesMax, subscriptionShare, attemptLogBytesMax };
 }

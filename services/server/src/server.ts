@@ -9,11 +9,11 @@ import { Publisher } from '@gridpost/ingest';
 import { Metrics } from '@gridpost/metrics';
 import { type FunctionApps, type Log, newIncarnation, type PublishQuota, systemClock } from '@gridpost/model';
 import { Registry } from '@gridpost/registry';
-import type { Store } from '@gridpost/store';
+import { quotaOf, type Store } from '@gridpost/store';
 import { CertificateFiles } from './certificate-files.js';
 import { type Configuration, isOpen } from './config/configuration.js';
 import { measuredStore } from './measured-store.js';
-import { openStore } from './open-store.js';
+import { limitsOf, openStore } from './open-store.js';
 import { sealStore } from './sealing/sealed-store.js';
 
 /** How often a process looks for changes that others made, beside what its appends and reads tell it. */
@@ -101,6 +101,7 @@ export async function startServer(
           unsettledEventsMax: configuration.unsettledEventsMax,
           attemptLog: attemptLogOf(configuration),
           deadLetterDelayMs: configuration.deadLetterDelaySeconds * 1_000,
+          jobBacklogBytesMax: quotaOf(limitsOf(configuration), store.info.partitions).deferredBytesMax / 2,
           functionApps,
           userAgent: `gridpost/${version}`,
         },

@@ -21,8 +21,9 @@ local function retain(id, packed, topics)
     local upTo = from + struct.unpack('<I4', packed, from - 4)
     if topics[topic] then
       local place = string.format('%s-%.0f', ms, sequence * 1024 + i)
-      redis.call('XADD', base .. ':history:' .. topic, place, 'e', string.sub(packed, from, upTo - 1))
-      redis.call('SADD', base .. ':histories', topic)
+      local before = redis.call('HINCRBY', base .. ':histories', topic, upTo - from) - (upTo - from)
+      local frame = string.sub(packed, from, upTo - 1)
+      redis.call('XADD', base .. ':history:' .. topic, place, 'e', frame, 'o', string.format('%.0f', before))
     end
     at = upTo
   end
@@ -61,7 +62,8 @@ end
  *     ARGV[2…] entries, packed as `@gridpost/store` does
  *     returns  the configuration version this partition knows, or nil
  *
- * Keys: `:log`; for retained topics `:history:<topic>` and `:histories`.
+ * Keys: `:log`; for retained topics `:history:<topic>` and `:histories`, which has how many bytes each has ever got. An
+ * event of a history knows how many there were before it (`o`), so that what the history holds is one subtraction.
  */
 export const append = new Script(`${refusedWhenFull}${appending}
 for i = 2, #ARGV do add(ARGV[i]) end

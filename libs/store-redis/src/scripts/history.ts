@@ -34,11 +34,12 @@ end
 `);
 
 /**
- * Removes the oldest events of a history. Whole nodes of the stream go first, unread; what is left of a node is read in
- * small steps, since the command that counts exactly cannot be bounded.
+ * Removes the oldest events of a history. Of those that are too old whole nodes of the stream go first, unread; what is
+ * left of a node, and what is over the bytes, is read in small steps, since the command that counts exactly cannot be
+ * bounded.
  *
  *     KEYS[1]  the partition
- *     ARGV     topic, age in ms from which on events go, most events
+ *     ARGV     topic, age in ms from which on events go, most events, most bytes that stay or nothing
  *     returns  how many
  */
 export const trimHistory = new Script(`${allowedWhenFull}${clock}
@@ -53,9 +54,24 @@ while count < most do
   count = count + #page
   if #page < step then break end
 end
+if ARGV[4] ~= '' then
+  local ever = tonumber(redis.call('HGET', KEYS[1] .. ':histories', ARGV[1]) or 0)
+  local spare = ever - tonumber(ARGV[4])
+  while count < most do
+    local step = math.min(most - count, 8)
+    local removed = 0
+    for _, entry in ipairs(redis.call('XRANGE', history, '-', '+', 'COUNT', step)) do
+      if tonumber(entry[2][4]) >= spare then break end
+      redis.call('XDEL', history, entry[1])
+      removed = removed + 1
+    end
+    count = count + removed
+    if removed < step then break end
+  end
+end
 if redis.call('XLEN', history) == 0 then
   redis.call('DEL', history)
-  redis.call('SREM', KEYS[1] .. ':histories', ARGV[1])
+  redis.call('HDEL', KEYS[1] .. ':histories', ARGV[1])
 end
 return count
 `);

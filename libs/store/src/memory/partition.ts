@@ -12,8 +12,10 @@ import {
   type Claim,
   type ConcludeResult,
   Fenced,
+  type HistoryBounds,
   type HistoryOrder,
   type HistoryPage,
+  type HistoryStart,
   type LeaseOutcome,
   type LogEntry,
   type PendingEvent,
@@ -182,14 +184,20 @@ export class MemoryPartition {
 
   history(
     topic: Incarnation,
-    after: string | undefined,
+    start: HistoryStart | undefined,
     max: number,
     order: HistoryOrder = 'oldestFirst',
   ): HistoryPage {
-    if (after !== undefined && !/^\d+$/.test(after)) throw new RangeError(`no page ended at ${after}`);
+    if (typeof start === 'string' && !/^\d+$/.test(start)) throw new RangeError(`no page ended at ${start}`);
     const sign = order === 'oldestFirst' ? 1 : -1;
+    const isBehind = (event: HistoryEvent): boolean => {
+      if (start === undefined) return true;
+      return typeof start === 'string'
+        ? sign * (key(event) - Number(start)) > 0
+        : sign * (event.acceptedAt - start.acceptedAt) >= 0;
+    };
     const all = (this.#histories.get(topic) ?? []).toSorted((a, b) => sign * (key(a) - key(b)));
-    const rest = after === undefined ? all : all.filter((event) => sign * (key(event) - Number(after)) > 0);
+    const rest = all.filter(isBehind);
     const events = pageOf(rest, max, ({ frame }) => frame.length);
     return rest.length > events.length ? { events, next: String(key(events.at(-1)!)) } : { events };
   }
@@ -198,11 +206,17 @@ export class MemoryPartition {
     return [...this.#histories.keys()];
   }
 
-  trimHistory(topic: Incarnation, olderThanMs: number, max: number): number {
+  trimHistory(topic: Incarnation, bounds: HistoryBounds, max: number): number {
+    const { ageMs, bytesMax = Number.POSITIVE_INFINITY } = bounds;
     const history = this.#histories.get(topic) ?? [];
-    const before = this.#clock.now() - olderThanMs;
+    const before = this.#clock.now() - ageMs;
+    let bytes = history.reduce((sum, { frame }) => sum + frame.length, 0);
     let count = 0;
-    while (count < max && history[count] && history[count]!.acceptedAt <= before) count++;
+    for (const { acceptedAt, frame } of history) {
+      if (count === max || (acceptedAt > before && bytes <= bytesMax)) break;
+      bytes -= frame.length;
+      count++;
+    }
     history.splice(0, count);
     if (!history.length) this.#histories.delete(topic);
     return count;

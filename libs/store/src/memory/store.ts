@@ -21,8 +21,10 @@ import type {
   DeadLetterPage,
   DueAsk,
   DueResult,
+  HistoryBounds,
   HistoryOrder,
   HistoryPage,
+  HistoryStart,
   LeaseOutcome,
   PartitionUsage,
   PendingEvent,
@@ -225,11 +227,11 @@ export class MemoryStore implements Store {
   async history(
     partition: number,
     topic: Incarnation,
-    after: string | undefined,
+    start: HistoryStart | undefined,
     max: number,
     order?: HistoryOrder,
   ): Promise<HistoryPage> {
-    return this.#partition(partition).history(topic, after, max, order);
+    return this.#partition(partition).history(topic, start, max, order);
   }
 
   async histories(partition: number): Promise<Incarnation[]> {
@@ -239,10 +241,10 @@ export class MemoryStore implements Store {
   async trimHistory(
     partition: number,
     topic: Incarnation,
-    olderThanMs: number,
+    bounds: HistoryBounds,
     max: number,
   ): Promise<number> {
-    return this.#partition(partition).trimHistory(topic, olderThanMs, max);
+    return this.#partition(partition).trimHistory(topic, bounds, max);
   }
 
   async identities(partition: number): Promise<RememberedIdentities[]> {

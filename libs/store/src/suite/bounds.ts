@@ -286,7 +286,7 @@ export function describeBounds(open: OpenStore): void {
           for (const subscription of [subA, subB]) {
             while ((await store.purge(0, subscription, 2)) > 0);
           }
-          while ((await store.trimHistory(0, topic, 0, 2)) > 0);
+          while ((await store.trimHistory(0, topic, { ageMs: 0 }, 2)) > 0);
         }
         expect((await store.usage(0)).subscriptions).toEqual([]);
       }),

@@ -4,7 +4,7 @@
  * before.
  */
 import { deadLetterSchemaOf, encodeBatch, encodeDeadLetter } from '@gridpost/codec';
-import { Event, messageId, type Subscription } from '@gridpost/model';
+import { Event, messageId, originalOf, type Subscription } from '@gridpost/model';
 import type { DeadLetter } from '@gridpost/store';
 
 /** As a webhook may get it, whose servers seldom take much more; a single larger document goes alone. */
@@ -28,7 +28,9 @@ export function batchOf(subscription: Subscription, deadLetters: readonly DeadLe
   const documents: Buffer[] = [];
   let bytes = 0;
   for (const letter of deadLetters) {
-    const document = encodeDeadLetter(new Event(letter.frame), schema, letter);
+    const event = new Event(letter.frame);
+    const { acceptedAt } = originalOf(event, letter.place, letter.acceptedAt);
+    const document = encodeDeadLetter(event, schema, { ...letter, acceptedAt });
     bytes += document.length;
     if (bytes > batchBytesMax && documents.length > 0) break;
     documents.push(document);

@@ -86,8 +86,13 @@ export class Rig {
     return this;
   }
 
-  async putTopic(name: string, eventRetentionInDays = 0): Promise<Topic> {
-    const topic = this.#topicNamed(name, eventRetentionInDays);
+  async putTopic(
+    name: string,
+    eventRetentionInDays = 0,
+    retention: Pick<Topic['properties'], 'eventRetentionInBytes'> = {},
+  ): Promise<Topic> {
+    const named = this.#topicNamed(name, eventRetentionInDays);
+    const topic = { ...named, properties: { ...named.properties, ...retention } };
     await this.watched.memory.resources.put(topicPath(name), topic);
     return topic;
   }

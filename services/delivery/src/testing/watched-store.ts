@@ -27,9 +27,11 @@ export class WatchedStore {
 
   constructor(options: MemoryStoreOptions) {
     this.memory = new MemoryStore(options);
-    this.store = this.#watch(this.memory, (name, value) =>
-      name === 'resources' ? this.#watch(value as object, () => value) : value,
-    ) as Store;
+    this.store = this.#watch(this.memory, (name, value) => {
+      if (name === 'resources') return this.#watch(value as object, () => value);
+      // Workers are objects here, and there may be several.
+      return name === 'supports' ? { sharing: true } : value;
+    }) as Store;
   }
 
   /** Resolves as soon as `condition` holds; it is looked at after each call. */

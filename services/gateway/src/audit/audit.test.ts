@@ -244,6 +244,16 @@ test('records wait for a store that is away', async () => {
   expect(await served.metrics.render()).not.toMatch(/^gridpost_audit_records_lost_total [1-9]/m);
 });
 
+test('what the store has not taken at the end is counted', async () => {
+  const served = await serve();
+  served.store.journals.appendRecords = () => Promise.reject(new GridpostError('StoreUnavailable', 'away'));
+  await served.admin('PUT', '/topics/orders');
+  await served.call('GET', '/topics/orders');
+  await served.gateway.drain();
+  expect(await served.metrics.render()).toMatch(/^gridpost_audit_records_lost_total 2$/m);
+  expect(served.lines.filter((line) => line.includes('"audit":true'))).toHaveLength(2);
+});
+
 test('a client that leaves before its answer is recorded, without a status', async () => {
   const served = await serve();
   const { put } = served.store.resources;

@@ -45,34 +45,50 @@ export class Outgoing {
    * met. A token that is refused is replaced once.
    */
   async send(request: OutgoingRequest): Promise<Answer> {
-    const { oauth2 } = request.endpoint;
-    if (!oauth2) return this.#send(request, {});
-    const tokens = this.#tokens.of(oauth2);
-    const token = await tokens.obtain();
-    const answer = await this.#send(request, { authorization: `Bearer ${token}` });
-    if (answer.status !== 401) return answer;
-    return this.#send(request, { authorization: `Bearer ${await tokens.renew(token)}` });
-  }
-
-  async #send(
-    { endpoint, method, headers, body: sent }: OutgoingRequest,
-    authorization: Readonly<Record<string, string>>,
-  ): Promise<Answer> {
-    const { url, tls } = endpoint;
-    // Few requests: a connection that others must not use is not worth keeping.
-    const own = tls && this.#agentFor(tls);
     const ended = new AbortController();
+    const { signal } = ended;
     const deadline = this.#clock.after(requestMs, () => ended.abort(new NoAnswer('deadline')));
     const close = (): void => ended.abort(new NoAnswer('closed'));
     this.#closing.signal.addEventListener('abort', close);
     if (this.#closing.signal.aborted) close();
+    try {
+      return await this.#authorized(request, signal);
+    } catch (error) {
+      // Whatever came of being ended.
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      deadline.cancel();
+      this.#closing.signal.removeEventListener('abort', close);
+    }
+  }
+
+  async #authorized(request: OutgoingRequest, signal: AbortSignal): Promise<Answer> {
+    const { oauth2 } = request.endpoint;
+    if (!oauth2) return this.#exchange(request, {}, signal);
+    const tokens = this.#tokens.of(oauth2);
+    const token = await tokens.obtain();
+    const answer = await this.#exchange(request, { authorization: `Bearer ${token}` }, signal);
+    if (answer.status !== 401) return answer;
+    const renewed = await tokens.renew(token);
+    return this.#exchange(request, { authorization: `Bearer ${renewed}` }, signal);
+  }
+
+  async #exchange(
+    { endpoint, method, headers, body: sent }: OutgoingRequest,
+    authorization: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { url, tls } = endpoint;
+    // Few requests: a connection that others must not use is not worth keeping.
+    const own = tls && this.#agentFor(tls);
     try {
       const response = await request(url, {
         dispatcher: own ?? this.#agent,
         method,
         headers: { ...endpoint.headers, ...headers, ...authorization },
         body: sent ?? null,
-        signal: ended.signal,
+        signal,
         reset: true,
       });
       const chunks: Buffer[] = [];
@@ -86,8 +102,6 @@ export class Outgoing {
       const body = Buffer.concat(chunks).subarray(0, limits.responseBytesMax);
       return { status: response.statusCode, headers: response.headers, body };
     } finally {
-      deadline.cancel();
-      this.#closing.signal.removeEventListener('abort', close);
       await own?.destroy();
     }
   }

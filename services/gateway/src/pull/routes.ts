@@ -46,11 +46,14 @@ export function pullRoutes(context: Context): Route[] {
     const parts: Buffer[] = [];
     let before = '{"value":[';
     for (const delivery of deliveries) {
-      // A token is of characters that JSON leaves as they are.
-      const properties = `{"lockToken":"${tokens.tokenOf(incarnation, lockOf(delivery))}","deliveryCount":${delivery.state.attempts}}`;
+      const event = new Event(delivery.frame);
+      const job = event.direction?.job;
+      const replay = job === undefined ? '' : `,"replay":"${job}"`;
+      // A token is of characters that JSON leaves as they are, and so is a job's id.
+      const properties = `{"lockToken":"${tokens.tokenOf(incarnation, lockOf(delivery))}","deliveryCount":${delivery.state.attempts}${replay}}`;
       parts.push(
         Buffer.from(`${before}{"brokerProperties":${properties},"event":`, 'latin1'),
-        encodeDelivery(new Event(delivery.frame), 'structured').body!,
+        encodeDelivery(event, 'structured').body!,
       );
       before = '},';
     }

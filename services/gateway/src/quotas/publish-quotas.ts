@@ -42,6 +42,7 @@ export class PublishQuotas {
   readonly #hasDefaults: boolean;
   readonly #gateways: Gateways;
   readonly #backlogs: Backlogs;
+  readonly #stopWatching: () => void;
   readonly #buckets = new Map<Incarnation, Buckets>();
   /** Names under which there are series. */
   readonly #named = new Set<string>();
@@ -52,7 +53,7 @@ export class PublishQuotas {
     this.#hasDefaults = Object.values(defaults).some((bound) => bound !== undefined);
     this.#gateways = new Gateways({ store, clock, log });
     this.#backlogs = new Backlogs({ store, registry, clock, log, wanted: () => this.#boundsBacklogs() });
-    registry.onChange(() => {
+    this.#stopWatching = registry.onChange(() => {
       for (const topic of this.#buckets.keys()) if (!registry.topicById(topic)) this.#buckets.delete(topic);
     });
     metrics.publishThrottled.beforeScrape(() => {
@@ -69,7 +70,9 @@ export class PublishQuotas {
     this.#backlogs.start();
   }
 
+  /** Safe to call twice. */
   async close(): Promise<void> {
+    this.#stopWatching();
     await Promise.all([this.#gateways.close(), this.#backlogs.close()]);
   }
 

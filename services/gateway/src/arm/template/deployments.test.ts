@@ -437,6 +437,19 @@ describe('nothing is written and the place is named', () => {
       /^saw "StorageQueue"/,
     ],
     [
+      'credentials whose secret is neither written nor stored',
+      subscription('orders', 'other', {
+        properties: {
+          destination: {
+            ...hook.destination,
+            properties: { ...hook.destination.properties, credentials: { type: 'bearer' } },
+          },
+        },
+      }),
+      '/properties/destination/properties/credentials/token',
+      /^is missing, and none of this type is stored$/,
+    ],
+    [
       'a filter that is none',
       subscription('orders', 'other', {
         properties: { ...hook, filter: { advancedFilters: [{ operatorType: 'Like', key: 'a' }] } },

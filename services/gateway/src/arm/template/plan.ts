@@ -5,7 +5,14 @@
 import { type FieldError, GridpostError, holderOf, type Scope, type Topic } from '@gridpost/model';
 import type { Context } from '../../context.js';
 import { checkDeliverySchema } from '../../delivery-schema.js';
-import { checkScope, checkSubscriptionName, findDomainTopic, getTopic } from '../../stored.js';
+import {
+  checkScope,
+  checkSubscriptionName,
+  findDomainTopic,
+  findSubscription,
+  getTopic,
+} from '../../stored.js';
+import { completed } from '../../stored-secrets.js';
 import { checkedProperties } from '../../subscriptions.js';
 import { writtenTopic } from '../../topic-resource.js';
 import { invalidResource } from '../../validation.js';
@@ -70,8 +77,10 @@ export async function planOf(context: Context, all: readonly Wanted[]): Promise<
     }
     checkSubscriptionName(subscription);
     const native = subscriptionBody(body, holder.properties.inputSchema);
-    const { properties, at } = await checkedProperties(context, native);
-    checkDeliverySchema(properties, at, holder.properties.inputSchema);
+    const written = await checkedProperties(context, native);
+    checkDeliverySchema(written.properties, written.at, holder.properties.inputSchema);
+    const before = await findSubscription(resources, scope, subscription);
+    completed(written, before?.value.properties, context.endpoints.policy.functionApps, context.clock.now());
     return native;
   }
 
