@@ -49,7 +49,7 @@ async function records(): Promise<Record<(typeof held)[number], number>> {
     path: join(directory, 'data'),
     encoding: 'binary',
     keyEncoding: 'binary',
-    maxDbs: 16,
+    maxDbs: 32,
   });
   const tables: Tables = openTables(root);
   const counts = Object.fromEntries(
