@@ -10,6 +10,7 @@ import { pull } from './pull.js';
 import { redis } from './redis.js';
 import { routing } from './routing.js';
 import { signing } from './signing.js';
+import { trusted } from './trusted.js';
 import { workers } from './workers.js';
 
 export const workloads: readonly Workload[] = [
@@ -18,6 +19,7 @@ export const workloads: readonly Workload[] = [
   batch,
   batchOutput,
   signing,
+  trusted,
   pull,
   latency,
   workers,

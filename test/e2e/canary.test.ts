@@ -291,6 +291,7 @@ describeTopologies('no secret comes out', (topology) => {
         await ask('GET', `${path}/deliveries`);
         await ask('POST', `${path}:explain`, { event: eventOf() });
         await ask('GET', `${path}/deadletters`);
+        await ask('GET', `${path}/deliveries`);
         await ask('GET', `${path}/deadletters?format=eventgrid`);
         await ask('POST', `${path}:getFullUrl`, undefined, { shows: [secrets.urlCode!] });
         await ask('POST', `${path}:getDeliveryAttributes`, undefined, { shows: [secrets.header!] });
@@ -304,6 +305,7 @@ describeTopologies('no secret comes out', (topology) => {
           `/topics/${topic}`,
           `/topics/${topic}/eventsubscriptions`,
           `${armPath}?api-version=2025-02-15`,
+          `/topics/${topic}/events/${planted}`,
         ],
         ...['/metrics', '/readyz?verbose', '/openapi.json', '/nowhere', '/keys', '/keys/watcher'],
         `/topics/${topic}/events/${planted}`,
@@ -371,6 +373,8 @@ describeTopologies('no secret comes out', (topology) => {
     expect(found(stored)).toBeGreaterThan(0);
     for (const pattern of [
       /^GET \/topics\/watched 200$/,
+      /^GET .*\/deliveries 200$/,
+      /^GET \/topics\/watched\/events\/.* 200$/,
       /^log /,
       /letters\/kept/,
       /^object /,

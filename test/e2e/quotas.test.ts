@@ -57,4 +57,29 @@ describeTopologies('quotas', (topology) => {
     expect(sink.on('/all')).toHaveLength(apis.length * batch.length);
     await deployment.stop();
   }, 120_000);
+
+  test('bound what subscriptions hold: publishers are refused until it is less', async () => {
+    const deployment = await topology.start();
+    const { api, apis } = deployment;
+    const sink = await startSink();
+    sink.reply({ status: 500 });
+    const topic = 'held';
+    await api.putTopic(topic, { publishQuota: { deferredBytesMax: 20_000 } });
+    await api.putSubscription(topic, 'broken', { url: sink.url('/broken') });
+    let accepted = 0;
+    for (const each of apis) {
+      const { headers, body } = await until('publishers are refused', async () => {
+        const answer = await each.publish(topic, eventOf({ data: 'x'.repeat(5_000) }));
+        if (answer.status === 200) accepted++;
+        return answer.status === 429 && answer;
+      });
+      expect(body.toString()).toContain('TooMuchDeferred');
+      expect(headers['retry-after']).toBe('5');
+    }
+    expect(accepted).toBeGreaterThan(3);
+    await api.deleteSubscription(topic, 'broken');
+    for (const each of apis)
+      await until('publishing goes on', async () => (await each.publish(topic, eventOf())).status === 200);
+    await deployment.stop();
+  }, 120_000);
 });

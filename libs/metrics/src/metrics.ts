@@ -88,7 +88,7 @@ export class Metrics {
   );
   readonly deliveriesDeferred = this.#counter(
     'gridpost_deliveries_deferred_total',
-    'Deliveries written to their queue, by why: busy, failed, running, probation, paused, disabled, unproven, drain, queue',
+    'Deliveries written to their queue, by why: busy, failed, running, held, probation, paused, disabled, unproven, drain, queue',
     ['topic', 'subscription', 'reason'],
   );
   readonly redeliveries = this.#counter(
@@ -154,6 +154,16 @@ export class Metrics {
   readonly oldestAge = this.#gauge(
     'gridpost_subscription_oldest_event_age_seconds',
     'Age of the oldest event not yet delivered',
+    ['topic', 'subscription'],
+  );
+  readonly concurrencyLimit = this.#gauge(
+    'gridpost_subscription_concurrency_limit',
+    'Attempts at once that its limits and its endpoint allow at the moment, in this process',
+    ['topic', 'subscription'],
+  );
+  readonly heldSeconds = this.#gauge(
+    'gridpost_subscription_held_seconds',
+    'For how long no attempt starts because its endpoint asked for it, 0 if it did not, in this process',
     ['topic', 'subscription'],
   );
   readonly scannedSubscriptions = this.#gauge(

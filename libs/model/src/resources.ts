@@ -112,6 +112,10 @@ export interface PushProperties {
   readonly contentMode: 'structured' | 'binary';
   /** Total deadline of one attempt in seconds. */
   readonly attemptTimeoutInSeconds: number;
+  /** Attempts at once over the whole deployment; absent: the deployment's setting. */
+  readonly maxConcurrency?: number;
+  /** Attempts a second over the whole deployment, fractions included; absent: no bound. */
+  readonly maxRatePerSecond?: number;
   /** Either of these turns batches on (Event Grid, "Message delivery and retry"): `eventsPerBatch`. */
   readonly maxEventsPerBatch?: number;
   /** Aimed at, in units of 1,024 bytes: a single event that is larger goes alone. */

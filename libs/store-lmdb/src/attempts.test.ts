@@ -7,7 +7,7 @@ import { FakeClock, seededRandom } from '@gridpost/model/testing';
 import { type AttemptBlock, attemptKinds, chargedBlockBytes } from '@gridpost/store';
 import { open } from 'lmdb';
 import { Attempts } from './attempts.js';
-import { openTables } from './layout.js';
+import { openTables, tableNames } from './layout.js';
 import { pageBytes } from './pieces.js';
 import { Space } from './space.js';
 
@@ -19,7 +19,7 @@ test('random blocks are held and let go of alike in memory and on disk, through 
     keyEncoding: 'binary',
     cache: false,
     pageSize: pageBytes,
-    maxDbs: 32,
+    maxDbs: tableNames.length,
   });
   try {
     const tables = openTables(root);

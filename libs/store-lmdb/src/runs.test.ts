@@ -15,7 +15,7 @@ import type {
   Store,
 } from '@gridpost/store';
 import { open } from 'lmdb';
-import { openTables, type Tables } from './layout.js';
+import { openTables, tableNames, type Tables } from './layout.js';
 import { openLmdbStore } from './open.js';
 
 const subA = 'one~000000000001' as Incarnation;
@@ -49,7 +49,7 @@ async function records(): Promise<Record<(typeof held)[number], number>> {
     path: join(directory, 'data'),
     encoding: 'binary',
     keyEncoding: 'binary',
-    maxDbs: 16,
+    maxDbs: tableNames.length,
   });
   const tables: Tables = openTables(root);
   const counts = Object.fromEntries(

@@ -25,6 +25,9 @@ import {
   type LeaseOutcome,
   type PartitionUsage,
   type PendingEvent,
+  type Permit,
+  type PermitAsk,
+  Permits,
   quotaOf,
   type ReadLimits,
   type ReadResult,
@@ -91,6 +94,7 @@ export class LmdbStore implements Store {
   readonly #settling: Settling;
   readonly #attempts: Attempts;
   readonly #processes: Announcements;
+  readonly #permits: Permits;
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
@@ -98,6 +102,7 @@ export class LmdbStore implements Store {
     const { root, directory, limits, clock, commitTimeoutMs, tailBytesMax } = parts;
     this.#parts = parts;
     this.#processes = new Announcements(() => clock.elapsed());
+    this.#permits = new Permits(() => clock.elapsed());
     this.info = { kind: 'lmdb', place: directory, partitions: 1, durability: 'disk' };
     const tables = openTables(root);
     const space = new Space(root, tables, limits);
@@ -165,6 +170,10 @@ export class LmdbStore implements Store {
 
   async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
     this.#processes.withdraw(...args);
+  }
+
+  async permits(worker: string, asks: readonly PermitAsk[], ttlMs: number): Promise<Permit[]> {
+    return this.#permits.ask(worker, asks, ttlMs);
   }
 
   async claim(

@@ -6,6 +6,7 @@ import { type Clock, GridpostError, type Timer } from '@gridpost/model';
 import {
   type AppendOptions,
   attemptQuotaOf,
+  type Permit,
   quotaOf,
   type Store,
   type StoreHealth,
@@ -21,13 +22,14 @@ import { AppendHints, DeferralHints } from './hints.js';
 import { Histories } from './histories.js';
 import { Identities } from './identities.js';
 import { RedisJournals } from './journals.js';
-import { configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
+import { checkIncarnation, configKey, type Key, deferredChannel, wakeChannel } from './keys.js';
 import type { Link } from './link.js';
 import { Log } from './log.js';
 import { Partitions } from './partitions.js';
 import { Queues } from './queues.js';
 import { RedisResources } from './resources.js';
 import { announce } from './scripts/founding.js';
+import { permits } from './scripts/permits.js';
 import type { Writer } from './writer.js';
 
 const lookMs = 1_000;
@@ -126,6 +128,17 @@ export class RedisStore implements Store {
 
   async withdraw(...[id, kind = 'worker']: Parameters<Store['withdraw']>): Promise<void> {
     await this.#link.command(Call.keyed('zrem', `${this.#config}:${kind}s`, id));
+  }
+
+  async permits(...[worker, asks, ttlMs]: Parameters<Store['permits']>): Promise<Permit[]> {
+    const words = asks.flatMap(({ subscription, limit, wanted }) => [
+      checkIncarnation(subscription),
+      String(limit),
+      String(wanted),
+    ]);
+    const args = [worker, String(Math.ceil(ttlMs)), ...words];
+    const reply = (await this.#link.run(permits, this.#config, args)) as number[];
+    return asks.map((_, i) => ({ held: reply[2 * i]!, waiting: reply[2 * i + 1]! }));
   }
 
   claim(...args: Parameters<Store['claim']>) {

@@ -5,4 +5,5 @@ export * from './block-id.js';
 export * from './bounds.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory/store.js';
 export * from './pack.js';
+export { Permits } from './permits.js';
 export * from './port.js';

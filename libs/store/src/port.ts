@@ -353,6 +353,22 @@ export interface HistoryPage {
   readonly next?: string;
 }
 
+/** What a worker asks for of a subscription's permits. */
+export interface PermitAsk {
+  readonly subscription: Incarnation;
+  /** Permits that there are, over all workers: 1 or more. */
+  readonly limit: number;
+  /** Permits that the worker wants to hold, those that it holds included; 0 gives back what it has. */
+  readonly wanted: number;
+}
+
+export interface Permit {
+  /** Permits that the worker holds from now on, for the time it asked for. */
+  readonly held: number;
+  /** Other workers that wait for their first. */
+  readonly waiting: number;
+}
+
 /** A JSON document about a resource. Paths are `[A-Za-z0-9_./-]`, at most 256 characters, compared bytewise. */
 export interface ResourceDocument {
   readonly path: string;
@@ -491,6 +507,20 @@ export interface Store {
   announce(id: string, ttlMs: number, kind?: ProcessKind): Promise<string[]>;
   /** Takes the announcement back. */
   withdraw(id: string, kind?: ProcessKind): Promise<void>;
+
+  /**
+   * Shares out permits, of each subscription a number, among workers that ask again and again. One answer for each ask, in
+   * order.
+   *
+   * - Workers stand in line in the order in which they came; each is forgotten `ttlMs` after it has asked last, and when
+   *   it wants none.
+   * - Together they never hold more than the limit that was asked with last. What one holds it may keep.
+   * - Of what is free one permit is kept for each who waits for its first and came before; a worker that holds some gets
+   *   more only beyond what those who wait need. So a permit that was given back goes to who has waited longest.
+   *
+   * Nothing about permits is durable: after a loss they are given out anew.
+   */
+  permits(worker: string, asks: readonly PermitAsk[], ttlMs: number): Promise<Permit[]>;
 
   /**
    * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A

@@ -40,6 +40,13 @@ export class AttemptLog {
   notEncoded(delivery: OpenDelivery, error: unknown): void {
     this.#log.error({ ...namesOf(delivery), error: String(error) }, 'event cannot be encoded');
   }
+
+  endpointWaits(lane: Passage, holdMs: number): void {
+    this.#log.info(
+      { ...subscriptionOf(lane), holdMs },
+      'endpoint wants to be left alone: its deliveries wait',
+    );
+  }
 }
 
 /** Of deliveries with as many attempts before this one; of a batch it names the first. */

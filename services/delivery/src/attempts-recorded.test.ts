@@ -8,7 +8,7 @@ import type { AttemptBlock, AttemptKind } from '@gridpost/store';
 import { AttemptRecords } from './attempt-records.js';
 import { type Conclusion, finished, type Holder, OpenDelivery, type Passage } from './open-delivery.js';
 import { eachTest } from './testing/fixture.js';
-import { type Rig, structured } from './testing/rig.js';
+import { Rig, structured } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
@@ -154,6 +154,34 @@ test('more than one settle takes along is written all the same, once each', asyn
   const { blocks } = await rig.watched.memory.attempts(0, 'failures', undefined, 2 ** 26);
   for (const { block } of blocks) expect(block.length).toBeLessThan(512 * 1_024);
   expect(blocks.length).toBeGreaterThan(4);
+});
+
+test('metrics show what is held, and for how long back, and what was let go of', async () => {
+  const limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1, attemptLogBytesMax: 1_500 };
+  const small = await new Rig({ limits }).prepare();
+  await small.subscribe('hook', `${endpoint.url}/hook`);
+  const { metrics } = await small.work();
+  const { attemptLogBytes: bytes, attemptLogReach: reach, attemptBlocksShed: shed } = metrics;
+  const delivered = async (count: number): Promise<void> => {
+    for (const id of small.ids(count)) {
+      await small.publish([id]);
+      await small.settled();
+    }
+  };
+  const lookedAt = async (until: () => boolean): Promise<void> => {
+    const looks = small.watched.named('attemptUsage').length;
+    await small.clock.skip(10_100);
+    await small.watched.until(() => small.watched.named('attemptUsage').length > looks);
+    await small.watched.until(until);
+  };
+  await delivered(2);
+  await lookedAt(() => bytes.with('successes').value > 0);
+  expect([bytes.with('failures').value, shed.with('successes').value]).toEqual([0, 0]);
+  await delivered(10);
+  await lookedAt(() => shed.with('successes').value > 0);
+  expect(bytes.with('successes').value).toBeLessThanOrEqual(1_500);
+  expect(reach.with('successes').value).toBeGreaterThan(9);
+  expect(await small.close()).toBe(0);
 });
 
 test('what waits for the store is bounded: the oldest is lost, successes first, and counted', () => {

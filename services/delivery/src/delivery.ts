@@ -117,6 +117,9 @@ class Service implements Delivery {
     });
     this.#keeper = new HealthKeeper({ store, registry, clock, log, metrics });
     const lanes = new Lanes({
+      worker: options.worker,
+      store,
+      log,
       settings,
       clock,
       registry,
@@ -145,8 +148,8 @@ class Service implements Delivery {
         new Partition({ ...options, settings, lanes, matching, partition, claim, ownedUntil, onLost }),
       onOwned: (count) => {
         partitionsOwned.set(count);
-        lanes.setOwned(count, store.info.partitions);
       },
+      onWorkers: (workers) => lanes.setWorkers(workers),
     });
     this.#upkeep = new Upkeep({
       store,
@@ -218,7 +221,7 @@ class Service implements Delivery {
     this.#worker.close();
     await this.#draining;
     this.#pipeline.abort();
-    this.#lanes.close();
+    await this.#lanes.close();
     this.#connections.close();
     await this.#tokens.close();
     await Promise.all([this.#writer.close(), this.#jobs.stop(false)]);

@@ -144,11 +144,13 @@ export class Due implements Backlog {
     for (const lane of lanes.all()) {
       if (lane.parked) {
         parked.set(lane.id, lane.stop === 'probation' ? untilProbe(lane.ward.heldMs, now) : parkedMs);
-      } else if (!lane.idle || !lane.ward.free || lane.target.batches) {
-        const { leaseRoom } = lane;
-        rooms.set(lane.id, leaseRoom);
-        if (leaseRoom > 0 && lane.hasBacklog(this)) waiting++;
+        continue;
       }
+      const { leaseRoom } = lane;
+      const backlog = lane.hasBacklog(this);
+      if (backlog || !lane.idle || lane.target.batches || leaseRoom < lanes.share)
+        rooms.set(lane.id, leaseRoom);
+      if (backlog && leaseRoom > 0) waiting++;
     }
     // The earliest are given first, and a lane with batches has room for all that an ask brings, time after time.
     const part = Math.max(lanes.share, Math.ceil(max / Math.max(1, waiting)));

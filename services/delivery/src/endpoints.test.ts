@@ -270,6 +270,32 @@ describe('an endpoint', () => {
     await endpoint.close();
   });
 
+  test('whose connection in use goes dead without a word is given up at the deadline, and another is made', async () => {
+    const used: Socket[] = [];
+    const url = await raw((socket) => {
+      used.push(socket);
+      // The first connection is dead after its first answer: what is written to it arrives nowhere.
+      if (used.length !== 2) socket.write(head('200 OK', 'content-length: 0\r\n'));
+    });
+    const subscription = await rig.subscribe('hook', url, {
+      timeoutSeconds: 2,
+      retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 60, delaysInSeconds: [0.1] },
+    });
+    const { metrics } = await rig.work();
+    await rig.publish(['a']);
+    await rig.settled();
+    await rig.publish(['b']);
+    await rig.watched.until(async () => (await rig.logEntries()) === 0 && used.length === 2);
+    expect(used[1]).toBe(used[0]);
+    await rig.clock.skip(2_200);
+    await rig.settled();
+    expect(metrics.deliveryAttempts.with('orders', 'hook', 'timeout').value).toBe(1);
+    expect(used).toHaveLength(3);
+    expect(used[2]).not.toBe(used[0]);
+    expect(used[0]!.destroyed).toBe(true);
+    expect(await rig.deadLetters(subscription)).toEqual([]);
+  });
+
   test('whose failure is described in its own words, made printable and short', async () => {
     const text = `no\r\n\u0007 \u202Eway ${'é'.repeat(2_000)}`;
     const url = await raw((socket) =>

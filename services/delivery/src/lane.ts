@@ -9,12 +9,14 @@
  * goes to the other. An attempt carries one delivery, or a batch of what is in line (`batch.ts`), and is of the kind of its first.
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
- * could start at once and nothing waits. It is *stopped* when its subscription is gone, disabled or paused, its endpoint
- * has not agreed to get events or is held back (`health/`), or its events are received by consumers: what waits is let go
- * of, what runs is left to end.
+ * could start at once and nothing waits. It is *held* while its endpoint wants to be left alone: what waits and what
+ * comes is put off until then. It is *shut* when that or its rate lets nothing start (`throttle.ts`). It is *stopped* when
+ * its subscription is gone, disabled or paused, its endpoint has not agreed to get events or is held back (`health/`), or
+ * its events are received by consumers: what waits is let go of, what runs is left to end.
  */
-import type { Incarnation } from '@gridpost/model';
+import type { Incarnation, Timer } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
+import type { Sample } from './adaptive-concurrency.js';
 import { Batch } from './batch.js';
 import { defer, drop } from './endings.js';
 import type { Ward } from './health/ward.js';
@@ -23,6 +25,7 @@ import type { AttemptFailure, OpenDelivery, Passage, PassedAttempt, Stop } from 
 import type { DeliverySeries } from './series.js';
 import type { DeliverySettings } from './settings.js';
 import type { Target } from './target.js';
+import { type Part, Throttle } from './throttle.js';
 
 /** What a lane needs around it; `lanes.ts` provides it. */
 export interface Surroundings {
@@ -41,6 +44,7 @@ export interface Surroundings {
   start(batch: Batch, now: number): void;
   /** A lane that was full has room again. */
   roomAgain(): void;
+  after(ms: number, call: () => void): Timer;
 }
 
 /** A partition's queue, as far as a lane wakes it. */
@@ -53,6 +57,8 @@ export interface Backlog {
 const waitShare = 0.5;
 /** Leased deliveries in line that a lane asks for at most: a whole batch of the largest is not worth that many leases. */
 const leasedEventsMax = 4_096;
+/** A lane that time alone opens is looked at again no sooner than this, so that what a high rate allows starts together. */
+const openingMsMin = 10;
 /** How long the deliveries of a stopped lane are put off. That it may go on makes them due at once. */
 export const parkedMs = 30_000;
 
@@ -78,7 +84,8 @@ export class Lane implements Passage {
   readonly #leased = new Line();
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
-  #limit = 1;
+  readonly #throttle: Throttle;
+  #opening: Timer | undefined;
   #running = 0;
   #freshRunning = 0;
   /** When an attempt last ended, or the first of those running started: whichever is later. */
@@ -101,7 +108,7 @@ export class Lane implements Passage {
     target: Target,
     series: DeliverySeries,
     ward: Ward,
-    limit: number,
+    part: Part,
   ) {
     this.#around = around;
     this.ward = ward;
@@ -109,7 +116,7 @@ export class Lane implements Passage {
     this.registered = registered;
     this.target = target;
     this.series = series;
-    this.#limit = limit;
+    this.#throttle = new Throttle(part, around.elapsed());
   }
 
   get running(): number {
@@ -140,18 +147,59 @@ export class Lane implements Passage {
    */
   get leaseRoom(): number {
     const { count, bytes } = this.#leased;
-    if (bytes >= this.#around.settings.lineBytesMax) return 0;
-    const allowed = this.ward.allowed(this.#limit);
-    if (this.ward.probing) return Math.max(0, allowed - count);
-    const free = allowed - this.#running;
-    const attempts = this.target.batches && !this.stalled ? Math.max(1, free) : free;
+    const now = this.#around.elapsed();
+    if (bytes >= this.#around.settings.lineBytesMax || this.held(now)) return 0;
+    const free = Math.min(
+      this.#throttle.room(this.#running, now),
+      Math.max(0, this.ward.allowed(this.limit) - this.#running),
+    );
+    if (this.ward.probing) return Math.max(0, this.ward.allowed(1) - count);
+    const ahead = this.target.batches && !this.stalled && !this.shut(now);
+    // Only what is there makes a lane without a permit ask for one.
+    const attempts = ahead || this.limit === 0 ? Math.max(1, free) : free;
     const room = Math.min(attempts * this.target.eventsMax, Math.max(free, leasedEventsMax));
     return Math.max(0, room - count);
   }
 
-  set limit(limit: number) {
-    this.#limit = limit;
-    this.pump(this.#around.elapsed());
+  /** What its subscription's limits leave to this worker. */
+  set part(part: Part) {
+    const now = this.#around.elapsed();
+    this.#throttle.set(part, now);
+    this.wake(now);
+  }
+
+  /** Attempts at once that its limits and its endpoint allow at the moment. */
+  get limit(): number {
+    return this.#throttle.limit;
+  }
+
+  /** `clock.elapsed()` until which its endpoint wants to be left alone; past if it does not. */
+  get heldUntil(): number {
+    return this.#throttle.heldUntil;
+  }
+
+  held(now: number): boolean {
+    return this.#throttle.held(now);
+  }
+
+  shut(now: number): boolean {
+    return this.#throttle.shut(now);
+  }
+
+  /** Nothing would be forgotten with it. */
+  atRest(now: number): boolean {
+    return this.idle && this.#throttle.atRest(now);
+  }
+
+  /** The endpoint takes events again after it had taken none. */
+  restart(): void {
+    this.#throttle.restart();
+  }
+
+  /** Attempts that it could use at once, those under way included. */
+  get wanted(): number {
+    const backlog = this.#backlogs.size > 0 ? 1 : 0;
+    return this.#running + this.#fresh.count + Math.max(this.#leased.count, backlog);
   }
 
   /** Whether a fresh delivery would wait longer than is good for its log entry. */
@@ -204,10 +252,10 @@ export class Lane implements Passage {
   pump(now: number): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#running < this.#limit) {
+    while (this.#throttle.room(this.#running, now) > 0) {
       const delivery = this.#next();
       if (delivery === undefined || !this.#around.mayStart(now)) break;
-      if (!this.ward.admits(this.#running, this.#limit)) break;
+      if (!this.ward.admits(this.#running, this.limit)) break;
       if (!this.target.origin.offers(this.#running)) {
         this.target.origin.whenFree(this.#pumpAgain);
         break;
@@ -216,6 +264,7 @@ export class Lane implements Passage {
     }
     this.#pumping = false;
     this.#appraise();
+    this.#awaitOpening(now);
   }
 
   ended(attempt: PassedAttempt, now: number): void {
@@ -233,6 +282,20 @@ export class Lane implements Passage {
     if (this.#backlogs.size > 0 && this.leaseRoom > 0) for (const backlog of this.#backlogs) backlog.soon();
   }
 
+  told(sample: Sample): void {
+    this.#throttle.ended(sample);
+  }
+
+  hold(ms: number, now: number): boolean {
+    const begins = this.#throttle.hold(ms, now);
+    if (begins) {
+      for (const line of [this.#fresh, this.#leased])
+        this.#letGo(line, (delivery) => this.putOff(delivery, now));
+      this.#relieve();
+    }
+    return begins;
+  }
+
   worked(attempt: PassedAttempt, now: number): void {
     this.ward.worked(attempt, now);
   }
@@ -245,7 +308,7 @@ export class Lane implements Passage {
   checkStall(now: number): void {
     this.stalled = this.#running > 0 && now - this.#movedAt >= this.#around.settings.settleWindowMs;
     this.#appraise();
-    if (this.blocks && this.stalled) this.#unblock();
+    if (this.blocks && (this.stalled || this.shut(now))) this.#unblock();
   }
 
   setActive(active: boolean): void {
@@ -257,7 +320,8 @@ export class Lane implements Passage {
   setStop(stop: Stop | undefined): void {
     if (stop === this.stop) return;
     this.stop = stop;
-    if (stop !== undefined) for (const line of [this.#fresh, this.#leased]) this.#letGo(line);
+    if (stop !== undefined)
+      for (const line of [this.#fresh, this.#leased]) this.#letGo(line, (delivery) => this.refuse(delivery));
     this.#appraise();
     this.#relieve();
   }
@@ -270,12 +334,23 @@ export class Lane implements Passage {
     else defer(delivery, this.stop ?? 'disabled', parkedMs);
   }
 
+  /** Puts a delivery off until its endpoint may be called again. */
+  putOff(delivery: OpenDelivery, now: number): void {
+    defer(delivery, 'held', Math.max(0, Math.ceil(this.heldUntil - now)));
+  }
+
+  /** When nothing goes through it any more. */
+  close(): void {
+    this.#opening?.cancel();
+  }
+
   #next(): OpenDelivery | undefined {
     const fresh = this.#fresh.first;
     const leased = this.#leased.first;
     if (leased === undefined && this.#backlogs.size === 0) return fresh;
-    const half = Math.ceil(this.#limit / 2);
-    const freshMayStart = fresh !== undefined && this.#freshRunning < this.#limit - half;
+    const { limit } = this.#throttle;
+    const half = Math.ceil(limit / 2);
+    const freshMayStart = fresh !== undefined && this.#freshRunning < limit - half;
     if (leased !== undefined && (!freshMayStart || this.#running - this.#freshRunning < half)) return leased;
     return freshMayStart ? fresh : undefined;
   }
@@ -290,6 +365,7 @@ export class Lane implements Passage {
       next = batch.full || probing ? undefined : this.#after(first);
     }
     if (batch.deliveries.length === 0) return;
+    this.#throttle.started(now);
     if (this.#running++ === 0) this.#movedAt = now;
     if (batch.fresh) this.#freshRunning++;
     this.ward.started();
@@ -323,11 +399,23 @@ export class Lane implements Passage {
     return Math.max(this.#around.settings.lineEventsMax, this.target.eventsMax);
   }
 
-  #letGo(line: Line): void {
+  #letGo(line: Line, conclude: (delivery: OpenDelivery) => void): void {
     for (let delivery = line.first; delivery; delivery = line.first) {
       line.remove(delivery);
-      this.refuse(delivery);
+      conclude(delivery);
     }
+  }
+
+  /** Goes on by itself where only time keeps it from it. */
+  #awaitOpening(now: number): void {
+    if (this.#opening || (this.#fresh.count === 0 && this.#leased.count === 0 && this.#backlogs.size === 0))
+      return;
+    const ms = this.#throttle.opensInMs(now);
+    if (ms === undefined) return;
+    this.#opening = this.#around.after(Math.max(ms, openingMsMin), () => {
+      this.#opening = undefined;
+      this.wake();
+    });
   }
 
   #appraise(): void {
@@ -336,8 +424,8 @@ export class Lane implements Passage {
       this.ward.free &&
       !this.stalled &&
       this.stop === undefined &&
-      this.#running < this.#limit &&
-      this.#fresh.count === 0;
+      this.#fresh.count === 0 &&
+      this.#throttle.room(this.#running, this.#around.elapsed()) > 0;
     if (hungry === this.#hungry) return;
     this.#hungry = hungry;
     this.#around.hungry += hungry ? 1 : -1;

@@ -50,6 +50,8 @@ function subscriptionNamed(name: string, port: number): Subscription {
   };
 }
 
+const ignore = (): void => {};
+const quiet = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 const event = structured('e');
 let clock: FakeClock;
 let store: MemoryStore;
@@ -100,6 +102,9 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
   const connections = new Connections({ connectionsPerOrigin: 256, connector: () => connector });
   const metrics = new Metrics('test');
   lanes = new Lanes({
+    worker: 'w1',
+    store,
+    log: quiet,
     settings: { ...defaultSettings, concurrency: 4, lineEventsMax: 8, ...settings },
     clock,
     registry,
@@ -121,7 +126,7 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
     onResumed: () => {},
   });
   lanes.whenRoom(() => rooms++);
-  lanes.setOwned(1, 1);
+  lanes.setWorkers(['w1']);
   return [...names].map((name) => lanes.of(registry.subscription(`${name}-1`)!));
 }
 
@@ -184,15 +189,15 @@ describe('a lane', () => {
     expect(offer(a, 20)).toBe(4 + 2);
   });
 
-  test('has a share of the concurrency that follows the partitions owned, at least one', async () => {
+  test('has a part of the concurrency that follows the number of workers', async () => {
     const [a] = (await setup('a')) as [Lane];
-    lanes.setOwned(2, 8);
-    offer(a, 3);
+    lanes.setWorkers(['w1', 'w2', 'w3', 'w4']);
+    offer(a, 4);
     expect(runningOf(a)).toHaveLength(1);
-    lanes.setOwned(3, 8);
+    lanes.setWorkers(['w1', 'w2']);
     expect(runningOf(a)).toHaveLength(2);
-    lanes.setOwned(8, 8);
-    expect(runningOf(a)).toHaveLength(3);
+    lanes.setWorkers(['w1']);
+    expect(runningOf(a)).toHaveLength(4);
   });
 
   test('lets what was withdrawn go by', async () => {

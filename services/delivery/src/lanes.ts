@@ -12,7 +12,8 @@
  *   sent would make a saturated worker slower for everybody.
  * - Otherwise nobody would gain: reading waits.
  *
- * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends.
+ * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends. Nor does one that its rate or
+ * its endpoint's wish keeps from starting any: its line is filled, and the rest deferred.
  */
 import type { OAuthTokens } from '@gridpost/egress';
 import {
@@ -20,11 +21,14 @@ import {
   type Incarnation,
   isProven,
   limits,
+  type Log,
   type Random,
   type Subscription,
+  type Timer,
 } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { RegisteredSubscription, Registry } from '@gridpost/registry';
+import type { Store } from '@gridpost/store';
 import type { Batch } from './batch.js';
 import type { Connections } from './connections.js';
 import { defer } from './endings.js';
@@ -32,9 +36,12 @@ import { type HealthKeeper, policyOf } from './health/keeper.js';
 import { Ward, type WardTerms } from './health/ward.js';
 import { Lane, type Surroundings } from './lane.js';
 import type { OpenDelivery, Stop } from './open-delivery.js';
+import { Permits, type PermitUser } from './permits.js';
 import { DeliverySeries } from './series.js';
+import { boundsOf, partOf, rateOf } from './shares.js';
 import type { DeliverySettings } from './settings.js';
 import { Target } from './target.js';
+import type { Part } from './throttle.js';
 
 /** A lane that moves on within this is waited for. */
 const patienceMs = 50;
@@ -45,9 +52,16 @@ const idleMs = 60_000;
 /** Attempt timeout of a subscription that says nothing else. */
 const usualTimeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
 
+/** Before a lane's part is known. */
+const closed: Part = { attempts: 0, ceiling: 1, rate: undefined };
+
 export interface LanesOptions {
+  /** This worker, by the name that it announces itself with. */
+  readonly worker: string;
   readonly settings: DeliverySettings;
+  readonly store: Pick<Store, 'permits'>;
   readonly clock: Clock;
+  readonly log: Log;
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly connections: Connections;
@@ -74,12 +88,20 @@ export class Lanes implements Surroundings {
   readonly #stopWatching: () => void;
   #active = 0;
   #subscriptions: number | undefined;
-  #share = 1;
+  readonly #permits: Permits;
+  #workers: readonly string[] = [];
   #shut = false;
 
   constructor(options: LanesOptions) {
     this.#options = options;
     this.settings = options.settings;
+    this.#permits = new Permits({
+      ...options,
+      onChange: (subscription) => {
+        const lane = this.#lanes.get(subscription);
+        if (lane) this.#divide(lane);
+      },
+    });
     this.#stopWatching = options.registry.onChange(() => this.#refresh());
   }
 
@@ -97,7 +119,8 @@ export class Lanes implements Surroundings {
       registry.healthOf(id),
     );
     const series = new DeliverySeries(metrics, topic, name);
-    const lane: Lane = new Lane(this, registered, target, series, ward, this.share);
+    const lane: Lane = new Lane(this, registered, target, series, ward, closed);
+    this.#divide(lane);
     this.#stop(lane);
     lane.usedAt = this.elapsed();
     this.#lanes.set(subscription.incarnation, lane);
@@ -120,9 +143,9 @@ export class Lanes implements Surroundings {
     return wards;
   }
 
-  /** This worker's part of a subscription's concurrency. */
+  /** This worker's part of the concurrency of a subscription that says nothing else. */
   get share(): number {
-    return Math.max(1, Math.ceil(this.settings.concurrency * this.#share));
+    return Math.max(1, Math.ceil(this.settings.concurrency / Math.max(1, this.#workers.length)));
   }
 
   /** The longest attempt timeout among the lanes; the usual one where there is none. */
@@ -132,10 +155,10 @@ export class Lanes implements Surroundings {
     return longest;
   }
 
-  /** A worker's part of a subscription's concurrency is that of the partitions it owns. */
-  setOwned(owned: number, partitions: number): void {
-    this.#share = owned / partitions;
-    for (const lane of this.#lanes.values()) lane.limit = this.share;
+  /** Says which workers are to own partitions: each has its part of a subscription's limits. */
+  setWorkers(workers: readonly string[]): void {
+    this.#workers = workers;
+    for (const lane of this.#lanes.values()) this.#divide(lane);
   }
 
   /**
@@ -148,10 +171,12 @@ export class Lanes implements Surroundings {
     lane.usedAt = now;
     if (!lane.active) this.#setActive(lane, true);
     if (lane.stop !== undefined) lane.refuse(delivery);
+    else if (lane.held(now)) lane.putOff(delivery, now);
     else if (lane.stalled || (delivery.holder.shedding && lane.sluggish)) defer(delivery, 'busy', 0);
     else if (!lane.full(now)) lane.accept(delivery, now);
-    // What is probed, or only just gets going again, keeps nobody waiting.
-    else if (force || !lane.ward.free || this.#overflows(lane, now, lagMs)) defer(delivery, 'busy', 0);
+    // What is probed, only just gets going again, or is kept from starting by more than what runs, keeps nobody waiting.
+    else if (force || !lane.ward.free || lane.shut(now) || this.#overflows(lane, now, lagMs))
+      defer(delivery, 'busy', 0);
     else {
       lane.blocks = true;
       return false;
@@ -164,6 +189,7 @@ export class Lanes implements Surroundings {
     const lane = delivery.lane as Lane;
     lane.usedAt = now;
     if (lane.stop !== undefined) lane.refuse(delivery);
+    else if (lane.held(now)) lane.putOff(delivery, now);
     else lane.accept(delivery, now);
   }
 
@@ -192,9 +218,15 @@ export class Lanes implements Surroundings {
         this.#options.keeper.tend(lane.ward, lane.registered.subscription);
       if (lane.active && now - lane.offeredAt > quietMs) this.#setActive(lane, false);
       // Without its lane a queue would not be kept from being asked, nor taken up as soon as it may be.
-      if (!lane.parked && (lane.ward.free || lane.stop === 'gone') && lane.idle && now - lane.usedAt > idleMs)
+      if (
+        !lane.parked &&
+        (lane.ward.free || lane.stop === 'gone') &&
+        lane.atRest(now) &&
+        now - lane.usedAt > idleMs
+      )
         this.#forget(lane);
     }
+    this.#permits.look(now);
     this.reopen(now);
   }
 
@@ -210,13 +242,19 @@ export class Lanes implements Surroundings {
     for (const lane of this.#lanes.values()) lane.pump(now);
   }
 
-  close(): void {
+  /** Resolves when no call is under way. */
+  async close(): Promise<void> {
     this.#stopWatching();
     for (const lane of [...this.#lanes.values()]) this.#forget(lane);
+    await this.#permits.ended();
   }
 
   elapsed(): number {
     return this.#options.clock.elapsed();
+  }
+
+  after(ms: number, call: () => void): Timer {
+    return this.#options.clock.after(ms, call);
   }
 
   mayStart(now: number): boolean {
@@ -235,6 +273,23 @@ export class Lanes implements Surroundings {
 
   roomAgain(): void {
     for (const call of this.#readers) call();
+  }
+
+  #divide(lane: Lane): void {
+    lane.part = this.#partOf(lane.registered.subscription, lane);
+  }
+
+  /** What this worker may use of a subscription's limits. */
+  #partOf(subscription: Subscription, user: PermitUser): Part {
+    const { concurrency, rate } = boundsOf(subscription, this.settings);
+    const { incarnation } = subscription;
+    const own = partOf(concurrency, incarnation, this.#workers, this.#options.worker);
+    if (own !== undefined) this.#permits.forget(incarnation);
+    return {
+      attempts: own ?? this.#permits.of(incarnation, concurrency, user),
+      ceiling: own ?? concurrency,
+      rate: rate === undefined ? undefined : rateOf(rate, this.#workers),
+    };
   }
 
   #overflows(lane: Lane, now: number, lagMs: number): boolean {
@@ -271,6 +326,7 @@ export class Lanes implements Surroundings {
       const { connections, tokens } = this.#options;
       lane.target = new Target(subscription, connections, tokens, this.settings);
       lane.ward.terms = this.#termsOf(subscription, lane.target);
+      this.#divide(lane);
     }
     lane.ward.learn(this.#options.registry.healthOf(lane.id), this.#options.registry.version);
     this.#stop(lane);
@@ -285,7 +341,10 @@ export class Lanes implements Surroundings {
     const stop = this.#stopOf(lane.id) ?? (lane.ward.held ? 'probation' : undefined);
     const flows = stop === undefined && !lane.ward.probing;
     // Its queue may be parked, also by this worker and just now.
-    if (lane.flows === false && flows) this.#options.onResumed(lane.id);
+    if (lane.flows === false && flows) {
+      if (!lane.ward.free) lane.restart();
+      this.#options.onResumed(lane.id);
+    }
     lane.flows = flows;
     if (stop === 'queue') this.queues.add(lane.id);
     else this.queues.delete(lane.id);
@@ -308,6 +367,8 @@ export class Lanes implements Surroundings {
     this.queues.delete(lane.id);
     if (lane.active) this.#setActive(lane, false);
     lane.target.leave();
+    lane.close();
+    this.#permits.forget(lane.id);
     this.#lanes.delete(lane.id);
   }
 }

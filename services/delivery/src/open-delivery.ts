@@ -12,6 +12,7 @@ import {
 } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
+import type { Sample } from './adaptive-concurrency.js';
 import type { DeferReason, DeliverySeries } from './series.js';
 import type { Target } from './target.js';
 
@@ -73,6 +74,10 @@ export interface Passage {
   worked(attempt: PassedAttempt, now: number): void;
   /** An attempt failed in a way that another may not. */
   failed(attempt: PassedAttempt, failure: AttemptFailure): void;
+  /** What an attempt that ends tells of how much the endpoint bears. */
+  told(sample: Sample): void;
+  /** The endpoint wants to be left alone for so long. Whether it is not already. */
+  hold(ms: number, now: number): boolean;
   /** An attempt has ended, and its room is free. */
   ended(attempt: PassedAttempt, now: number): void;
 }

@@ -19,6 +19,7 @@ import { type AttemptResult, finished, type OpenDelivery, type Passage } from '.
 import { classOf, isSuccess } from './outcome.js';
 import { parseRetryAfter } from './schedule.js';
 import type { TargetKind } from './target.js';
+import { holdMsMax } from './throttle.js';
 
 export interface PipelineOptions {
   readonly clock: Clock;
@@ -130,6 +131,7 @@ export class Pipeline implements AttemptOwner<Batch> {
     const { series } = lane;
     const met = successOf(attempt, now);
     lane.worked(batch, now);
+    lane.told({ signal: 'taken', startedAt, endedAt: now });
     series.succeeded.add(deliveries.length);
     series.successDuration.observe((now - startedAt) / 1_000);
     this.#log.delivered(deliveries, status, now - startedAt);
@@ -154,6 +156,7 @@ export class Pipeline implements AttemptOwner<Batch> {
     else if (final) lane.worked(batch, now);
     else lane.failed(batch, result);
     if (outcome === 'Gone') this.#options.onGone(lane);
+    this.#heed(lane, result, deliveries[0]!);
     if (tooMany) this.#split(batch, result);
     // One decision for those with as many attempts: what failed together is due together.
     else for (const alike of byAttempts(deliveries)) this.#decide(lane, alike, result, finalStatuses);
@@ -197,6 +200,19 @@ export class Pipeline implements AttemptOwner<Batch> {
       if (lane.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
       else defer(delivery, 'failed', 0, stateAfter(result, delivery, delivery.attempts));
     }
+  }
+
+  /** Lets the lane know what the failure says of how much the endpoint bears, and how long it wants to be left alone. */
+  #heed(
+    lane: Passage,
+    { outcome, retryAfter, startedAt, endedAt }: AttemptResult,
+    { holder }: OpenDelivery,
+  ): void {
+    const busy = outcome === 'Busy';
+    lane.told({ signal: busy || outcome === 'TimedOut' ? 'tooMuch' : 'neither', startedAt, endedAt });
+    if (!busy || retryAfter === undefined) return;
+    const holdMs = parseRetryAfter(retryAfter, holder.storeNow(endedAt)) ?? 0;
+    if (lane.hold(holdMs, endedAt)) this.#log.endpointWaits(lane, Math.min(holdMs, holdMsMax));
   }
 }
 

@@ -33,6 +33,7 @@ export function ownersOf(partitions: number, workers: readonly string[]): readon
   return owners;
 }
 
-function weightOf(worker: string, partition: number): number {
-  return createHash('sha1').update(`${worker}/${partition}`).digest().readUIntBE(0, 6);
+/** Highest random weight: what `worker` bids for a partition, or for whatever else is to be shared out. */
+export function weightOf(worker: string, wanted: number | string): number {
+  return createHash('sha1').update(`${worker}/${wanted}`).digest().readUIntBE(0, 6);
 }

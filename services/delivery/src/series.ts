@@ -7,6 +7,7 @@ export const deferReasons = [
   'busy',
   'failed',
   'running',
+  'held',
   'probation',
   'paused',
   'disabled',

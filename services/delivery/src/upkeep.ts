@@ -142,7 +142,13 @@ export class Upkeep {
   #show(held: ReadonlyMap<Incarnation, Held>, storeNow: number): void {
     const { registry, metrics, lanes } = this.#options;
     this.#showStates();
-    for (const { id, registered } of lanes.all()) this.#named.set(id, namesOf(registered));
+    const now = this.#options.clock.elapsed();
+    for (const { id, registered, limit, heldUntil } of lanes.all()) {
+      const { topic, name } = namesOf(registered);
+      this.#named.set(id, { topic, name });
+      metrics.concurrencyLimit.with(topic, name).set(limit);
+      metrics.heldSeconds.with(topic, name).set(Math.max(0, heldUntil - now) / 1_000);
+    }
     for (const [subscription, { backlog, deadLetters, oldestAt }] of held) {
       const registered = registry.subscription(subscription);
       if (!registered) continue;
@@ -216,7 +222,9 @@ export class Upkeep {
   /** Frees the places that a deleted subscription's name holds under the cap on labels. */
   #forgetSeries(topic: string, name: string): void {
     const { metrics } = this.#options;
-    for (const gauge of [metrics.backlog, metrics.deadLetters, metrics.oldestAge]) gauge.forget(topic, name);
+    const { backlog, deadLetters, oldestAge, concurrencyLimit, heldSeconds } = metrics;
+    for (const gauge of [backlog, deadLetters, oldestAge, concurrencyLimit, heldSeconds])
+      gauge.forget(topic, name);
     for (const outcome of attemptClasses) metrics.deliveryAttempts.forget(topic, name, outcome);
     for (const reason of deferReasons) metrics.deliveriesDeferred.forget(topic, name, reason);
     for (const reason of deadLetterReasons) metrics.deadLettered.forget(topic, name, reason);

@@ -35,6 +35,8 @@ export interface WorkerOptions {
   readonly take: (partition: number, claim: Claim, ownedUntil: number, onLost: () => void) => Partition;
   /** How many partitions are owned now. */
   readonly onOwned: (count: number) => void;
+  /** Which workers are to own partitions. */
+  readonly onWorkers: (workers: readonly string[]) => void;
 }
 
 export class Worker {
@@ -132,6 +134,7 @@ export class Worker {
     if (workers.join() === this.#workers.join()) return;
     this.#workers = workers;
     this.#owners = ownersOf(this.#options.store.info.partitions, workers);
+    this.#options.onWorkers(workers.filter((worker) => this.#owners.includes(worker)));
   }
 
   async #renewAll(): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { decodeRequest } from '@gridpost/codec';
+import { directed } from '@gridpost/model';
 import { deadLetterId, placeOf } from './dead-letter-view.js';
 import type { Served } from './testing/serve.js';
 import { list, path, setup, structured } from './testing/dead-letter-bench.js';
@@ -46,6 +47,19 @@ test('a dead letter tells what happened, and holds its event byte for byte', asy
       },
     ],
   });
+});
+
+test('one of an event that a job had sent names the job, and tells when the event was first accepted', async () => {
+  const bench = await setup();
+  const original = { entry: '1', index: 0, acceptedAt: Date.parse('2026-01-01T00:00:00Z') };
+  await bench.giveUp(0, [directed(structured('a'), { only: 'any', job: 'the-job', original })]);
+  const [letter] = (await bench.admin('GET', list)).json.value;
+  expect(letter).toMatchObject({
+    ...{ replay: 'the-job', acceptedAt: '2026-01-01T00:00:00.000Z', event: { id: 'a', data: 1 } },
+    deadLetteredAt: '2026-01-31T12:00:00.000Z',
+  });
+  const [document] = (await bench.admin('GET', `${list}?format=eventgrid`)).json.value;
+  expect(document.publishtime).toBe('2026-01-01T00:00:00.000Z');
 });
 
 test('a dead letter that was never attempted has no last outcome; a binary event is shown as JSON', async () => {

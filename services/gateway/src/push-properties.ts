@@ -13,11 +13,14 @@ export type WrittenPushProperties = Optional<
 
 /** What is written, defaults filled in. What turns batches on has none. */
 export function pushProperties(written: WrittenPushProperties): PushProperties {
-  const { maxEventsPerBatch, preferredBatchSizeInKilobytes, deliveryAttributeMappings, validation } = written;
+  const { maxConcurrency, maxRatePerSecond, maxEventsPerBatch, preferredBatchSizeInKilobytes } = written;
+  const { deliveryAttributeMappings, validation } = written;
   return {
     // Several SDKs mishandle the percent-encoding that binary mode requires (docs/architecture.md).
     contentMode: written.contentMode ?? 'structured',
     attemptTimeoutInSeconds: written.attemptTimeoutInSeconds ?? limits.attemptTimeoutSeconds.default,
+    ...(maxConcurrency == null ? {} : { maxConcurrency }),
+    ...(maxRatePerSecond == null ? {} : { maxRatePerSecond }),
     ...(maxEventsPerBatch == null ? {} : { maxEventsPerBatch }),
     ...(preferredBatchSizeInKilobytes == null ? {} : { preferredBatchSizeInKilobytes }),
     ...(deliveryAttributeMappings == null || deliveryAttributeMappings.length === 0

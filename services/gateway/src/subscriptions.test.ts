@@ -162,6 +162,18 @@ const refusals: [object, string, string | RegExp][] = [
     '/destination/properties/attemptTimeoutInSeconds',
     /a number from 1 to 230|an integer or null/,
   ]),
+  ...(
+    [
+      ['maxConcurrency', 0, '1 to 1000'],
+      ['maxConcurrency', 1_001, '1 to 1000'],
+      ['maxRatePerSecond', 0.0009, '0.001 to 100000'],
+      ['maxRatePerSecond', 100_001, '0.001 to 100000'],
+    ] as const
+  ).map(([name, value, range]): [object, string, string] => [
+    { destination: hook({ [name]: value }) },
+    `/destination/properties/${name}`,
+    `saw ${value}, expected a number from ${range}`,
+  ]),
   ...[0, 31].map((value): [object, string, string] => [
     { destination: hook(), retryPolicy: { maxDeliveryAttempts: value } },
     '/retryPolicy/maxDeliveryAttempts',
@@ -297,6 +309,8 @@ test.each(refusals.map(([properties, pointer, message]) => ({ properties, pointe
 test.each<[string, object]>([
   ['a timeout of 1', { destination: hook({ attemptTimeoutInSeconds: 1 }) }],
   ['a timeout of 230', { destination: hook({ attemptTimeoutInSeconds: 230 }) }],
+  ['the least limits', { destination: hook({ maxConcurrency: 1, maxRatePerSecond: 0.001 }) }],
+  ['the greatest limits', { destination: hook({ maxConcurrency: 1_000, maxRatePerSecond: 100_000 }) }],
   ['1 attempt', { destination: hook(), retryPolicy: { maxDeliveryAttempts: 1 } }],
   ['30 attempts', { destination: hook(), retryPolicy: { maxDeliveryAttempts: 30 } }],
   ['1 minute', { destination: hook(), retryPolicy: { eventTimeToLiveInMinutes: 1 } }],

@@ -7,6 +7,7 @@ import { type Clock, GridpostError, type Incarnation, type Place, systemClock } 
 import { Announcements } from '../announcements.js';
 import { appendBytesMax, appendedBytes } from '../bounds.js';
 import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
+import { Permits } from '../permits.js';
 import type {
   AppendOptions,
   AppendResult,
@@ -28,6 +29,8 @@ import type {
   LeaseOutcome,
   PartitionUsage,
   PendingEvent,
+  Permit,
+  PermitAsk,
   ReadLimits,
   ReadResult,
   ReceiveAsk,
@@ -63,6 +66,7 @@ export class MemoryStore implements Store {
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
   readonly #processes: Announcements;
+  readonly #permits: Permits;
   readonly #wakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
@@ -73,6 +77,7 @@ export class MemoryStore implements Store {
     this.#clock = options.clock ?? systemClock;
     this.journals = new MemoryJournals(this.#clock);
     this.#processes = new Announcements(() => this.#clock.now());
+    this.#permits = new Permits(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };
     this.#partitions = Array.from(
       { length: partitions },
@@ -117,6 +122,10 @@ export class MemoryStore implements Store {
 
   async withdraw(...args: Parameters<Store['withdraw']>): Promise<void> {
     this.#processes.withdraw(...args);
+  }
+
+  async permits(worker: string, asks: readonly PermitAsk[], ttlMs: number): Promise<Permit[]> {
+    return this.#permits.ask(worker, asks, ttlMs);
   }
 
   async claim(

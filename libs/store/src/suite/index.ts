@@ -13,6 +13,7 @@ import { describeJournals } from './journals.js';
 import { describeLog } from './log.js';
 import { describeOperation } from './operation.js';
 import { describeOwnership } from './ownership.js';
+import { describePermits } from './permits.js';
 import { describeRandom, type RandomOptions } from './random.js';
 import { describeReceiving } from './receiving.js';
 import { describeResources } from './resources.js';
@@ -45,6 +46,7 @@ export function describeStore(name: string, open: OpenStore, options: SuiteOptio
     describeResources(open, lacks);
     describeJournals(open, lacks);
     describeOperation(open, lacks);
+    describePermits(open, lacks);
     describeRandom(open, lacks, options.random);
   });
 }

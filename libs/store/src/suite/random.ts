@@ -22,6 +22,7 @@ import {
   type ReceiveAsk,
   type SettleBatch,
 } from '../port.js';
+import { Permits } from '../permits.js';
 import { allAttempts } from './attempts.js';
 import { Ledger } from './ledger.js';
 import { hour, type Lacks, life, type OpenStore, roomy, type Scene, withScene } from './scene.js';
@@ -90,6 +91,7 @@ class Driver {
   readonly #batches: SettleBatch[] = [];
   #owner: { worker: string; epoch: number; leaseMs: number; released: boolean } | undefined;
   #now = 0;
+  readonly #permits = new Permits(() => this.#now);
   #moment = 0;
   #numbers = 0;
 
@@ -118,6 +120,7 @@ class Driver {
       [1, 'redrive', () => this.#redrive()],
       [1, 'letGo', () => this.#letGo()],
       [0.4, 'purge', () => this.#purge()],
+      [1, 'permits', () => this.#askPermits()],
       [0.3, 'forget identities', () => this.#forgetIdentities()],
       [1, 'crash', () => this.#crash()],
       [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
@@ -353,6 +356,19 @@ class Driver {
     expect(total).toBe(this.#ledger.purge(subscription));
   }
 
+  async #askPermits(): Promise<void> {
+    await this.#pass(passingMs);
+    const worker = this.#pick(workers)!;
+    const asks = this.#times(1, 3, () => ({
+      subscription: this.#pick(subscriptions)!,
+      limit: this.#count(1, 3),
+      wanted: this.#count(0, 3),
+    }));
+    const ttlMs = this.#duration();
+    const { store } = this.#scene;
+    expect(await store.permits(worker, asks, ttlMs)).toEqual(this.#permits.ask(worker, asks, ttlMs));
+  }
+
   async #forgetIdentities(): Promise<void> {
     const { store } = this.#scene;
     const count = this.#ledger.forgetIdentities();
@@ -379,7 +395,13 @@ class Driver {
       expect(await this.#scene.store.renew(0, owner.worker, owner.epoch, shortMs)).toBe(true);
       owner.leaseMs = shortMs;
     }
-    for (const worker of workers) this.#knowledge.set(worker, { epoch: undefined, read: [] });
+    for (const worker of workers) {
+      this.#knowledge.set(worker, { epoch: undefined, read: [] });
+      // A store may forget permits when it is reopened.
+      const asks = subscriptions.map((subscription) => ({ subscription, limit: 1, wanted: 0 }));
+      await this.#scene.store.permits(worker, asks, hour);
+      this.#permits.ask(worker, asks, hour);
+    }
     await this.#scene.reopen();
     await this.#check();
   }

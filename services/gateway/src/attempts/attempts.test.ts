@@ -169,6 +169,15 @@ test("an event's life has its attempts in their order, and where it stands", asy
   });
 });
 
+test('a record that a repeated settle wrote twice is one step', async () => {
+  const bench = await setup();
+  const subscription = await bench.subscription('/topics/orders/eventsubscriptions/billing');
+  const written = { event: structured('one'), subscription, attempt: fine };
+  for (let times = 0; times < 2; times++) await bench.write(0, 'successes', written);
+  const { json } = await bench.admin('GET', '/topics/orders/events/one');
+  expect(json.value[0].deliveries[0].steps).toHaveLength(1);
+});
+
 test('events of one id are told apart by source and place, and asked for by source', async () => {
   const bench = await setup({ partitions: 2 });
   const { admin, write } = bench;

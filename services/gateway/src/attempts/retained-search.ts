@@ -33,6 +33,7 @@ export async function searchRetained(
   while (partition < store.info.partitions) {
     if (bytes > limits.bytesMax || found.length >= limits.matchesMax || clock.elapsed() > until)
       return { found, next: { partition, after } };
+    await new Promise((resolve) => setImmediate(resolve));
     const page = await store.history(partition, topic, after, stepEvents, 'newestFirst');
     for (const { place, acceptedAt, frame } of page.events) {
       bytes += frame.length;

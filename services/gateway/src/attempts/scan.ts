@@ -61,6 +61,8 @@ class Stream {
   }
 }
 
+const isEmpty = (stream: Stream): boolean => !stream.head && stream.more;
+
 export class AttemptScan {
   /** Where to go on when the scan was stopped by its limits; undefined at the end of the log. */
   stoppedAt: Position | undefined;
@@ -88,7 +90,7 @@ export class AttemptScan {
     const until = this.#clock.elapsed() + this.#limits.ms;
     let bytes = 0;
     for (;;) {
-      await this.#fill();
+      if (this.#streams.some(isEmpty)) await this.#fill();
       const found = this.#newest();
       if (!found) return;
       const { at, number, stream } = found;
@@ -112,7 +114,7 @@ export class AttemptScan {
     const bytesMax = Math.ceil(askBytes / this.#streams.length);
     await Promise.all(
       this.#streams.map(async (stream) => {
-        if (stream.head || !stream.more) return;
+        if (!isEmpty(stream)) return;
         const { blocks, more } = await this.#store.attempts(
           stream.partition,
           stream.kind,
@@ -122,6 +124,8 @@ export class AttemptScan {
         Object.assign(stream, { blocks, more, next: 0, before: blocks.at(-1)?.id ?? stream.before });
       }),
     );
+    // Publishers get their turn between two steps, also where a store answers at once.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   #newest(): { at: number; number: number; stream: number } | undefined {

@@ -2,7 +2,8 @@
 import { AzureKeyCredential } from '@azure/core-auth';
 import { EventGridReceiverClient, EventGridSenderClient } from '@azure/eventgrid-namespaces';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { Event, type Subscription } from '@gridpost/model';
+import { decodeRequest } from '@gridpost/codec';
+import { directed, Event, type Subscription } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
 import { MemoryStore } from '@gridpost/store';
 import { eventOf, type Served, serve } from '../testing/serve.js';
@@ -93,6 +94,17 @@ describe('receive', () => {
     expect(json.value).toHaveLength(2);
     expect(json.value[0].brokerProperties).toEqual({ lockToken: expect.any(String), deliveryCount: 1 });
     expect(text).toContain(`"event":${event}}`);
+  });
+
+  test('says which job sends an event again', async () => {
+    const { deliver, receive, store, subscription } = await setup();
+    const { topicIncarnation: topic, incarnation: only } = subscription;
+    const headers = ['content-type', 'application/cloudevents+json'];
+    const [event] = decodeRequest(headers, Buffer.from(JSON.stringify(eventOf({ id: 'again' })))).events;
+    await store.append(0, [{ topic, frame: directed(event!, { only, job: 'the-job' }).frame }]);
+    await deliver();
+    const [item] = (await receive()).json.value;
+    expect(item).toMatchObject({ brokerProperties: { replay: 'the-job' }, event: { id: 'again' } });
   });
 
   test('gives one by default', async () => {

@@ -1,5 +1,9 @@
 /** Topics with a quota, as publishers and Azure's clients see them. */
 import { AzureKeyCredential, EventGridPublisherClient } from '@azure/eventgrid';
+import {
+  AzureKeyCredential as NamespacesKeyCredential,
+  EventGridSenderClient,
+} from '@azure/eventgrid-namespaces';
 import { describe, expect, test } from '@jest/globals';
 import { limits, type Subscription, subscriptionPath } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
@@ -117,6 +121,14 @@ test('a request that one quota refuses is not counted against the other', async 
   expect((await send(9)).status).toBe(200);
 });
 
+test('a request that two quotas refuse is told the longer wait', async () => {
+  const { publish, metrics } = await serveQuoted({ eventsPerSecond: 1, bytesPerSecond: 100 });
+  await publish('orders', eventOf({ data: 'x'.repeat(1_000) }));
+  const refused = await publish('orders', eventOf());
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(10);
+  expect(metrics.publishThrottled.with('orders', 'bytes').value).toBe(1);
+});
+
 test('on Event Grid’s addresses, of topics and of domains, the refusal is the same', async () => {
   const { admin } = await serve();
   const event = {
@@ -137,21 +149,34 @@ test('on Event Grid’s addresses, of topics and of domains, the refusal is the 
   }
 });
 
-test('Event Grid’s client waits as it is told, and tries again by itself', async () => {
-  const { admin, store, metrics } = await serve();
-  await admin('PUT', '/topics/orders', {
-    inputSchema: 'EventGridSchema',
-    publishQuota: { eventsPerSecond: 2 },
+describe('Event Grid’s clients wait as they are told, and try again by themselves', () => {
+  const insecure = { allowInsecureConnection: true };
+  async function setup(inputSchema: string) {
+    const { admin, store, metrics, url } = await serve();
+    await admin('PUT', '/topics/orders', { inputSchema, publishQuota: { eventsPerSecond: 2 } });
+    const { key1 } = (await admin('GET', '/topics/orders/keys')).json;
+    const { endpoint } = (await admin('GET', '/topics/orders')).json.properties;
+    const refused = () => metrics.publishThrottled.with('orders', 'events').value;
+    return { store, url, endpoint, key: key1 as string, refused };
+  }
+
+  test('for custom topics', async () => {
+    const { store, endpoint, key, refused } = await setup('EventGridSchema');
+    const client = new EventGridPublisherClient(endpoint, 'EventGrid', new AzureKeyCredential(key), insecure);
+    const event = (id: string) => ({ id, subject: '/s', eventType: 't', dataVersion: '1', data: {} });
+    await client.send([event('1'), event('2')]);
+    await client.send([event('3')]);
+    expect([await storedIds(store), refused()]).toEqual([['1', '2', '3'], 1]);
   });
-  const { key1 } = (await admin('GET', '/topics/orders/keys')).json;
-  const { endpoint } = (await admin('GET', '/topics/orders')).json.properties;
-  const options = { allowInsecureConnection: true };
-  const client = new EventGridPublisherClient(endpoint, 'EventGrid', new AzureKeyCredential(key1), options);
-  const event = (id: string) => ({ id, subject: '/s', eventType: 't', dataVersion: '1', data: {} });
-  await client.send([event('1'), event('2')]);
-  await client.send([event('3')]);
-  expect(await storedIds(store)).toEqual(['1', '2', '3']);
-  expect(metrics.publishThrottled.with('orders', 'events').value).toBe(1);
+
+  test('for topics of namespaces', async () => {
+    const { store, url, key, refused } = await setup('CloudEventSchemaV1_0');
+    const client = new EventGridSenderClient(url, new NamespacesKeyCredential(key), 'orders', insecure);
+    const event = (id: string) => ({ id, source: '/s', type: 't', specversion: '1.0', data: {} });
+    await client.sendEvents([event('1'), event('2')]);
+    await client.sendEvents(event('3'));
+    expect([await storedIds(store), refused()]).toEqual([['1', '2', '3'], 1]);
+  });
 });
 
 describe('several gateways', () => {

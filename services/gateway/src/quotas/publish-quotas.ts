@@ -104,12 +104,15 @@ export class PublishQuotas {
     const buckets = this.#bucketsOf(topic.incarnation);
     const now = clock.elapsed();
     const { count } = this.#gateways;
-    for (const [reason, cost, rate] of [
-      ['events', events, eventsPerSecond],
-      ['bytes', bytes, bytesPerSecond],
-    ] as const) {
-      const waitMs = rate === undefined ? 0 : buckets[reason].waitMs(cost, rate / count, now);
-      if (waitMs > 0) this.#refuse(topic, reason, waitMs, `it takes ${rate} ${reason} a second`);
+    const waits = {
+      events: eventsPerSecond === undefined ? 0 : buckets.events.waitMs(events, eventsPerSecond / count, now),
+      bytes: bytesPerSecond === undefined ? 0 : buckets.bytes.waitMs(bytes, bytesPerSecond / count, now),
+    };
+    // Both have to let it pass, so the longer wait is the one that counts.
+    const reason = waits.bytes > waits.events ? 'bytes' : 'events';
+    if (waits[reason] > 0) {
+      const rate = reason === 'bytes' ? bytesPerSecond : eventsPerSecond;
+      this.#refuse(topic, reason, waits[reason], `it takes ${rate} ${reason} a second`);
     }
     if (!takes) return;
     if (eventsPerSecond !== undefined) buckets.events.take(events, eventsPerSecond / count, now);

@@ -1,0 +1,241 @@
+/**
+ * What one subscription's trouble costs the others: a slow endpoint with a long backlog (F18), an endpoint that comes
+ * back to one (F31), and half of all endpoints failing (F32). The latency of fifty healthy subscriptions is compared
+ * before and during the fault; as in `isolation.test.ts` the short runs share their machine, and allow more and repeat
+ * it up to three times. A fault that did not strike fails the test.
+ */
+import { Agent } from 'node:http';
+import { describe, expect, test } from '@jest/globals';
+import { type Api, eventOf, expectStatus, publishPath } from '../support/api.js';
+import { quantile } from '../support/checker.js';
+import { type Deployment, embedded, redis, type Topology } from '../support/deployment.js';
+import { call } from '../support/http.js';
+import { describeWithRedis } from '../support/redis.js';
+import { type Sink, startSink } from '../support/sink.js';
+import { until } from '../support/waiting.js';
+import { thorough } from './load.js';
+
+const backlog = thorough ? 100_000 : 4_000;
+const failing = thorough ? 500 : 30;
+const healthy = thorough ? 500 : 30;
+const runSeconds = thorough ? 10 : 4;
+const eventsPerSecond = 200;
+const topic = 'shared';
+/** What is promised is twice. */
+const factorMax = thorough ? 2 : 4;
+const floorMs = 10;
+const timeoutMs = thorough ? 900_000 : 240_000;
+
+interface Scene {
+  readonly deployment: Deployment;
+  readonly api: Api;
+  readonly sink: Sink;
+}
+
+async function setup(topology: Topology): Promise<Scene> {
+  const deployment = await topology.start();
+  const { api } = deployment;
+  const sink = await startSink();
+  await api.putTopic(topic);
+  for (let i = 0; i < healthy; i++)
+    await api.putSubscription(topic, `healthy-${i}`, {
+      url: sink.url(`/healthy/${i}`),
+      filter: { includedEventTypes: [`healthy.${i}`] },
+    });
+  return { deployment, api, sink };
+}
+
+async function end({ deployment, sink }: Scene): Promise<void> {
+  for (const server of deployment.servers) server.kill();
+  await sink.close();
+  await deployment.stop();
+}
+
+/** Publishes events of a type, many at once. */
+async function publishMany(api: Api, type: string, count: number): Promise<void> {
+  const most = 1_000;
+  for (let sent = 0; sent < count; sent += most) {
+    const events = Array.from({ length: Math.min(most, count - sent) }, () => eventOf({ type }));
+    expectStatus(await api.publishBatch(topic, events), 200);
+  }
+}
+
+/** p99 in milliseconds from before the publish request of a healthy subscription's event to its receipt. */
+async function latency({ api, sink }: Scene): Promise<number> {
+  const sentAt = new Map<string, number>();
+  const latencies: number[] = [];
+  sink.onReceipt(({ path, event, at }) => {
+    const began = path.startsWith('/healthy') ? sentAt.get(String(event.attributes.id)) : undefined;
+    if (began !== undefined) latencies.push(at - began);
+  });
+  const agent = new Agent({ keepAlive: true });
+  const flights: Promise<unknown>[] = [];
+  const count = eventsPerSecond * runSeconds;
+  await new Promise<void>((resolve) => {
+    const ticking = setInterval(() => {
+      const event = eventOf({ type: `healthy.${flights.length % healthy}` });
+      sentAt.set(String(event.id), performance.now());
+      flights.push(
+        call(api.url + publishPath(topic), {
+          method: 'POST',
+          headers: { 'content-type': 'application/cloudevents+json' },
+          body: JSON.stringify(event),
+          agent,
+        }),
+      );
+      if (flights.length < count) return;
+      clearInterval(ticking);
+      resolve();
+    }, 1_000 / eventsPerSecond);
+  });
+  await Promise.all(flights);
+  await until('all healthy deliveries', () => latencies.length >= count, { withinMs: 60_000 });
+  agent.destroy();
+  return quantile(
+    latencies.sort((a, b) => a - b),
+    0.99,
+  );
+}
+
+/** Compares with the p99 before the fault; up to three times where the machine is shared. */
+async function expectHeld(name: string, scene: Scene, before: number): Promise<void> {
+  const ratios: number[] = [];
+  while (ratios.length < 3) {
+    const during = await latency(scene);
+    ratios.push(Math.max(during, floorMs) / Math.max(before, floorMs));
+    process.stderr.write(
+      `fairness: ${name}: p99 ${before.toFixed(1)} ms before, ${during.toFixed(1)} ms during\n`,
+    );
+    if (!thorough && ratios.at(-1)! <= factorMax) return;
+  }
+  ratios.sort((a, b) => a - b);
+  expect(ratios[thorough ? 1 : 0]).toBeLessThanOrEqual(factorMax);
+}
+
+function describeFairness(topology: Topology): void {
+  test(
+    'a slow endpoint with a long backlog does not slow the others',
+    async () => {
+      const scene = await setup(topology);
+      const { api, sink, deployment } = scene;
+      let open = 0;
+      let most = 0;
+      sink.reply(async ({ path }) => {
+        if (path !== '/slow') return { status: 200 };
+        most = Math.max(most, ++open);
+        await new Promise((resolve) => setTimeout(resolve, 29_000).unref());
+        open--;
+        return { status: 200 };
+      });
+      const before = await latency(scene);
+      await api.putSubscription(topic, 'slow', {
+        url: sink.url('/slow'),
+        filter: { includedEventTypes: ['slow'] },
+      });
+      await publishMany(api, 'slow', backlog);
+      await until(
+        'a backlog',
+        async () =>
+          (await deployment.metric('gridpost_subscription_backlog_events', { subscription: 'slow' })) >=
+          backlog * 0.9,
+        { withinMs: 120_000, everyMs: 500 },
+      );
+      expect(open).toBeGreaterThan(0);
+      await expectHeld(`slow with ${backlog} deferred, ${topology.name}`, scene, before);
+      expect(open).toBeGreaterThan(0);
+      expect(most).toBeLessThanOrEqual(64);
+      await end(scene);
+    },
+    timeoutMs,
+  );
+
+  test(
+    'an endpoint that comes back to a long backlog gets it evenly, and no more at once than its limit',
+    async () => {
+      const scene = await setup(topology);
+      const { api, sink, deployment } = scene;
+      // Short runs are slow, so that they take some seconds.
+      const answerMs = thorough ? 20 : 100;
+      let up = false;
+      let open = 0;
+      let most = 0;
+      const taken: number[] = [];
+      sink.reply(async ({ path }) => {
+        if (path !== '/back') return { status: 200 };
+        if (!up) return 'reset';
+        most = Math.max(most, ++open);
+        await new Promise((resolve) => setTimeout(resolve, answerMs));
+        open--;
+        taken.push(performance.now());
+        return { status: 200 };
+      });
+      const before = await latency(scene);
+      await api.putSubscription(topic, 'back', {
+        url: sink.url('/back'),
+        filter: { includedEventTypes: ['back'] },
+      });
+      await publishMany(api, 'back', backlog);
+      await until(
+        'a backlog',
+        async () =>
+          (await deployment.metric('gridpost_subscription_backlog_events', { subscription: 'back' })) >=
+          backlog * 0.9,
+        { withinMs: 120_000, everyMs: 500 },
+      );
+      const refused = sink.on('/back').length;
+      expect(refused).toBeGreaterThan(0);
+      // Held back, it is not asked for every event.
+      expect(refused).toBeLessThan(backlog / 2);
+      up = true;
+      await until('the first is taken', () => taken.length > 0, { withinMs: 200_000 });
+      const held = expectHeld(`back to ${backlog}, ${topology.name}`, scene, before);
+      await until('everything is taken', () => taken.length >= backlog, { withinMs: 400_000, everyMs: 200 });
+      await held;
+      const bins = new Map<number, number>();
+      for (const at of taken) {
+        const bin = Math.floor((at - taken[0]!) / 1_000);
+        bins.set(bin, (bins.get(bin) ?? 0) + 1);
+      }
+      const seconds = Math.max(...bins.keys()) + 1;
+      const mean = taken.length / seconds;
+      process.stderr.write(
+        `fairness: back, ${topology.name}: ${taken.length} in ${seconds} s, most in a second ${Math.max(...bins.values())}, at once ${most}\n`,
+      );
+      expect(Math.max(...bins.values())).toBeLessThanOrEqual(3 * mean);
+      expect(most).toBeLessThanOrEqual(64);
+      await end(scene);
+    },
+    timeoutMs,
+  );
+
+  test(
+    'half of all endpoints failing costs the others little, and few of the requests are retries',
+    async () => {
+      const scene = await setup(topology);
+      const { api, sink } = scene;
+      sink.reply(({ path }) => ({ status: path.startsWith('/failing') ? 500 : 200 }));
+      const before = await latency(scene);
+      for (let i = 0; i < failing; i++)
+        await api.putSubscription(topic, `failing-${i}`, {
+          url: sink.url(`/failing/${i}`),
+          filter: { includedEventTypes: [`healthy.${i % healthy}`] },
+          // As much of a storm as a policy can ask for.
+          properties: { retryPolicy: { delaysInSeconds: [0.1] } },
+        });
+      const began = sink.receipts.length;
+      await expectHeld(`${failing} failing, ${topology.name}`, scene, before);
+      const during = sink.receipts.slice(began);
+      const retries = during.filter(({ repetition }) => repetition > 0).length;
+      process.stderr.write(
+        `fairness: failing, ${topology.name}: ${retries} retries of ${during.length} requests\n`,
+      );
+      expect(retries).toBeGreaterThan(0);
+      expect(retries).toBeLessThan(during.length / 2);
+      await end(scene);
+    },
+    timeoutMs,
+  );
+}
+
+describe('fair shares, embedded', () => describeFairness(embedded));
+describeWithRedis('fair shares, redis', () => describeFairness(redis));
