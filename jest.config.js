@@ -23,6 +23,8 @@ export default {
   coverageProvider: 'v8',
   // Whole servers start in some tests, on machines that may be busy; a test that hangs still ends.
   testTimeout: 30_000,
+  // Also on two cores: much of the time is spent waiting.
+  maxWorkers: 2,
   projects: [
     {
       ...shared,

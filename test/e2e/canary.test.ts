@@ -336,8 +336,9 @@ describeTopologies('no secret comes out', (topology) => {
     await look();
     expectStatus(
       await ask('POST', `${subscriptionPath(topic, 'function-bad')}/deadletters:redrive`, {}),
-      200,
+      202,
     );
+    await ask('GET', '/jobs');
     expectStatus(await ask('DELETE', subscriptionPath(topic, 'plain-retry')), 204);
     await deployment.stopServers();
 

@@ -11,6 +11,9 @@ import { temporaryDirectory } from '../support/teardown.js';
 export const ordersCount = 200;
 export const topic = 'orders';
 
+/** As few as there can be. */
+const identitiesMax = 10_000;
+
 /** By name: how its endpoint answers each delivery of `orders`, and what becomes of it. */
 export const subscriptions = {
   delivered: { status: 200 },
@@ -45,6 +48,9 @@ export async function startTraffic(): Promise<Traffic> {
     startServer({
       GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`,
       GRIDPOST_DEAD_LETTER_DELAY_SECONDS: '0',
+      // So little that there is more to record than it holds.
+      GRIDPOST_ATTEMPT_LOG_BYTES_MAX: '20000',
+      GRIDPOST_DUPLICATE_IDENTITIES_MAX: `${identitiesMax}`,
     }),
     // The smallest store there is, so that it fills up.
     startServer({ GRIDPOST_STORE: `lmdb:${temporaryDirectory()}`, GRIDPOST_STORE_BYTES_MAX: '16777216' }),
@@ -72,7 +78,14 @@ export async function startTraffic(): Promise<Traffic> {
       });
     },
     async run() {
-      await Promise.all([publishOrders(api), fill(new Api(small.url), sink.url('/refused'))]);
+      await Promise.all([
+        publishOrders(api),
+        fill(new Api(small.url), sink.url('/refused')),
+        remember(api),
+        exceed(api),
+        replay(api, sink.url('/delivered')),
+      ]);
+      expectStatus(await new Api(orders.url, 'a-wrong-admin-key').send('GET', '/topics'), 401);
     },
   };
 }
@@ -98,4 +111,32 @@ async function fill(api: Api, refusing: string): Promise<void> {
     if (status === 503) return;
   }
   throw new Error('a store of 16 MiB took 30 MB');
+}
+
+/** More events than are remembered for duplicate detection. */
+async function remember(api: Api): Promise<void> {
+  await api.putTopic('remembered', { duplicateDetection: {} });
+  for (let sent = 0; sent <= identitiesMax; sent += 500) {
+    const batch = Array.from({ length: 500 }, () => eventOf());
+    expectStatus(await api.publishBatch('remembered', batch), 200);
+  }
+}
+
+/** More than a topic's quota. */
+async function exceed(api: Api): Promise<void> {
+  await api.putTopic('limited', { publishQuota: { eventsPerSecond: 1 } });
+  for (let i = 0; i < 20; i++) {
+    const { status } = await api.publish('limited', eventOf());
+    if (status === 429) return;
+  }
+  throw new Error('a topic for one event a second took 20 at once');
+}
+
+/** A job, which sends again what a topic has kept. */
+async function replay(api: Api, url: string): Promise<void> {
+  await api.putTopic('history', { eventRetentionInDays: 1 });
+  await api.putSubscription('history', 'replayed', { url });
+  await api.accept('history', eventOf());
+  const path = '/topics/history/eventsubscriptions/replayed:replay';
+  expectStatus(await api.send('POST', path, { from: new Date(0).toISOString() }), 202);
 }
