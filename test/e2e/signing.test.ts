@@ -20,7 +20,7 @@ test('the example stands in the documentation as it is tested here', () => {
 
 const topic = 'signed';
 const withSecret = (url: string, scheme: string): object =>
-  subscriptionBody({ url, properties: { signing: { scheme } } });
+  subscriptionBody({ url, properties: { signing: { scheme }, retryPolicy: { delaysInSeconds: [1] } } });
 
 const verified = (secret: string, { headers, body }: Receipt): boolean => {
   try {
