@@ -1,7 +1,7 @@
 /** Keys, and the record of what was done with them, on every topology: each gateway knows what was decided at another. */
 import { expect, test } from '@jest/globals';
 import { Api, expectStatus, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies } from '../support/deployment.js';
+import { type Deployment, describeStores } from '../support/deployment.js';
 import type { Answer } from '../support/http.js';
 import { until } from '../support/waiting.js';
 
@@ -38,7 +38,7 @@ async function refused(status: number, ask: () => Promise<Answer>): Promise<void
   });
 }
 
-describeTopologies('access', (topology) => {
+describeStores('access', (topology) => {
   test('a key is good at every gateway at once, and what was taken from it is refused by all in time', async () => {
     const deployment = await topology.start(undefined, settings);
     const { here, bearing } = gatewaysOf(deployment);

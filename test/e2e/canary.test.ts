@@ -10,7 +10,7 @@ import { expect, test } from '@jest/globals';
 import { makeCertificate, ObjectStore } from '@gridpost/model/testing';
 import { Api, eventOf, expectStatus, publishPath, subscriptionPath } from '../support/api.js';
 import { canary, type Evidence, filesIn, sightings } from '../support/canaries.js';
-import { type Deployment, describeTopologies } from '../support/deployment.js';
+import { type Deployment, describeStores } from '../support/deployment.js';
 import type { Answer, Call } from '../support/http.js';
 import { runServer } from '../support/server.js';
 import { agreement, type Receipt, startSink } from '../support/sink.js';
@@ -21,7 +21,7 @@ const topic = 'watched';
 const group = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg';
 const armPath = `${group}/providers/Microsoft.EventGrid/topics/${topic}/eventSubscriptions`;
 
-describeTopologies('no secret comes out', (topology) => {
+describeStores('no secret comes out', (topology) => {
   test('of the API, logs, metrics, dead letters or the store, whatever happens', async () => {
     const pem = makeCertificate();
     const signingBytes = (): string => `whsec_${Buffer.from(canary()).toString('base64')}`;

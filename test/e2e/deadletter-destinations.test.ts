@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ObjectStore } from '@gridpost/model/testing';
 import { type Api, eventOf, expectStatus, subscriptionBody, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies } from '../support/deployment.js';
+import { type Deployment, describeStores } from '../support/deployment.js';
 import type { Settings } from '../support/server.js';
 import { type Behaviour, type Sink, startSink } from '../support/sink.js';
 import { atEnd, temporaryDirectory } from '../support/teardown.js';
@@ -16,7 +16,7 @@ interface Document {
   readonly id: string;
 }
 
-describeTopologies('dead-letter destinations', (topology) => {
+describeStores('dead-letter destinations', (topology) => {
   let deployment: Deployment;
   let api: Api;
   let sink: Sink;

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Api, eventOf, expectStatus, subscriptionBody, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies, embedded } from '../support/deployment.js';
+import { type Deployment, describeStores, embedded } from '../support/deployment.js';
 import type { Answer } from '../support/http.js';
 import { startSink } from '../support/sink.js';
 import { atEnd } from '../support/teardown.js';
@@ -25,7 +25,7 @@ interface Refusal {
 const message = 'names an address that this deployment does not connect to (GRIDPOST_EGRESS_ALLOW)';
 const at = (pointer: string): object => ({ code: 'InvalidResource', errors: [{ pointer, message }] });
 
-describeTopologies('an endpoint at a private address', (topology) => {
+describeStores('an endpoint at a private address', (topology) => {
   describe('where nothing is allowed', () => {
     let deployment: Deployment;
     beforeAll(async () => {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { Api, expectStatus, subscriptionPath } from '../support/api.js';
-import { describeTopologies, embedded } from '../support/deployment.js';
+import { describeStores, embedded } from '../support/deployment.js';
 import { type FunctionHost, startFunctionHost } from '../support/function-host.js';
 import { until } from '../support/waiting.js';
 
@@ -47,7 +47,7 @@ const byAddress = ({ url }: FunctionHost, functionName: string): object => ({
   key,
 });
 
-describeTopologies('a function', (topology) => {
+describeStores('a function', (topology) => {
   test('is called in both schemas, by its address and by its id', async () => {
     const host = await startFunctionHost(key);
     const deployment = await topology.start(undefined, {

@@ -6,7 +6,7 @@ import { AzureKeyCredential, EventGridDeserializer, EventGridPublisherClient } f
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type CloudEvent, HTTP } from 'cloudevents';
 import { expectStatus, subscriptionBody, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies } from '../support/deployment.js';
+import { type Deployment, describeStores } from '../support/deployment.js';
 import { type Receipt, type Sink, startSink } from '../support/sink.js';
 
 interface Wish {
@@ -28,7 +28,7 @@ function toEvents({ headers, body }: Receipt): CloudEvent<unknown>[] {
   return [HTTP.toEvent({ headers, body: body.toString() })].flat() as CloudEvent<unknown>[];
 }
 
-describeTopologies('pushing', (topology) => {
+describeStores('pushing', (topology) => {
   let deployment: Deployment;
   let sink: Sink;
   let topics = 0;

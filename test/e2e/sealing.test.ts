@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { eventOf, expectStatus, subscriptionPath } from '../support/api.js';
 import { canary, filesIn, sightings } from '../support/canaries.js';
-import { describeTopologies, embedded } from '../support/deployment.js';
+import { describeStores, embedded } from '../support/deployment.js';
 import { startSink } from '../support/sink.js';
 import { temporaryDirectory } from '../support/teardown.js';
 import { until } from '../support/waiting.js';
 const topic = 'sealed';
 const [older, newer] = [canary(), canary()];
 
-describeTopologies('secrets in the store', (topology) => {
+describeStores('secrets in the store', (topology) => {
   test('outlive the rotation of their key, process by process', async () => {
     const token = canary();
     const sink = await startSink();

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { eventOf, expectStatus, subscriptionBody, subscriptionPath } from '../support/api.js';
-import { describeTopologies } from '../support/deployment.js';
+import { describeStores } from '../support/deployment.js';
 import { type Receipt, startSink } from '../support/sink.js';
 
 const example = join(import.meta.dirname, '..', '..', 'docs', 'examples', 'verify.mjs');
@@ -31,7 +31,7 @@ const verified = (secret: string, { headers, body }: Receipt): boolean => {
   }
 };
 
-describeTopologies('signed deliveries', (topology) => {
+describeStores('signed deliveries', (topology) => {
   test('are verified across retries, a rotation and a restart', async () => {
     const deployment = await topology.start();
     const { api } = deployment;

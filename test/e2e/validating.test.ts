@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { Api, eventOf, expectStatus, subscriptionBody, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies, embedded, redis } from '../support/deployment.js';
+import { type Deployment, describeStores, embedded, redis } from '../support/deployment.js';
 import { call } from '../support/http.js';
 import { describeWithRedis } from '../support/redis.js';
 import { agreement, type Receipt, type Sink, startSink } from '../support/sink.js';
@@ -63,7 +63,7 @@ async function put(
 /** Agrees to what it is asked, and takes everything else. */
 const agree = (receipt: Receipt) => agreement(receipt) ?? { status: 200 };
 
-describeTopologies('an endpoint', (topology) => {
+describeStores('an endpoint', (topology) => {
   test.each(['CloudEventSchemaV1_0', 'EventGridSchema'])('of %s that agrees gets events', async (schema) => {
     const deployment = await topology.start(undefined, closed);
     const api = apiOf(deployment);
