@@ -120,13 +120,11 @@ export class AuditLog {
     // Those that come in the same turn go together.
     await undefined;
     try {
-      for (const kind of ['changes', 'others'] as const) {
+      for (let kind = this.#next(); kind; kind = this.#next()) {
         const waiting = this.#waiting[kind];
-        while (waiting.length > 0) {
-          const batch = waiting.slice(0, batchMax);
-          await journals.appendRecords(journalOf[kind], batch, bounds);
-          waiting.splice(0, batch.length);
-        }
+        const batch = waiting.slice(0, batchMax);
+        await journals.appendRecords(journalOf[kind], batch, bounds);
+        waiting.splice(0, batch.length);
       }
     } catch (error) {
       log.warn({ component: 'audit', error: (error as Error).message }, 'audit records not stored yet');
@@ -136,5 +134,12 @@ export class AuditLog {
         void this.#flush();
       });
     }
+  }
+
+  /** Which records are to be written; changes may have come while others were. */
+  #next(): AuditKind | undefined {
+    const { changes, others } = this.#waiting;
+    if (changes.length > 0) return 'changes';
+    return others.length > 0 ? 'others' : undefined;
   }
 }
