@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { eventOf, expectStatus, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies, type Ground } from '../support/deployment.js';
+import { type Deployment, describeStores, type Ground } from '../support/deployment.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { pause, until } from '../support/waiting.js';
 
@@ -25,7 +25,7 @@ interface Shown {
 const probation = { maxFailures: 5, maxProbeIntervalInSeconds: 5 };
 const closestMs = 3_900;
 
-describeTopologies('endpoint health', (topology) => {
+describeStores('endpoint health', (topology) => {
   let ground: Ground;
   let deployment: Deployment;
   let sink: Sink;

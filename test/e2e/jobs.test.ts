@@ -1,7 +1,7 @@
 /** What is done with many dead letters, and with what a topic has kept: jobs, their rate, their end, and whom they outlive. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Api, eventOf, type JobView, expectStatus, subscriptionPath } from '../support/api.js';
-import { type Deployment, describeTopologies, metricOf } from '../support/deployment.js';
+import { type Deployment, describeStores, metricOf } from '../support/deployment.js';
 import { startServer } from '../support/server.js';
 import { type Behaviour, type Receipt, type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
@@ -11,7 +11,7 @@ const distinct = (receipts: readonly Receipt[]): number => new Set(receipts.map(
 const messageIds = (receipts: readonly Receipt[]): string[] =>
   receipts.map(({ headers }) => String(headers['webhook-id'])).sort();
 
-describeTopologies('jobs', (topology) => {
+describeStores('jobs', (topology) => {
   let deployment: Deployment;
   let api: Api;
   let sink: Sink;

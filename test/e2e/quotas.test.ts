@@ -4,14 +4,14 @@
  */
 import { expect, test } from '@jest/globals';
 import { type Api, eventOf } from '../support/api.js';
-import { type Deployment, describeTopologies } from '../support/deployment.js';
+import { type Deployment, describeStores } from '../support/deployment.js';
 import { startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
 const eventsPerSecond = 20;
 const batch = Array.from({ length: 2 * eventsPerSecond }, () => eventOf());
 
-describeTopologies('quotas', (topology) => {
+describeStores('quotas', (topology) => {
   let topics = 0;
 
   async function newTopic({ api }: Deployment): Promise<string> {
