@@ -309,8 +309,10 @@ const publish = (store: Store, content: string) =>
     const store = await open(url, { durability: 'process' });
     expect(store.info).toMatchObject({ kind: 'redis-sentinel', place: url });
     await publish(store, 'before');
+    // The class promises nothing of what a replica has not got yet.
+    await until(async () => (await operator(replica).xlen('{gp:p0}:log')) === 1);
     await server.kill();
-    await until(() => publish(store, 'after'), 15_000);
+    await until(() => publish(store, 'after'), 25_000);
     expect(/role:master/.test(await operator(replica).info('replication'))).toBe(true);
     const { epoch } = (await store.claim(0, 'w1', hour, 10))!;
     const { entries } = await store.read(0, epoch, undefined, { entriesMax: 100, bytesMax: 1e6 });
