@@ -17,7 +17,7 @@ import {
   until,
 } from './testing/index.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(45_000);
 
 const hour = 3_600_000;
 const limits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 0.5 };
