@@ -4,26 +4,19 @@
  * before and during the fault; as in `isolation.test.ts` the short runs share their machine, and allow more and repeat
  * it up to three times. A fault that did not strike fails the test.
  */
-import { Agent } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
-import { type Api, eventOf, expectStatus, publishPath } from '../support/api.js';
-import { quantile } from '../support/checker.js';
+import { type Api, eventOf, expectStatus } from '../support/api.js';
 import { type Deployment, embedded, redis, type Topology } from '../support/deployment.js';
-import { call } from '../support/http.js';
 import { describeWithRedis } from '../support/redis.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
+import { factorMax, latency, timesAsLong } from './latency.js';
 import { thorough } from './load.js';
 
 const backlog = thorough ? 100_000 : 4_000;
 const failing = thorough ? 500 : 30;
 const healthy = thorough ? 500 : 30;
-const runSeconds = thorough ? 10 : 4;
-const eventsPerSecond = 200;
 const topic = 'shared';
-/** What is promised is twice. */
-const factorMax = thorough ? 2 : 4;
-const floorMs = 10;
 const timeoutMs = thorough ? 900_000 : 240_000;
 
 interface Scene {
@@ -60,49 +53,15 @@ async function publishMany(api: Api, type: string, count: number): Promise<void>
   }
 }
 
-/** p99 in milliseconds from before the publish request of a healthy subscription's event to its receipt. */
-async function latency({ api, sink }: Scene): Promise<number> {
-  const sentAt = new Map<string, number>();
-  const latencies: number[] = [];
-  sink.onReceipt(({ path, event, at }) => {
-    const began = path.startsWith('/healthy') ? sentAt.get(String(event.attributes.id)) : undefined;
-    if (began !== undefined) latencies.push(at - began);
-  });
-  const agent = new Agent({ keepAlive: true });
-  const flights: Promise<unknown>[] = [];
-  const count = eventsPerSecond * runSeconds;
-  await new Promise<void>((resolve) => {
-    const ticking = setInterval(() => {
-      const event = eventOf({ type: `healthy.${flights.length % healthy}` });
-      sentAt.set(String(event.id), performance.now());
-      flights.push(
-        call(api.url + publishPath(topic), {
-          method: 'POST',
-          headers: { 'content-type': 'application/cloudevents+json' },
-          body: JSON.stringify(event),
-          agent,
-        }),
-      );
-      if (flights.length < count) return;
-      clearInterval(ticking);
-      resolve();
-    }, 1_000 / eventsPerSecond);
-  });
-  await Promise.all(flights);
-  await until('all healthy deliveries', () => latencies.length >= count, { withinMs: 60_000 });
-  agent.destroy();
-  return quantile(
-    latencies.sort((a, b) => a - b),
-    0.99,
-  );
-}
+const latencyIn = (scene: Scene): Promise<number> =>
+  latency(scene, topic, (number) => `healthy.${number % healthy}`);
 
 /** Compares with the p99 before the fault; up to three times where the machine is shared. */
 async function expectHeld(name: string, scene: Scene, before: number): Promise<void> {
   const ratios: number[] = [];
   while (ratios.length < 3) {
-    const during = await latency(scene);
-    ratios.push(Math.max(during, floorMs) / Math.max(before, floorMs));
+    const during = await latencyIn(scene);
+    ratios.push(timesAsLong(during, before));
     process.stderr.write(
       `fairness: ${name}: p99 ${before.toFixed(1)} ms before, ${during.toFixed(1)} ms during\n`,
     );
@@ -127,7 +86,7 @@ function describeFairness(topology: Topology): void {
         open--;
         return { status: 200 };
       });
-      const before = await latency(scene);
+      const before = await latencyIn(scene);
       await api.putSubscription(topic, 'slow', {
         url: sink.url('/slow'),
         filter: { includedEventTypes: ['slow'] },
@@ -169,7 +128,7 @@ function describeFairness(topology: Topology): void {
         taken.push(performance.now());
         return { status: 200 };
       });
-      const before = await latency(scene);
+      const before = await latencyIn(scene);
       await api.putSubscription(topic, 'back', {
         url: sink.url('/back'),
         filter: { includedEventTypes: ['back'] },
@@ -214,7 +173,7 @@ function describeFairness(topology: Topology): void {
       const scene = await setup(topology);
       const { api, sink } = scene;
       sink.reply(({ path }) => ({ status: path.startsWith('/failing') ? 500 : 200 }));
-      const before = await latency(scene);
+      const before = await latencyIn(scene);
       for (let i = 0; i < failing; i++)
         await api.putSubscription(topic, `failing-${i}`, {
           url: sink.url(`/failing/${i}`),

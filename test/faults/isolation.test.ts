@@ -5,26 +5,17 @@
  * and a p99 of a few seconds is one stall of it: there, one pair of at most five within a generous factor is enough. Dead
  * subscriptions that held up healthy ones would show in each.
  */
-import { Agent } from 'node:http';
 import { expect, test } from '@jest/globals';
-import { eventOf, publishPath } from '../support/api.js';
-import { quantile } from '../support/checker.js';
 import { embedded } from '../support/deployment.js';
-import { call } from '../support/http.js';
 import { startSink } from '../support/sink.js';
+import { factorMax, latency, runSeconds, timesAsLong } from './latency.js';
 import { thorough } from './load.js';
 
 const pairs = 5;
-const runSeconds = thorough ? 10 : 4;
-/** What is promised is twice. */
-const factorMax = thorough ? 2 : 4;
-/** Below this, in milliseconds, a ratio says more about the scheduler than about the router. */
-const floorMs = 10;
 const half = 100;
-const eventsPerSecond = 200;
 
-/** One run; the healthy deliveries' latencies from before the publish request to the receipt, ascending. */
-async function run(withDead: boolean): Promise<number[]> {
+/** One run; the p99 of the healthy deliveries. */
+async function run(withDead: boolean): Promise<number> {
   const deployment = await embedded.start();
   const { api } = deployment;
   const sink = await startSink();
@@ -37,38 +28,10 @@ async function run(withDead: boolean): Promise<number[]> {
     const url = i % 2 === 0 ? 'http://127.0.0.1:1/' : sink.url(`/dead/${i}`);
     await api.putSubscription('shared', `dead-${i}`, { url, filter });
   }
-  const sentAt = new Map<string, number>();
-  const latencies: number[] = [];
-  sink.onReceipt(({ path, event, at }) => {
-    if (path.startsWith('/healthy')) latencies.push(at - sentAt.get(String(event.attributes.id))!);
-  });
-  const agent = new Agent({ keepAlive: true });
-  const flights: Promise<unknown>[] = [];
-  const count = eventsPerSecond * runSeconds;
-  await new Promise<void>((resolve) => {
-    const ticking = setInterval(() => {
-      const number = flights.length;
-      const event = eventOf({ type: `type.${number % half}` });
-      sentAt.set(String(event.id), performance.now());
-      flights.push(
-        call(api.url + publishPath('shared'), {
-          method: 'POST',
-          headers: { 'content-type': 'application/cloudevents+json' },
-          body: JSON.stringify(event),
-          agent,
-        }),
-      );
-      if (flights.length < count) return;
-      clearInterval(ticking);
-      resolve();
-    }, 1_000 / eventsPerSecond);
-  });
-  await Promise.all(flights);
-  await sink.received(({ path }) => path.startsWith('/healthy'), count);
+  const p99 = await latency({ api, sink }, 'shared', (number) => `type.${number % half}`);
   for (const server of deployment.servers) server.kill();
-  agent.destroy();
   await sink.close();
-  return latencies.sort((a, b) => a - b);
+  return p99;
 }
 
 test(
@@ -76,9 +39,9 @@ test(
   async () => {
     const ratios: number[] = [];
     for (let pair = 0; pair < pairs; pair++) {
-      const alone = quantile(await run(false), 0.99);
-      const amongDead = quantile(await run(true), 0.99);
-      ratios.push(Math.max(amongDead, floorMs) / Math.max(alone, floorMs));
+      const alone = await run(false);
+      const amongDead = await run(true);
+      ratios.push(timesAsLong(amongDead, alone));
       process.stderr.write(
         `isolation: p99 of healthy deliveries ${alone.toFixed(1)} ms alone, ${amongDead.toFixed(1)} ms among dead ones\n`,
       );

@@ -17,6 +17,14 @@ async function serveUnique(
   return served;
 }
 
+const ofEventGrid = {
+  id: '1',
+  subject: '/s',
+  eventType: 't',
+  eventTime: '2024-01-01T00:00:00Z',
+  dataVersion: '1',
+};
+
 test('an event that comes again is answered as the first was, with a header that says so, and stored once', async () => {
   const { publish, store, metrics } = await serveUnique();
   const first = await publish('orders', eventOf());
@@ -56,14 +64,7 @@ test('one of a hundred that are published at the same time is stored', async () 
 test('on Event Grid’s addresses it is the same', async () => {
   const { admin, store } = await serve();
   await admin('PUT', '/topics/orders', { inputSchema: 'EventGridSchema', duplicateDetection: {} });
-  const event = {
-    id: '1',
-    subject: '/s',
-    eventType: 't',
-    eventTime: '2024-01-01T00:00:00Z',
-    dataVersion: '1',
-  };
-  const send = () => admin('POST', '/topics/orders/api/events', [event]);
+  const send = () => admin('POST', '/topics/orders/api/events', [ofEventGrid]);
   expect((await send()).headers).not.toHaveProperty('gridpost-duplicates');
   const again = await send();
   expect([again.status, again.text, again.headers['gridpost-duplicates']]).toEqual([200, '', '1']);
@@ -73,14 +74,7 @@ test('on Event Grid’s addresses it is the same', async () => {
 test('of a domain each topic is looked at by itself, since the topic is the event’s source', async () => {
   const { admin, store } = await serve();
   await admin('PUT', '/domains/shop', { inputSchema: 'EventGridSchema', duplicateDetection: {} });
-  const event = {
-    id: '1',
-    subject: '/s',
-    eventType: 't',
-    eventTime: '2024-01-01T00:00:00Z',
-    dataVersion: '1',
-  };
-  const send = (topic: string) => admin('POST', '/domains/shop/api/events', [{ ...event, topic }]);
+  const send = (topic: string) => admin('POST', '/domains/shop/api/events', [{ ...ofEventGrid, topic }]);
   for (const topic of ['north', 'south', 'north', '/domains/shop/topics/north'])
     expect((await send(topic)).status).toBe(200);
   expect((await storedEvents(store)).map(({ source }) => source)).toEqual([
