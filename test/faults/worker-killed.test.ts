@@ -32,16 +32,19 @@ describeWithRedis('a killed worker', () => {
           release = resolve;
         });
         await load.remember(victim);
-        const enough = new Promise<void>((resolve) => {
-          load.sink.reply(async (receipt) => {
-            held.push(receipt);
-            // Of so many attempts in flight some are the victim's: the workers own half the partitions each.
-            if (held.length === 16) resolve();
-            await released;
-            return { status: 200 };
-          });
+        load.sink.reply(async (receipt) => {
+          held.push(receipt);
+          await released;
+          return { status: 200 };
         });
-        await enough;
+        // Only an attempt of the victim's, and one that has arrived, can be cut by its death.
+        await until('the victim has attempts under way', async () => {
+          const [ofVictim, ofAll] = await Promise.all([
+            metricOf([victim], 'gridpost_attempts_in_flight'),
+            metricOf(workers, 'gridpost_attempts_in_flight'),
+          ]);
+          return ofVictim > 0 && held.length >= Math.max(16, ofAll);
+        });
         victim.kill();
         const strike = load.struck();
         await victim.exited;
