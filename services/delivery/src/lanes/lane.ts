@@ -1,12 +1,9 @@
 /**
  * The way of one subscription's deliveries to its endpoint, shared by all partitions that this worker owns: how many
  * attempts run at once, what waits in memory for room, and whose turn it is. What is to be done when it is full is
- * `lanes.ts`'s business, because that depends on the others. Long for a file, because all of it is about the same few
- * counters.
- *
- * Two lines wait: *fresh* deliveries, read from the log, and *leased* ones, from the subscription's queue. While the
- * queue is known to hold more that is due, at least half of the room is for leased ones; room that one line cannot use
- * goes to the other. An attempt carries one delivery, or a batch of what is in line (`batch.ts`), and is of the kind of its first.
+ * `lanes.ts`'s business, because that depends on the others; which of its two lines has its turn is `lines.ts`'s. Long for
+ * a file, because all of it is about the same few counters. An attempt carries one delivery, or a batch of what is in line
+ * (`batch.ts`), and is of the kind of its first.
  *
  * A lane is *stalled* when attempts run and none has ended for a whole settle window. It is *hungry* when an attempt
  * could start at once and nothing waits. It is *held* while its endpoint wants to be left alone: what waits and what
@@ -20,7 +17,7 @@ import type { Sample } from '../limits/adaptive-concurrency.js';
 import { Batch } from '../attempts/batch.js';
 import { defer, drop, parkedMs } from '../attempts/endings.js';
 import type { Ward } from '../health/ward.js';
-import { Line } from './line.js';
+import { Lines } from './lines.js';
 import type {
   AttemptFailure,
   OpenDelivery,
@@ -84,8 +81,7 @@ export class Lane implements Passage {
   offeredAt = 0;
   usedAt = 0;
   readonly #around: Surroundings;
-  readonly #fresh = new Line();
-  readonly #leased = new Line();
+  readonly #lines = new Lines();
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
   readonly #throttle: Throttle;
@@ -128,7 +124,7 @@ export class Lane implements Passage {
   }
 
   get idle(): boolean {
-    return this.#running === 0 && this.#fresh.count === 0 && this.#leased.count === 0;
+    return this.#running === 0 && this.#lines.empty;
   }
 
   /** Its attempts outlive a settle window. */
@@ -150,7 +146,7 @@ export class Lane implements Passage {
    * A probe is made with one, whatever batches may hold.
    */
   get leaseRoom(): number {
-    const { count, bytes } = this.#leased;
+    const { count, bytes } = this.#lines.leased;
     const now = this.#around.elapsed();
     if (bytes >= this.#around.settings.lineBytesMax || this.held(now)) return 0;
     const free = Math.min(
@@ -203,12 +199,13 @@ export class Lane implements Passage {
   /** Attempts that it could use at once, those under way included. */
   get wanted(): number {
     const backlog = this.#backlogs.size > 0 ? 1 : 0;
-    return this.#running + this.#fresh.count + Math.max(this.#leased.count, backlog);
+    const { fresh, leased } = this.#lines;
+    return this.#running + fresh.count + Math.max(leased.count, backlog);
   }
 
   /** Whether a fresh delivery would wait longer than is good for its log entry. */
   full(now: number): boolean {
-    const { count, bytes, first } = this.#fresh;
+    const { count, bytes, first } = this.#lines.fresh;
     if (first === undefined) return false;
     if (this.ward.probing) return true;
     const { lineBytesMax, settleWindowMs } = this.#around.settings;
@@ -219,14 +216,14 @@ export class Lane implements Passage {
 
   /** How long the first fresh delivery in line has been waiting. */
   waited(now: number): number {
-    const { first } = this.#fresh;
+    const { first } = this.#lines.fresh;
     return first === undefined ? 0 : now - first.since;
   }
 
   /** Takes a delivery into its line, and starts what can start. */
   accept(delivery: OpenDelivery, now: number): void {
     delivery.since = now;
-    this.#lineOf(delivery).push(delivery);
+    this.#lines.push(delivery);
     if (!this.target.batches) this.pump(now);
     else if (!this.#gathering) {
       // What else comes in this turn of the event loop can go into the same batch, and costs no waiting.
@@ -237,7 +234,7 @@ export class Lane implements Passage {
 
   withdraw(delivery: OpenDelivery): void {
     if (!delivery.inLine) return;
-    this.#lineOf(delivery).remove(delivery);
+    this.#lines.remove(delivery);
     this.#relieve();
   }
 
@@ -257,7 +254,13 @@ export class Lane implements Passage {
     if (this.#pumping) return;
     this.#pumping = true;
     while (this.#throttle.room(this.#running, now) > 0) {
-      const delivery = this.#next();
+      const leasedRunning = this.#running - this.#freshRunning;
+      const delivery = this.#lines.next(
+        this.limit,
+        this.#freshRunning,
+        leasedRunning,
+        this.#backlogs.size > 0,
+      );
       if (delivery === undefined || !this.#around.mayStart(now)) break;
       if (!this.ward.admits(this.#running, this.limit)) break;
       if (!this.target.origin.offers(this.#running)) {
@@ -293,8 +296,7 @@ export class Lane implements Passage {
   hold(ms: number, now: number): boolean {
     const begins = this.#throttle.hold(ms, now);
     if (begins) {
-      for (const line of [this.#fresh, this.#leased])
-        this.#letGo(line, (delivery) => this.putOff(delivery, now));
+      this.#lines.clear((delivery) => this.putOff(delivery, now));
       this.#relieve();
     }
     return begins;
@@ -324,8 +326,7 @@ export class Lane implements Passage {
   setStop(stop: Stop | undefined): void {
     if (stop === this.stop) return;
     this.stop = stop;
-    if (stop !== undefined)
-      for (const line of [this.#fresh, this.#leased]) this.#letGo(line, (delivery) => this.refuse(delivery));
+    if (stop !== undefined) this.#lines.clear((delivery) => this.refuse(delivery));
     this.#appraise();
     this.#relieve();
   }
@@ -348,25 +349,14 @@ export class Lane implements Passage {
     this.#opening?.cancel();
   }
 
-  #next(): OpenDelivery | undefined {
-    const fresh = this.#fresh.first;
-    const leased = this.#leased.first;
-    if (leased === undefined && this.#backlogs.size === 0) return fresh;
-    const { limit } = this.#throttle;
-    const half = Math.ceil(limit / 2);
-    const freshMayStart = fresh !== undefined && this.#freshRunning < limit - half;
-    if (leased !== undefined && (!freshMayStart || this.#running - this.#freshRunning < half)) return leased;
-    return freshMayStart ? fresh : undefined;
-  }
-
   /** Starts an attempt at the delivery whose turn it is, and at what goes into the same batch. */
   #begin(first: OpenDelivery, now: number): void {
     const batch = new Batch(this, first.fresh);
     const { probing } = this.ward;
     let next: OpenDelivery | undefined = first;
     while (next && this.#load(batch, next, now)) {
-      this.#lineOf(next).remove(next);
-      next = batch.full || probing ? undefined : this.#after(first);
+      this.#lines.remove(next);
+      next = batch.full || probing ? undefined : this.#lines.after(first);
     }
     if (batch.deliveries.length === 0) return;
     this.#throttle.started(now);
@@ -383,19 +373,9 @@ export class Lane implements Passage {
     return true;
   }
 
-  /** What follows in a batch: of the line whose turn it is, or else of the other. */
-  #after({ fresh }: OpenDelivery): OpenDelivery | undefined {
-    const [own, other] = fresh ? [this.#fresh, this.#leased] : [this.#leased, this.#fresh];
-    return own.first ?? other.first;
-  }
-
   #leave({ fresh }: PassedAttempt): void {
     this.#running--;
     if (fresh) this.#freshRunning--;
-  }
-
-  #lineOf(delivery: OpenDelivery): Line {
-    return delivery.fresh ? this.#fresh : this.#leased;
   }
 
   /** At least a batch has room in line. */
@@ -403,17 +383,9 @@ export class Lane implements Passage {
     return Math.max(this.#around.settings.lineEventsMax, this.target.eventsMax);
   }
 
-  #letGo(line: Line, conclude: (delivery: OpenDelivery) => void): void {
-    for (let delivery = line.first; delivery; delivery = line.first) {
-      line.remove(delivery);
-      conclude(delivery);
-    }
-  }
-
   /** Goes on by itself where only time keeps it from it. */
   #awaitOpening(now: number): void {
-    if (this.#opening || (this.#fresh.count === 0 && this.#leased.count === 0 && this.#backlogs.size === 0))
-      return;
+    if (this.#opening || (this.#lines.empty && this.#backlogs.size === 0)) return;
     const ms = this.#throttle.opensInMs(now);
     if (ms === undefined) return;
     this.#opening = this.#around.after(Math.max(ms, openingMsMin), () => {
@@ -428,7 +400,7 @@ export class Lane implements Passage {
       this.ward.free &&
       !this.stalled &&
       this.stop === undefined &&
-      this.#fresh.count === 0 &&
+      this.#lines.fresh.count === 0 &&
       this.#throttle.room(this.#running, this.#around.elapsed()) > 0;
     if (hungry === this.#hungry) return;
     this.#hungry = hungry;
@@ -437,7 +409,7 @@ export class Lane implements Passage {
 
   /** Lets reading go on once half the line is free: going on at each free place would be once per event. */
   #relieve(): void {
-    if (this.blocks && this.#fresh.count * 2 <= this.#lineEventsMax) this.#unblock();
+    if (this.blocks && this.#lines.fresh.count * 2 <= this.#lineEventsMax) this.#unblock();
   }
 
   #unblock(): void {

@@ -2,15 +2,7 @@
  * All lanes of a worker, and the rules that need to see more than one: what happens to a delivery whose lane is full,
  * when attempts may start at all, and each lane's share of its subscription's concurrency.
  *
- * A full lane should make its own deliveries wait and nobody else's. They can wait in the log, which costs nothing, but
- * then everything behind them waits as well; or in their queue, which costs a write and a read each. So:
- *
- * - Where the first in line waited less than 50 ms the lane moves on quickly, and reading waits for it.
- * - Otherwise, if another lane is hungry, the delivery is deferred, so that reading can go on and find work for it.
- * - The same if reading lags by more than a second and there are subscriptions that were offered nothing for a second,
- *   whose events may stand further behind; but only while the process has time to spare, since writing what cannot be
- *   sent would make a saturated worker slower for everybody.
- * - Otherwise nobody would gain: reading waits.
+ * A full lane makes reading wait, or has its deliveries deferred (`overflow.ts`).
  *
  * A stalled lane never makes reading wait: its deliveries are deferred until an attempt ends. Nor does one that its rate or
  * its endpoint's wish keeps from starting any: its line is filled, and the rest deferred.
@@ -35,18 +27,14 @@ import { defer } from '../attempts/endings.js';
 import { type HealthKeeper, policyOf } from '../health/keeper.js';
 import { Ward, type WardTerms } from '../health/ward.js';
 import { Lane, type Surroundings } from './lane.js';
+import { overflows, quietMs } from './overflow.js';
 import type { OpenDelivery, Stop } from '../attempts/open-delivery.js';
-import { Permits, type PermitUser } from '../limits/permits.js';
+import { Parts } from '../limits/parts.js';
 import { DeliverySeries } from '../series.js';
-import { boundsOf, partOf, rateOf } from '../limits/shares.js';
 import type { DeliverySettings } from '../settings.js';
 import { Target } from '../requests/target.js';
 import type { Part } from '../limits/throttle.js';
 
-/** A lane that moves on within this is waited for. */
-const patienceMs = 50;
-/** A subscription that was offered nothing for this long is quiet, and reading lags when it is this far behind. */
-const quietMs = 1_000;
 /** A lane without work is forgotten after this. */
 const idleMs = 60_000;
 /** Attempt timeout of a subscription that says nothing else. */
@@ -88,14 +76,13 @@ export class Lanes implements Surroundings {
   readonly #stopWatching: () => void;
   #active = 0;
   #subscriptions: number | undefined;
-  readonly #permits: Permits;
-  #workers: readonly string[] = [];
+  readonly #parts: Parts;
   #shut = false;
 
   constructor(options: LanesOptions) {
     this.#options = options;
     this.settings = options.settings;
-    this.#permits = new Permits({
+    this.#parts = new Parts({
       ...options,
       onChange: (subscription) => {
         const lane = this.#lanes.get(subscription);
@@ -145,7 +132,7 @@ export class Lanes implements Surroundings {
 
   /** This worker's part of the concurrency of a subscription that says nothing else. */
   get share(): number {
-    return Math.max(1, Math.ceil(this.settings.concurrency / Math.max(1, this.#workers.length)));
+    return this.#parts.usual;
   }
 
   /** The longest attempt timeout among the lanes; the usual one where there is none. */
@@ -157,7 +144,7 @@ export class Lanes implements Surroundings {
 
   /** Says which workers are to own partitions: each has its part of a subscription's limits. */
   setWorkers(workers: readonly string[]): void {
-    this.#workers = workers;
+    this.#parts.workers = workers;
     for (const lane of this.#lanes.values()) this.#divide(lane);
   }
 
@@ -226,7 +213,7 @@ export class Lanes implements Surroundings {
       )
         this.#forget(lane);
     }
-    this.#permits.look(now);
+    this.#parts.look(now);
     this.reopen(now);
   }
 
@@ -246,7 +233,7 @@ export class Lanes implements Surroundings {
   async close(): Promise<void> {
     this.#stopWatching();
     for (const lane of [...this.#lanes.values()]) this.#forget(lane);
-    await this.#permits.ended();
+    await this.#parts.ended();
   }
 
   elapsed(): number {
@@ -276,26 +263,14 @@ export class Lanes implements Surroundings {
   }
 
   #divide(lane: Lane): void {
-    lane.part = this.#partOf(lane.registered.subscription, lane);
-  }
-
-  /** What this worker may use of a subscription's limits. */
-  #partOf(subscription: Subscription, user: PermitUser): Part {
-    const { concurrency, rate } = boundsOf(subscription, this.settings);
-    const { incarnation } = subscription;
-    const own = partOf(concurrency, incarnation, this.#workers, this.#options.worker);
-    if (own !== undefined) this.#permits.forget(incarnation);
-    return {
-      attempts: own ?? this.#permits.of(incarnation, concurrency, user),
-      ceiling: own ?? concurrency,
-      rate: rate === undefined ? undefined : rateOf(rate, this.#workers),
-    };
+    lane.part = this.#parts.of(lane.registered.subscription, lane);
   }
 
   #overflows(lane: Lane, now: number, lagMs: number): boolean {
-    if (lane.waited(now) < patienceMs) return false;
-    if (this.hungry > 0) return true;
-    return lagMs > quietMs && this.#active < this.#subscriptionCount() && !this.#options.saturated();
+    const { hungry } = this;
+    const { saturated } = this.#options;
+    const quiet = (): boolean => this.#active < this.#subscriptionCount();
+    return overflows({ waitedMs: lane.waited(now), lagMs, hungry, quiet, saturated });
   }
 
   #subscriptionCount(): number {
@@ -368,7 +343,7 @@ export class Lanes implements Surroundings {
     if (lane.active) this.#setActive(lane, false);
     lane.target.leave();
     lane.close();
-    this.#permits.forget(lane.id);
+    this.#parts.forget(lane.id);
     this.#lanes.delete(lane.id);
   }
 }
