@@ -8,7 +8,7 @@ import { parameter, type Route, scopeOf, scopePaths } from '../route.js';
 import { getSubscription } from '../stored.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
 import { heldFrom, heldView } from './held.js';
-import { attemptOf, deliveryStates, instant, placeId, stateOf, stepOf } from './view.js';
+import { attemptOf, deliveryStates, instant, originOf, placeId, stateOf, stepOf } from './view.js';
 
 /** What one request reads. Which deliveries it has seen is in memory, so it is less than a search for one event reads. */
 const limits: ScanLimits = { bytesMax: 16 * 1024 * 1024, ms: 2_000 };
@@ -27,6 +27,7 @@ interface Wanted {
 }
 
 interface Item {
+  origin?: object | undefined;
   event?: object | undefined;
   lastAttempt?: object | undefined;
 }
@@ -88,15 +89,16 @@ class DeliveryPage {
   take(partition: number, record: AttemptRecord): boolean {
     const id = placeId(partition, record);
     const known = this.#seen.get(id);
-    if (known === undefined) return this.#begin(id, record);
+    if (known === undefined) return this.#begin(id, partition, record);
     if (known === null) return true;
     // What the newest record does not say, an older one does.
     known.event ??= record.event;
     known.lastAttempt ??= attemptOf(record);
+    if (record.copy) known.origin ??= originOf(partition, record.copy);
     return true;
   }
 
-  #begin(id: string, record: AttemptRecord): boolean {
+  #begin(id: string, partition: number, record: AttemptRecord): boolean {
     const wanted = this.#wants(record);
     if (wanted && this.items.length === this.#max) return false;
     if (!wanted) {
@@ -107,6 +109,7 @@ class DeliveryPage {
     const lastAttempt = attemptOf(record);
     const item: Item = {
       ...{ id, acceptedAt: instant(record.acceptedAt), ...step },
+      ...(record.copy === undefined ? {} : { origin: originOf(partition, record.copy) }),
       ...(record.event === undefined ? {} : { event: record.event }),
       ...(lastAttempt === undefined ? {} : { lastAttempt }),
     };

@@ -12,7 +12,7 @@ import { parameter, type Route, scopeOf } from '../route.js';
 import { getTopic } from '../stored.js';
 import { explainNow } from './explanation.js';
 import { coversFrom, heldFrom, heldView } from './held.js';
-import { type Life, Lives, deliveriesOf } from './lives.js';
+import { deliveriesOf, deliveryKey, type Life, Lives } from './lives.js';
 import { type Retained, readRetained, retainedText, searchRetained } from './retained-search.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
 import { instant, named, placeId } from './view.js';
@@ -120,11 +120,11 @@ export function eventRoutes(context: Context): Route[] {
    * What subscriptions are still to get: they want the event, were not changed since it was accepted, and everything that
    * was recorded is held, but nothing was recorded for them.
    */
-  function pendingOf(scope: Scope, { acceptedAt, deliveries }: Life, { event }: Retained): object[] {
+  function pendingOf(scope: Scope, { place, acceptedAt, deliveries }: Life, { event }: Retained): object[] {
     const topic = attemptLog === 'all' ? registry.topic(scope) : undefined;
     return (topic?.index.match(event) ?? []).flatMap(({ subscription }) => {
       const { incarnation, updatedAt, topic: own, name } = subscription;
-      if (updatedAt > acceptedAt || deliveries.has(incarnation)) return [];
+      if (updatedAt > acceptedAt || deliveries.has(deliveryKey(place, incarnation))) return [];
       const since = instant(acceptedAt);
       return [{ ...named(own, name), since, state: 'Pending', attempts: 0, steps: [] }];
     });
