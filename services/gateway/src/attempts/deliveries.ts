@@ -3,7 +3,7 @@ import { type AttemptRecord, mayName, readBlock } from '@gridpost/attempt-log';
 import { attemptOutcomes } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import type { Context } from '../context.js';
-import { invalidParameter } from '../query.js';
+import { instant as instantAsked, oneOf } from '../query.js';
 import { parameter, type Route, scopeOf, scopePaths } from '../route.js';
 import { getSubscription } from '../stored.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
@@ -17,6 +17,7 @@ const lateMs = 600_000;
 /** How far a worker's idea of the store's clock may be ahead of it. */
 const skewMs = 1_000;
 
+const filters = ['state', 'outcome', 'from', 'to'];
 const outcomes: readonly string[] = [...attemptOutcomes, 'Acknowledged', 'Released', 'Rejected'];
 
 interface Wanted {
@@ -54,7 +55,7 @@ export function deliveryRoutes({ store, clock, paging, attemptLog }: Context): R
       if (page.next) break;
     }
     const next = page.next ?? scan.stoppedAt;
-    const nextLink = next && paging.nextLink(req, ask, positionText(next)) + queryOf(req);
+    const nextLink = next && paging.nextLink(req, ask, positionText(next), filters);
     res.json({
       value: page.items,
       ...(next ? { searchedFrom: instant(next.at) } : {}),
@@ -134,33 +135,7 @@ function wantedOf(req: Request): Wanted {
   return {
     state: oneOf(req, 'state', deliveryStates),
     outcome: oneOf(req, 'outcome', outcomes),
-    from: instantOf(req, 'from') ?? 0,
-    to: instantOf(req, 'to'),
+    from: instantAsked(req, 'from') ?? 0,
+    to: instantAsked(req, 'to'),
   };
-}
-
-function oneOf({ query }: Request, name: string, words: readonly string[]): string | undefined {
-  const word = query[name];
-  if (word === undefined || words.includes(word as string)) return word as string | undefined;
-  throw invalidParameter(name, `expected one of ${words.join(', ')}`);
-}
-
-function instantOf({ query }: Request, name: string): number | undefined {
-  const text = query[name];
-  if (text === undefined) return undefined;
-  const ms =
-    typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
-  if (ms >= 0) return ms;
-  throw invalidParameter(name, 'expected an instant as RFC 3339 has it, such as 2026-01-31T12:00:00Z');
-}
-
-/** The filters, for the link to the next page. */
-function queryOf({ query }: Request): string {
-  return ['state', 'outcome', 'from', 'to']
-    .flatMap((name) =>
-      query[name] === undefined ? [] : `&${name}=${encodeURIComponent(String(query[name]))}`,
-    )
-    .join('');
 }

@@ -20,6 +20,7 @@ import { instant, named, placeId } from './view.js';
 const limits: ScanLimits = { bytesMax: 64 * 1024 * 1024, ms: 2_000 };
 /** Records on one page: an event may have thirty attempts for each of very many subscriptions. */
 const recordsMax = 1_000;
+const asked = ['source', 'explain', 'subscription'];
 /** Of a position, where a part of the search has ended. */
 const ended = '-';
 
@@ -70,12 +71,12 @@ export function eventRoutes(context: Context): Route[] {
       heldFrom: heldView(held),
       ...(next || retained.next
         ? {
-            nextLink:
-              paging.nextLink(
-                req,
-                ask,
-                `${next ? positionText(next) : ended}|${retained.next ? retainedText(retained.next) : ended}`,
-              ) + queryOf(req),
+            nextLink: paging.nextLink(
+              req,
+              ask,
+              `${next ? positionText(next) : ended}|${retained.next ? retainedText(retained.next) : ended}`,
+              asked,
+            ),
           }
         : {}),
     };
@@ -171,13 +172,4 @@ function flagOf({ query }: Request, name: string): boolean {
   if (text === undefined || text === 'false') return false;
   if (text === 'true' || text === '') return true;
   throw invalidParameter(name, 'expected true or false');
-}
-
-/** What is asked for, for the link to the next page. */
-function queryOf({ query }: Request): string {
-  return ['source', 'explain', 'subscription']
-    .flatMap((name) =>
-      query[name] === undefined ? [] : `&${name}=${encodeURIComponent(String(query[name]))}`,
-    )
-    .join('');
 }
