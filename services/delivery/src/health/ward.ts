@@ -195,7 +195,7 @@ export class Ward {
 
   /** The endpoint asked to be left alone for so long. */
   asked(ms: number, status: number): void {
-    const at = this.#options.clock.now();
+    const at = Math.round(this.#options.clock.now());
     this.#retryAfter.asked({ at, until: Math.round(at + ms), status }, at);
   }
 
