@@ -176,6 +176,7 @@ class Service implements Delivery {
     this.#jobs = new Jobs({
       ...{ store, registry, metrics, clock, log },
       worker: options.worker,
+      attemptLog: settings.attemptLog,
       backlogBytesMax: settings.jobBacklogBytesMax,
       onDue: (partition) => this.#worker.at(partition)?.expectDue(),
     });
