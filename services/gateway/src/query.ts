@@ -45,7 +45,7 @@ export function rangeAsked(req: Queried): { readonly from?: number; readonly to?
 
 /** One of these words; undefined without one. Throws `InvalidParameter`. */
 export function oneOf<W extends string>(
-  { query }: Request,
+  { query }: Queried,
   name: string,
   words: readonly W[],
 ): W | undefined {
@@ -55,7 +55,7 @@ export function oneOf<W extends string>(
 }
 
 /** A text of 1 to `max` characters; undefined without one. Throws `InvalidParameter`. */
-export function textAsked({ query }: Request, name: string, max: number): string | undefined {
+export function textAsked({ query }: Queried, name: string, max: number): string | undefined {
   const text = query[name];
   if (text === undefined) return undefined;
   if (typeof text === 'string' && text !== '' && text.length <= max) return text;
