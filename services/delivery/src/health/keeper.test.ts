@@ -16,7 +16,13 @@ test('endpoints that are probed all the time do not keep others from being writt
   const keeper = new HealthKeeper({ store, registry, clock, log: logInto([]), metrics: new Metrics('test') });
   const names = Array.from({ length: 60 }, (_, at) => `s${at}`);
   const wards = names.map((name) => {
-    const options = { id: `${name}-1`, clock, random: seededRandom(1), onChange: () => {} };
+    const options = {
+      id: `${name}-1`,
+      clock,
+      random: seededRandom(1),
+      onChange: () => {},
+      onReleased: () => {},
+    };
     const policy = { failuresMax: 1, probeMsMax: 5_000 };
     return { name, ward: new Ward(options, { policy, timeoutMs: 1_000 }, undefined) };
   });

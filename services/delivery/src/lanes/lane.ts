@@ -28,13 +28,17 @@ import type {
 import type { DeliverySeries } from '../series.js';
 import type { DeliverySettings } from '../settings.js';
 import type { Target } from '../requests/target.js';
-import { type Part, Throttle } from '../limits/throttle.js';
+import type { Capacity } from '../limits/capacity.js';
+import { holdMsMax, type Part, Throttle } from '../limits/throttle.js';
 
 /** What a lane needs around it; `lanes.ts` provides it. */
 export interface Surroundings {
   readonly settings: DeliverySettings;
   /** How many lanes are hungry. Kept by the lanes themselves. */
   hungry: number;
+  /** How many leased deliveries wait in all lines. Kept by the lanes themselves. */
+  leased: number;
+  readonly capacity: Capacity;
   elapsed(): number;
   /** Whether attempts may start at all; if not, all lanes are pumped again when they may. */
   mayStart(now: number): boolean;
@@ -81,7 +85,7 @@ export class Lane implements Passage {
   offeredAt = 0;
   usedAt = 0;
   readonly #around: Surroundings;
-  readonly #lines = new Lines();
+  readonly #lines: Lines;
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
   readonly #throttle: Throttle;
@@ -116,6 +120,9 @@ export class Lane implements Passage {
     this.registered = registered;
     this.target = target;
     this.series = series;
+    this.#lines = new Lines((by) => {
+      around.leased += by;
+    });
     this.#throttle = new Throttle(part, around.elapsed());
   }
 
@@ -267,6 +274,8 @@ export class Lane implements Passage {
         this.target.origin.whenFree(this.#pumpAgain);
         break;
       }
+      const prompt = delivery.fresh && this.ward.sound;
+      if (!this.#around.capacity.offers(this.#running, prompt, this.#pumpAgain)) break;
       this.#begin(delivery, now);
     }
     this.#pumping = false;
@@ -293,13 +302,19 @@ export class Lane implements Passage {
     this.#throttle.ended(sample);
   }
 
-  hold(ms: number, now: number): boolean {
-    const begins = this.#throttle.hold(ms, now);
-    if (begins) {
-      this.#lines.clear((delivery) => this.putOff(delivery, now));
-      this.#relieve();
-    }
-    return begins;
+  hold(ms: number, status: number, now: number): boolean {
+    this.ward.asked(Math.min(ms, holdMsMax), status);
+    return this.#hold(ms, now);
+  }
+
+  /** Keeps to what its endpoint asked other workers for. */
+  heed(now: number): void {
+    this.#hold(this.ward.leaveAloneMs, now);
+  }
+
+  /** Its endpoint need not be left alone any more. */
+  release(now: number): void {
+    this.#throttle.release(now);
   }
 
   worked(attempt: PassedAttempt, now: number): void {
@@ -349,6 +364,15 @@ export class Lane implements Passage {
     this.#opening?.cancel();
   }
 
+  #hold(ms: number, now: number): boolean {
+    const begins = this.#throttle.hold(ms, now);
+    if (begins) {
+      this.#lines.clear((delivery) => this.putOff(delivery, now));
+      this.#relieve();
+    }
+    return begins;
+  }
+
   /** Starts an attempt at the delivery whose turn it is, and at what goes into the same batch. */
   #begin(first: OpenDelivery, now: number): void {
     const batch = new Batch(this, first.fresh);
@@ -360,6 +384,7 @@ export class Lane implements Passage {
     }
     if (batch.deliveries.length === 0) return;
     this.#throttle.started(now);
+    this.#around.capacity.started(this.#running);
     if (this.#running++ === 0) this.#movedAt = now;
     if (batch.fresh) this.#freshRunning++;
     this.ward.started();
@@ -376,6 +401,7 @@ export class Lane implements Passage {
   #leave({ fresh }: PassedAttempt): void {
     this.#running--;
     if (fresh) this.#freshRunning--;
+    this.#around.capacity.ended(this.#running);
   }
 
   /** At least a batch has room in line. */

@@ -2,7 +2,7 @@
  * Leases one partition's deferred deliveries when they are due and there is room for them, and hands them to the lanes.
  *
  * The store is asked when something may be due: when the last answer said so, when a deferral just written is, when a
- * lane has room and its queue is known to hold more. Redrives and the like happen elsewhere and give no hint, so it is
+ * lane has room and its queue is known to hold more, when dead letters were redriven. A hint of those may be lost, so it is
  * also asked at a slow beat. One ask is under way at a time, and none follows another at once.
  */
 import { type Clock, Event, type Log, type Random, type Timer } from '@gridpost/model';
@@ -107,7 +107,7 @@ export class Due implements Backlog {
   async #round(): Promise<number> {
     const { store, lanes, site, clock, random } = this.#options;
     const began = clock.elapsed();
-    if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
+    if (site.settlingFails || !lanes.open(began) || !lanes.leases) return blockedBeatMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
     const { rooms, parked } = this.#rooms(max, began);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
