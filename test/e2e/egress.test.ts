@@ -31,7 +31,7 @@ describeStores('an endpoint at a private address', (topology) => {
     beforeAll(async () => {
       deployment = await topology.start(undefined, closed);
       await apiOf(deployment).putTopic(topic);
-    }, 120_000);
+    });
     afterAll(() => deployment.stop());
 
     test('is refused when it is written, in the same words whatever it is, and nothing is stored', async () => {

@@ -1,7 +1,7 @@
 /** A store on a cluster that loses a node: the others' partitions go on, and the node's come back with it. */
 
 import type { Store } from '@gridpost/store';
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore } from './index.js';
 import {
@@ -12,8 +12,6 @@ import {
   timed,
   until,
 } from './testing/index.js';
-
-jest.setTimeout(60_000);
 
 const limits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 0.5 };
 const partitions = 12;

@@ -1,7 +1,7 @@
 /** What only a server can do to its store: die, freeze, lose a reply, run full, lose its data or its rank. */
 
 import type { PendingEvent, Store } from '@gridpost/store';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore, type RedisStoreOptions } from './index.js';
 import {
@@ -14,8 +14,6 @@ import {
   timed,
   until,
 } from './testing/index.js';
-
-jest.setTimeout(30_000);
 
 const hour = 3_600_000;
 const limits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 0.5 };

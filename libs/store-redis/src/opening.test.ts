@@ -1,12 +1,12 @@
 /** Opening: what is refused and in what words, what is recorded, and what happens when the server becomes less than it was. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { freePort } from '@gridpost/model/testing';
 import type { Store } from '@gridpost/store';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore, type RedisStoreOptions } from './index.js';
 import {
-  freePort,
   type RedisServer,
   type RedisServerOptions,
   redisAvailability,
@@ -16,8 +16,6 @@ import {
   timed,
   until,
 } from './testing/index.js';
-
-jest.setTimeout(45_000);
 
 const hour = 3_600_000;
 const limits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 0.5 };
