@@ -90,7 +90,7 @@ async function contents(store: Store): Promise<string[]> {
         for (let index = 0; running; index++) {
           const content = `${publisher}:${index}`;
           sent.push(content);
-          await Promise.all(stores.map((store) => until(() => publish(store, content), 20_000)));
+          await Promise.all(stores.map((store) => until(() => publish(store, content))));
           accepted++;
         }
       });
