@@ -19,10 +19,16 @@ interface View {
   readonly handshake?: { readonly reason?: string };
 }
 
-async function put(api: Api, name: string, destination: object, schema = 'EventGridSchema'): Promise<void> {
+async function put(
+  api: Api,
+  name: string,
+  destination: object,
+  eventDeliverySchema = 'EventGridSchema',
+): Promise<void> {
   const answer = await api.send('PUT', subscriptionPath(topic, name), {
     destination: { endpointType: 'AzureFunction', properties: destination },
-    eventDeliverySchema: schema,
+    eventDeliverySchema,
+    retryPolicy: { delaysInSeconds: [1] },
   });
   expectStatus(answer, 200, 201);
 }

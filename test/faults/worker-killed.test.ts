@@ -31,7 +31,6 @@ describeWithRedis('a killed worker', () => {
         const released = new Promise<void>((resolve) => {
           release = resolve;
         });
-        await load.remember(victim);
         load.sink.reply(async (receipt) => {
           held.push(receipt);
           await released;
@@ -45,6 +44,7 @@ describeWithRedis('a killed worker', () => {
           ]);
           return ofVictim > 0 && held.length >= Math.max(16, ofAll);
         });
+        await load.remember(victim);
         victim.kill();
         const strike = load.struck();
         await victim.exited;
