@@ -20,7 +20,8 @@ const other = life('other');
 const passing = life('passing');
 const retained = new Set([kept, other]);
 
-async function allPages(
+/** A whole history, at most `max` at a time. */
+export async function allPages(
   scene: Scene,
   topic: string,
   max: number,
