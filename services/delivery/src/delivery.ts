@@ -8,17 +8,17 @@ import type { Store } from '@gridpost/store';
 import { Chore } from './chore.js';
 import { Destinations, type Places } from './dead-letters/destinations.js';
 import { DeadLetterWriter } from './dead-letters/writer.js';
-import { Connections } from './connections.js';
-import { disable } from './disabling.js';
+import { Connections } from './requests/connections.js';
+import { disable } from './lanes/disabling.js';
 import { HealthKeeper } from './health/keeper.js';
 import { Jobs } from './jobs/jobs.js';
-import { Lanes } from './lanes.js';
-import { Matching } from './matching.js';
-import type { Passage } from './open-delivery.js';
-import { Partition } from './partition.js';
-import { Pipeline } from './pipeline.js';
+import { Lanes } from './lanes/lanes.js';
+import { Matching } from './partition/matching.js';
+import type { Passage } from './attempts/open-delivery.js';
+import { Partition } from './partition/partition.js';
+import { Pipeline } from './attempts/pipeline.js';
 import { type DeliverySettings, settingsOf } from './settings.js';
-import { Upkeep } from './upkeep.js';
+import { Upkeep } from './upkeep/upkeep.js';
 import { Worker } from './worker.js';
 
 export interface DeliveryOptions {
@@ -176,6 +176,7 @@ class Service implements Delivery {
     this.#jobs = new Jobs({
       ...{ store, registry, metrics, clock, log },
       worker: options.worker,
+      attemptLog: settings.attemptLog,
       backlogBytesMax: settings.jobBacklogBytesMax,
       onDue: (partition) => this.#worker.at(partition)?.expectDue(),
     });

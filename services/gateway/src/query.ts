@@ -30,6 +30,34 @@ export function instant(req: Request, name: string): number | undefined {
   );
 }
 
+/** A range of time: `from` and later, before `to`. Throws `InvalidParameter`, also for one that ends before it begins. */
+export function rangeAsked(req: Request): { readonly from?: number; readonly to?: number } {
+  const from = instant(req, 'from');
+  const to = instant(req, 'to');
+  if (from !== undefined && to !== undefined && to <= from)
+    throw invalidParameter('to', 'expected an instant later than from');
+  return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+}
+
+/** One of these words; undefined without one. Throws `InvalidParameter`. */
+export function oneOf<W extends string>(
+  { query }: Request,
+  name: string,
+  words: readonly W[],
+): W | undefined {
+  const word = query[name];
+  if (word === undefined || words.includes(word as W)) return word as W | undefined;
+  throw invalidParameter(name, `expected one of ${words.join(', ')}`);
+}
+
+/** A text of 1 to `max` characters; undefined without one. Throws `InvalidParameter`. */
+export function textAsked({ query }: Request, name: string, max: number): string | undefined {
+  const text = query[name];
+  if (text === undefined) return undefined;
+  if (typeof text === 'string' && text !== '' && text.length <= max) return text;
+  throw invalidParameter(name, `expected it once, with 1 to ${max} characters`);
+}
+
 export function invalidParameter(name: string, message: string): GridpostError {
   return new GridpostError('InvalidParameter', `the query parameter ${name}: ${message}`, {
     errors: [{ pointer: `query/${name}`, message }],

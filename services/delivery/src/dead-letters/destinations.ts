@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Connector, plainConnector } from '@gridpost/egress';
 import { type Clock, isPath, type Subscription } from '@gridpost/model';
-import { Connections } from '../connections.js';
+import { Connections } from '../requests/connections.js';
 import type { DeliverySettings } from '../settings.js';
 import type { Batch } from './batch.js';
 import { writeFile } from './directory.js';

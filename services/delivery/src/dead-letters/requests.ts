@@ -1,8 +1,8 @@
 /** Batches as requests, held to what deliveries are held to: one deadline, no redirects, little read of the answer. */
 import { type Clock, limits } from '@gridpost/model';
-import type { Connections } from '../connections.js';
-import { type Attempt, type AttemptOwner, Dispatch } from '../dispatch.js';
-import { isSuccess } from '../outcome.js';
+import type { Connections } from '../requests/connections.js';
+import { type Attempt, type AttemptOwner, Dispatch } from '../requests/dispatch.js';
+import { isSuccess } from '../requests/outcome.js';
 
 const timeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
 

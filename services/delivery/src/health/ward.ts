@@ -20,7 +20,7 @@ import {
   type Random,
 } from '@gridpost/model';
 import type { RegisteredHealth } from '@gridpost/registry';
-import type { AttemptFailure, PassedAttempt } from '../open-delivery.js';
+import type { AttemptFailure, PassedAttempt } from '../attempts/open-delivery.js';
 import {
   all,
   type HealthEvent,

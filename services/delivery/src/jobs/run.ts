@@ -3,6 +3,7 @@
  * written as well, and looked at again every second: a store that is away or full, a backlog that is near its bound, an
  * endpoint that is not to be sent anything.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import { type Clock, GridpostError, isProven, type Job, type Log, type Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -18,6 +19,7 @@ export interface RunOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly attemptLog: AttemptLogLevel;
   /** Charged bytes that a subscription may have deferred in one partition before a job adds more. */
   readonly backlogBytesMax: number;
   /** Something is due in a partition. */
@@ -111,11 +113,11 @@ export class JobRun {
   }
 
   async #step(): Promise<void> {
-    const { store, registry, clock, metrics, onDue } = this.#options;
+    const { clock, metrics, onDue } = this.#options;
     const { job } = this.#record;
     const { ratePerSecond, progress, task } = job;
     const max = Math.min(stepMax, Math.max(stepMin, ratePerSecond));
-    const { done, failed, lookedAt, ...position } = await takeStep({ store, registry }, job, max);
+    const { done, failed, lookedAt, ...position } = await takeStep(this.#options, job, max);
     this.#record.note({
       progress: { ...position, done: progress.done + done, failed: progress.failed + failed },
     });

@@ -4,8 +4,7 @@ import type { Request, Response } from 'express';
 import type { Caller, Need } from '../caller.js';
 import { credentialOf } from '../credential.js';
 import { scopeFrom } from '../route.js';
-import type { AuditKind, AuditRecord } from './audit-log.js';
-import { auditPath } from './routes.js';
+import { type AuditKind, auditPath, type AuditRecord } from './audit-log.js';
 
 /** Characters of what a client chooses. */
 const textMax = 256;

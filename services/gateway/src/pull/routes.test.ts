@@ -101,7 +101,9 @@ describe('receive', () => {
     const { topicIncarnation: topic, incarnation: only } = subscription;
     const headers = ['content-type', 'application/cloudevents+json'];
     const [event] = decodeRequest(headers, Buffer.from(JSON.stringify(eventOf({ id: 'again' })))).events;
-    await store.append(0, [{ topic, frame: directed(event!, { only, job: 'the-job' }).frame }]);
+    await store.append(0, [
+      { topic, frame: directed(event!, { only, cause: 'replayed', job: 'the-job' }).frame },
+    ]);
     await deliver();
     const [item] = (await receive()).json.value;
     expect(item).toMatchObject({ brokerProperties: { replay: 'the-job' }, event: { id: 'again' } });
