@@ -14,7 +14,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { answerWhole } from './answer.js';
 import { collapsed, isArmPath, nothingAt } from './arm/paths.js';
 import type { AuditLog } from './audit/audit-log.js';
-import { isRefusal, kindOf, recordOf } from './audit/audited.js';
+import { isRefusal, kindOf, onPartWritten, recordOf } from './audit/audited.js';
 import { type Access, checkOrigin } from './auth.js';
 import { type Caller, requireRole } from './caller.js';
 import { jsonBody } from './json-body.js';
@@ -66,6 +66,11 @@ export function createManagement(options: ManagementOptions): Express {
     res.locals.notes = notes;
     res.set(requestIdHeader, notes.requestId).set('x-content-type-options', 'nosniff');
     res.on('close', () => conclude(req, res, options));
+    onPartWritten(res, (part) => {
+      const { requestId, route, parameters, caller } = notes;
+      const whole = recordOf(req, res, requestId, caller, parameters, clock);
+      options.audit.write('changes', { ...whole, ...part }, { route });
+    });
     next();
   });
 

@@ -112,7 +112,7 @@ async function setup(names: string, settings: Partial<typeof defaultSettings> = 
     connections,
     random: seededRandom(1),
     keeper: new HealthKeeper({ store, registry, clock, log: logInto([]), metrics }),
-    tokens: new OAuthTokens(clock, connector),
+    tokens: new OAuthTokens(clock, () => connector),
     load: (batch, delivery) => batch.add(delivery),
     start: (batch, now) => {
       batch.startedAt = now;

@@ -58,6 +58,19 @@ export function recordOf(
   };
 }
 
+/** A resource that one request writes among others. */
+export type WrittenPart = Pick<AuditRecord, 'resource' | 'status' | 'etag'>;
+
+/** Sets how such a resource is recorded: at once, and apart from the request's own record at its end. */
+export function onPartWritten(res: Response, record: (part: WrittenPart) => void): void {
+  res.locals.recordPart = record;
+}
+
+/** To be called after each. */
+export function partWritten(res: Response, part: WrittenPart): void {
+  (res.locals.recordPart as (part: WrittenPart) => void)(part);
+}
+
 /** Of what the parameters name. */
 function resourceOf(parameters: Record<string, string | undefined>, path: string): string | undefined {
   const { topic, domain, name } = parameters;
