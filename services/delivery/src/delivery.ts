@@ -178,7 +178,6 @@ class Service implements Delivery {
       worker: options.worker,
       attemptLog: settings.attemptLog,
       backlogBytesMax: settings.jobBacklogBytesMax,
-      onDue: (partition) => this.#worker.at(partition)?.expectDue(),
     });
     this.#confirming = new Chore(log, 'confirming the configuration', async () => {
       await registry.refresh();
@@ -192,7 +191,13 @@ class Service implements Delivery {
   start(): void {
     if (this.#timers.length > 0 || this.#draining || this.#closed) return;
     const { store, clock } = this.#options;
-    this.#stopListening = store.onAppend((partition) => this.#worker.at(partition)?.wake());
+    const stops = [
+      store.onAppend((partition) => this.#worker.at(partition)?.wake()),
+      store.onRedrive((partition) => this.#worker.at(partition)?.expectDue()),
+    ];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
     this.#timers.push(
       clock.every(sweepMs, () => this.#sweep()),
       clock.every(this.#settings.beatMs, () => this.#confirm()),

@@ -70,6 +70,7 @@ export class MemoryStore implements Store {
   readonly #processes: Announcements;
   readonly #permits: Permits;
   readonly #wakers = new Set<(partition: number) => void>();
+  readonly #redriveWakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
 
@@ -94,6 +95,7 @@ export class MemoryStore implements Store {
   async close(): Promise<void> {
     this.#closed = true;
     this.#wakers.clear();
+    this.#redriveWakers.clear();
   }
 
   async append(
@@ -223,7 +225,14 @@ export class MemoryStore implements Store {
     subscription: Incarnation,
     which: Parameters<Store['redrive']>[2],
   ): Promise<number> {
-    return this.#partition(partition).deliveries.redrive(subscription, which);
+    const count = this.#partition(partition).deliveries.redrive(subscription, which);
+    if (count > 0) for (const wake of this.#redriveWakers) queueMicrotask(() => wake(partition));
+    return count;
+  }
+
+  onRedrive(wake: (partition: number) => void): () => void {
+    this.#redriveWakers.add(wake);
+    return () => void this.#redriveWakers.delete(wake);
   }
 
   async usage(partition: number): Promise<PartitionUsage> {

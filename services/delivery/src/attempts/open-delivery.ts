@@ -76,8 +76,8 @@ export interface Passage {
   failed(attempt: PassedAttempt, failure: AttemptFailure): void;
   /** What an attempt that ends tells of how much the endpoint bears. */
   told(sample: Sample): void;
-  /** The endpoint wants to be left alone for so long. Whether it is not already. */
-  hold(ms: number, now: number): boolean;
+  /** The endpoint wants to be left alone for so long, and answered with a status. Whether it is not already. */
+  hold(ms: number, status: number, now: number): boolean;
   /** An attempt has ended, and its room is free. */
   ended(attempt: PassedAttempt, now: number): void;
 }

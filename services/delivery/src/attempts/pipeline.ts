@@ -204,14 +204,14 @@ export class Pipeline implements AttemptOwner<Batch> {
   /** Lets the lane know what the failure says of how much the endpoint bears, and how long it wants to be left alone. */
   #heed(
     lane: Passage,
-    { outcome, retryAfter, startedAt, endedAt }: AttemptResult,
+    { outcome, status, retryAfter, startedAt, endedAt }: AttemptResult,
     { holder }: OpenDelivery,
   ): void {
     const busy = outcome === 'Busy';
     lane.told({ signal: busy || outcome === 'TimedOut' ? 'tooMuch' : 'neither', startedAt, endedAt });
-    if (!busy || retryAfter === undefined) return;
+    if (!busy || retryAfter === undefined || status === undefined) return;
     const holdMs = parseRetryAfter(retryAfter, holder.storeNow(endedAt)) ?? 0;
-    if (lane.hold(holdMs, endedAt)) this.#log.endpointWaits(lane, Math.min(holdMs, holdMsMax));
+    if (lane.hold(holdMs, status, endedAt)) this.#log.endpointWaits(lane, Math.min(holdMs, holdMsMax));
   }
 }
 

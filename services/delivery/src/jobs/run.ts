@@ -22,8 +22,6 @@ export interface RunOptions {
   readonly attemptLog: AttemptLogLevel;
   /** Charged bytes that a subscription may have deferred in one partition before a job adds more. */
   readonly backlogBytesMax: number;
-  /** Something is due in a partition. */
-  readonly onDue: (partition: number) => void;
 }
 
 /** Events of one step: about a second's worth, within what a store does in one call without holding up others. */
@@ -113,7 +111,7 @@ export class JobRun {
   }
 
   async #step(): Promise<void> {
-    const { clock, metrics, onDue } = this.#options;
+    const { clock, metrics } = this.#options;
     const { job } = this.#record;
     const { ratePerSecond, progress, task } = job;
     const max = Math.min(stepMax, Math.max(stepMin, ratePerSecond));
@@ -122,7 +120,6 @@ export class JobRun {
       progress: { ...position, done: progress.done + done, failed: progress.failed + failed },
     });
     metrics.jobEvents.with(task.kind).add(done);
-    if (done > 0) onDue(progress.partition);
     // What was not used of the rate while the job had to wait is not made up for.
     this.#allowedAt =
       Math.max(this.#allowedAt, clock.elapsed() - 1_000) +

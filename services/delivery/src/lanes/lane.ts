@@ -28,7 +28,7 @@ import type {
 import type { DeliverySeries } from '../series.js';
 import type { DeliverySettings } from '../settings.js';
 import type { Target } from '../requests/target.js';
-import { type Part, Throttle } from '../limits/throttle.js';
+import { holdMsMax, type Part, Throttle } from '../limits/throttle.js';
 
 /** What a lane needs around it; `lanes.ts` provides it. */
 export interface Surroundings {
@@ -293,13 +293,19 @@ export class Lane implements Passage {
     this.#throttle.ended(sample);
   }
 
-  hold(ms: number, now: number): boolean {
-    const begins = this.#throttle.hold(ms, now);
-    if (begins) {
-      this.#lines.clear((delivery) => this.putOff(delivery, now));
-      this.#relieve();
-    }
-    return begins;
+  hold(ms: number, status: number, now: number): boolean {
+    this.ward.asked(Math.min(ms, holdMsMax), status);
+    return this.#hold(ms, now);
+  }
+
+  /** Keeps to what its endpoint asked other workers for. */
+  heed(now: number): void {
+    this.#hold(this.ward.leaveAloneMs, now);
+  }
+
+  /** Its endpoint need not be left alone any more. */
+  release(now: number): void {
+    this.#throttle.release(now);
   }
 
   worked(attempt: PassedAttempt, now: number): void {
@@ -347,6 +353,15 @@ export class Lane implements Passage {
   /** When nothing goes through it any more. */
   close(): void {
     this.#opening?.cancel();
+  }
+
+  #hold(ms: number, now: number): boolean {
+    const begins = this.#throttle.hold(ms, now);
+    if (begins) {
+      this.#lines.clear((delivery) => this.putOff(delivery, now));
+      this.#relieve();
+    }
+    return begins;
   }
 
   /** Starts an attempt at the delivery whose turn it is, and at what goes into the same batch. */

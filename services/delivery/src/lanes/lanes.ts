@@ -101,7 +101,7 @@ export class Lanes implements Surroundings {
     const { incarnation: id, topic, name } = subscription;
     const target = new Target(subscription, connections, tokens, this.settings);
     const ward = new Ward(
-      { id, clock, random, onChange: () => this.#stop(lane) },
+      { id, clock, random, onChange: () => this.#stop(lane), onReleased: () => this.#release(lane) },
       this.#termsOf(subscription, target),
       registry.healthOf(id),
     );
@@ -315,6 +315,7 @@ export class Lanes implements Surroundings {
   #stop(lane: Lane): void {
     const stop = this.#stopOf(lane.id) ?? (lane.ward.held ? 'probation' : undefined);
     const flows = stop === undefined && !lane.ward.probing;
+    lane.heed(this.elapsed());
     // Its queue may be parked, also by this worker and just now.
     if (lane.flows === false && flows) {
       if (!lane.ward.free) lane.restart();
@@ -325,6 +326,12 @@ export class Lanes implements Surroundings {
     else this.queues.delete(lane.id);
     lane.setStop(stop);
     if (stop === undefined) lane.wake();
+  }
+
+  /** What was put off for its endpoint's sake may be attempted, also what this worker has put off just now. */
+  #release(lane: Lane): void {
+    lane.release(this.elapsed());
+    this.#options.onResumed(lane.id);
   }
 
   #stopOf(subscription: Incarnation): Stop | undefined {

@@ -99,6 +99,11 @@ export class Throttle {
     return !was && this.held(now);
   }
 
+  /** The endpoint need not be left alone any more. */
+  release(now: number): void {
+    this.#heldUntil = Math.min(this.#heldUntil, now);
+  }
+
   /** The endpoint takes events again after it had taken none. */
   restart(): void {
     this.#adaptive.restart();

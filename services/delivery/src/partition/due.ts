@@ -2,7 +2,7 @@
  * Leases one partition's deferred deliveries when they are due and there is room for them, and hands them to the lanes.
  *
  * The store is asked when something may be due: when the last answer said so, when a deferral just written is, when a
- * lane has room and its queue is known to hold more. Redrives and the like happen elsewhere and give no hint, so it is
+ * lane has room and its queue is known to hold more, when dead letters were redriven. A hint of those may be lost, so it is
  * also asked at a slow beat. One ask is under way at a time, and none follows another at once.
  */
 import { type Clock, Event, type Log, type Random, type Timer } from '@gridpost/model';

@@ -1,9 +1,9 @@
 /** Which requests the audit log has, and what it says of one. */
 import { type Clock, subscriptionPath, topicPath } from '@gridpost/model';
 import type { Request, Response } from 'express';
-import type { Caller, Need } from '../caller.js';
+import type { Caller } from '../caller.js';
 import { credentialOf } from '../credential.js';
-import { scopeFrom } from '../route.js';
+import { type Route, scopeFrom } from '../route.js';
 import { type AuditKind, auditPath, type AuditRecord } from './audit-log.js';
 
 /** Characters of what a client chooses. */
@@ -13,8 +13,13 @@ const textMax = 256;
  * The journal that a request goes to; undefined if it goes to none. Whatever needs more than a reader is a change: it
  * changes something, or shows a secret.
  */
-export function kindOf(need: Need, route: string, status: number, reads: boolean): AuditKind | undefined {
-  if (need === 'anyone' || need === 'consumer') return undefined;
+export function kindOf(
+  need: Route['role'],
+  route: string,
+  status: number,
+  reads: boolean,
+): AuditKind | undefined {
+  if (need === 'anyone') return undefined;
   if (isRefusal(status)) return 'others';
   // Whoever looks into the log again and again must not push out what is in it.
   if (need !== 'reader' && route !== auditPath) return 'changes';

@@ -177,6 +177,24 @@ describe('receive', () => {
     expect((await admin('POST', '/topics/nowhere/eventsubscriptions/none:receive')).status).toBe(404);
   });
 
+  test('is asked for by POST, with nothing or with JSON, from no page of another origin', async () => {
+    const { call, key } = await setup();
+    const ask = (method: string, headers: Record<string, string>, body?: string) =>
+      call(method, `${path}:receive`, { headers: { 'aeg-sas-key': key, ...headers }, body });
+    const got = await ask('GET', {});
+    expect([got.status, got.headers.allow, got.json.error.code]).toEqual([405, 'POST', 'MethodNotAllowed']);
+    expect((await call('GET', `${path}:receive`)).status).toBe(401);
+    const text = await ask('POST', { 'content-type': 'text/plain' }, 'x');
+    expect([text.status, text.json.error.code]).toEqual([415, 'UnsupportedMediaType']);
+    const foreign = await ask('POST', { origin: 'https://elsewhere.example' });
+    expect([foreign.status, foreign.json.error.code]).toEqual([403, 'Forbidden']);
+    for (const { headers } of [got, text, foreign])
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'x-ms-request-id': expect.any(String),
+      });
+  });
+
   test('lets those who wait go when the process ends', async () => {
     const { receive, gateway, store } = await setup();
     const listening = new Promise<void>((resolve) => {
