@@ -402,8 +402,7 @@ describe('a crowd of subscriptions', () => {
     const all = await setup(crowd);
     saturated = true;
     for (let look = 0; look < 4; look++) await pass(100);
-    for (let round = 0; lanes.leases; round++)
-      for (const lane of all) lanes.accept(leased(lane), clock.elapsed());
+    while (lanes.leases) for (const lane of all) lanes.accept(leased(lane), clock.elapsed());
     expect(started).toHaveLength(64);
     // Rounds of eighty, over 32 for each attempt that may run.
     expect(lanes.leased).toBe(Math.ceil((32 * 64 + 64) / 80) * 80 - 64);
