@@ -41,7 +41,7 @@ describeStores('dead-letter destinations', (topology) => {
     api = deployment.api;
     sink = await startSink();
     sink.replyAt('/refusing', { status: 400 });
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   const destinations = {
@@ -99,7 +99,7 @@ describeStores('dead-letter destinations', (topology) => {
     // Every process has the secret, and none shows it.
     const log = deployment.servers.flatMap(({ log }) => log).join('\n');
     expect(log).not.toContain(account.secretAccessKey);
-  }, 120_000);
+  });
 
   test('what the settings do not name is refused, and nothing can be written beside the directory', async () => {
     await api.putTopic('barred');
@@ -138,5 +138,5 @@ describeStores('dead-letter destinations', (topology) => {
       'none is listed any more',
       async () => (await api.deadLetters('killed', 'hook')).length === 0,
     );
-  }, 120_000);
+  });
 });

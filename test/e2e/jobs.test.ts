@@ -20,7 +20,7 @@ describeStores('jobs', (topology) => {
     deployment = await topology.start();
     api = deployment.api;
     sink = await startSink();
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   async function publish(topic: string, count: number, attributes = {}): Promise<void> {
@@ -81,7 +81,7 @@ describeStores('jobs', (topology) => {
     );
     expect(job.done).toBeLessThan(150);
     await sink.received(path, 300 + job.done);
-  }, 120_000);
+  });
 
   test('a job outlives its worker, killed in the middle of it, and nothing is missing', async () => {
     const count = 600;
@@ -131,7 +131,7 @@ describeStores('jobs', (topology) => {
     expect(left.map(({ deadLetterReason }) => deadLetterReason)).toEqual(
       Array(3).fill('UndeliverableDueToForbidden'),
     );
-  }, 120_000);
+  });
 
   test('a dead letter is edited and sent again, to its subscription alone', async () => {
     const { path } = await refused('edited', 1);
@@ -149,7 +149,7 @@ describeStores('jobs', (topology) => {
     expect(after!.headers['webhook-id']).not.toBe(before!.headers['webhook-id']);
     expect(await api.deadLetters('edited', 'hook')).toEqual([]);
     expect(sink.on('/bystander')).toEqual([]);
-  }, 120_000);
+  });
 
   describe('of a topic that keeps its events', () => {
     test('a range of time is replayed through the filter, marked, under the same message ids', async () => {
@@ -176,7 +176,7 @@ describeStores('jobs', (topology) => {
       expect((await api.send('POST', of('replayed', ':replay'), { ...range, dryRun: true })).json()).toEqual({
         ...{ count: 200, exact: true },
       });
-    }, 120_000);
+    });
 
     test('a new subscription starts in the past, and misses nothing that comes meanwhile', async () => {
       await api.putTopic('begun', { eventRetentionInDays: 1 });
@@ -200,6 +200,6 @@ describeStores('jobs', (topology) => {
         expect(ids.get(idOf(receipt)) ?? messageId).toBe(messageId);
         ids.set(idOf(receipt), messageId);
       }
-    }, 120_000);
+    });
   });
 });

@@ -163,7 +163,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     replyAt: (path, behaviour) => void answers.set(path, behaviour),
     onReceipt: (call) => void observers.add(call),
     on: (path) => receipts.filter((receipt) => receipt.path === path),
-    received(match, count = 1, withinMs = 15_000) {
+    received(match, count = 1, withinMs = 60_000) {
       const matches = typeof match === 'string' ? (receipt: Receipt) => receipt.path === match : match;
       const matching = receipts.filter(matches);
       if (matching.length >= count) return Promise.resolve(matching);

@@ -24,7 +24,8 @@ export class LmdbJournals implements Journals {
   ): Promise<void> {
     await this.#commits.change(() => {
       const now = this.#clock.now();
-      let number = this.#last(journal) ?? 0;
+      // One that was emptied begins behind whatever number it may have had: ids that were given out stay those of the past.
+      let number = this.#last(journal) ?? now;
       for (const text of records) {
         const value = Buffer.allocUnsafe(atBytes + Buffer.byteLength(text));
         value.writeUIntBE(now, 0, atBytes);
