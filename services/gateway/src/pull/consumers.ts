@@ -1,6 +1,6 @@
 /**
  * What consumers of pull subscriptions do, in terms of deliveries: receive, acknowledge, release, reject and renew. HTTP is
- * `routes.ts`'s business, waiting `line.ts`'s.
+ * `pull-route.ts`'s business, waiting `line.ts`'s.
  *
  * What a consumer may still get is judged when it is received (Event Grid namespaces, "Message delivery and retry"): a
  * delivery that has been received as often as its subscription allows, or has outlived its time to live, becomes a dead
