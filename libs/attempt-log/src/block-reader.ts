@@ -41,6 +41,12 @@ class Reader {
     let at = this.#block.readUIntLE(2, 6);
     while (this.#cursor < this.#block.length) {
       const head = this.#block[this.#cursor++]!;
+      if (head & bits.again) {
+        const before = records.at(-1)!;
+        const index = before.index + this.#varint();
+        records.push({ ...before, index, event: { source: before.event!.source, id: this.#text() } });
+        continue;
+      }
       at += this.#varint();
       const entry = this.#entryId();
       const index = this.#varint();

@@ -1,10 +1,12 @@
 /**
- * Records packed into blocks as they are made, so that nothing is kept of a delivery until the block is written.
+ * Records packed into blocks as they are made, so that until the block is written nothing is kept of deliveries but the last
+ * one's event.
  *
- *     u8 version (1), u8 flags (1: some record has no event), u48 instant of the first record
+ *     u8 version (2), u8 flags (1: some record has no event), u48 instant of the first record
  *
  *     then per record:
- *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64)
+ *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64); or 128 alone: as the record
+ *             before but for index and id, as the events of a batch are; follow varint index, since that before, and text id
  *     varint  instant, since that of the record before
  *     entry   u8 characters shared with the entry before, u8 others, those (latin1)
  *     varint  index
@@ -28,11 +30,11 @@ export const blockBytesMax = 256 * 1024;
 const recordBytesMax = 8 * 3 * textMax + 256;
 const firstBytes = 32 * 1024;
 
-export const blockVersion = 1;
+export const blockVersion = 2;
 export const headerBytes = 8;
 export const hasNameless = 1;
 export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped'] as const;
-export const bits = { attempt: 8, event: 16, status: 32, error: 64 } as const;
+export const bits = { attempt: 8, event: 16, status: 32, error: 64, again: 128 } as const;
 
 /** What `write` comes to after checks of its arguments. */
 interface Writable extends Buffer {
@@ -49,6 +51,14 @@ export class BlockWriter {
   #first = 0;
   #at = 0;
   #entry = '';
+  #index = 0;
+  #acceptedAt = 0;
+  #event: Event | undefined;
+  #sourceNumber = 0;
+  #subscription: Recorded | undefined;
+  #subscriptionNumber = 0;
+  #attempt: RecordedAttempt | undefined;
+  #ending: Ending | undefined;
   readonly #texts = new Map<string, number>();
   readonly #subscriptions = new Map<string, number>();
 
@@ -62,7 +72,10 @@ export class BlockWriter {
     return this.#cursor >= blockBytesMax;
   }
 
-  /** Instants are rounded to milliseconds. Without an event the record can be found by its place alone. */
+  /**
+   * Instants are rounded to milliseconds. Without an event the record can be found by its place alone. What is the same as
+   * in the record before is written once, if `subscription`, `ending` and `attempt` are the same objects.
+   */
   add(
     place: RecordedPlace,
     event: Event | undefined,
@@ -72,32 +85,55 @@ export class BlockWriter {
     attempt?: RecordedAttempt,
   ): void {
     this.#makeRoom();
+    const { entry, index, acceptedAt } = place;
     const instant = Math.round(at);
-    if (this.#count++ === 0) {
-      this.#first = instant;
+    const ofSource = event !== undefined && this.#event !== undefined && event.hasSourceOf(this.#event);
+    if (
+      ofSource &&
+      attempt === this.#attempt &&
+      ending === this.#ending &&
+      subscription === this.#subscription &&
+      instant === this.#at &&
+      acceptedAt === this.#acceptedAt &&
+      entry === this.#entry
+    ) {
+      this.#bytes[this.#cursor++] = bits.again;
+      this.#varint(index - this.#index);
+      this.#idOf(event);
+    } else {
+      if (this.#count === 0) {
+        this.#first = instant;
+        this.#at = instant;
+      }
+      this.#bytes[this.#cursor++] =
+        kinds.indexOf(ending.kind) |
+        (event === undefined ? 0 : bits.event) |
+        (attempt === undefined ? 0 : bits.attempt) |
+        (attempt?.status === undefined ? 0 : bits.status) |
+        (attempt?.error === undefined ? 0 : bits.error);
+      this.#varint(instant - this.#at);
       this.#at = instant;
+      this.#entryOf(entry);
+      this.#varint(index);
+      this.#subscriptionOf(subscription);
+      this.#varint(instant - Math.round(acceptedAt));
+      this.#acceptedAt = acceptedAt;
+      if (event === undefined) this.#flags |= hasNameless;
+      else {
+        if (ofSource) this.#varint(this.#sourceNumber);
+        else this.#sourceNumber = this.#ref(event.source);
+        this.#idOf(event);
+      }
+      if (attempt !== undefined) this.#attemptOf(attempt);
+      this.#attempt = attempt;
+      if (ending.kind === 'deferred' || ending.kind === 'leased')
+        this.#varint(Math.round(ending.until) - instant);
+      if ('reason' in ending) this.#ref(ending.reason);
+      this.#ending = ending;
     }
-    this.#bytes[this.#cursor++] =
-      kinds.indexOf(ending.kind) |
-      (event === undefined ? 0 : bits.event) |
-      (attempt === undefined ? 0 : bits.attempt) |
-      (attempt?.status === undefined ? 0 : bits.status) |
-      (attempt?.error === undefined ? 0 : bits.error);
-    this.#varint(instant - this.#at);
-    this.#at = instant;
-    this.#entryOf(place.entry);
-    this.#varint(place.index);
-    this.#subscriptionOf(subscription);
-    this.#varint(instant - Math.round(place.acceptedAt));
-    if (event === undefined) this.#flags |= hasNameless;
-    else {
-      this.#ref(event.source);
-      this.#text(event.id);
-    }
-    if (attempt !== undefined) this.#attempt(attempt);
-    if (ending.kind === 'deferred' || ending.kind === 'leased')
-      this.#varint(Math.round(ending.until) - instant);
-    if ('reason' in ending) this.#ref(ending.reason);
+    this.#index = index;
+    this.#event = event;
+    this.#count++;
   }
 
   /** The block so far, as a copy; the writer begins the next. Undefined without records. */
@@ -107,11 +143,16 @@ export class BlockWriter {
     bytes[0] = blockVersion;
     bytes[1] = this.#flags;
     bytes.writeUIntLE(this.#first, 2, 6);
-    const block = Buffer.from(bytes.subarray(0, this.#cursor));
+    const block = Buffer.allocUnsafe(this.#cursor);
+    bytes.copy(block, 0, 0, this.#cursor);
     this.#cursor = headerBytes;
     this.#count = 0;
     this.#flags = 0;
     this.#entry = '';
+    this.#event = undefined;
+    this.#subscription = undefined;
+    this.#attempt = undefined;
+    this.#ending = undefined;
     this.#texts.clear();
     this.#subscriptions.clear();
     return block;
@@ -124,7 +165,7 @@ export class BlockWriter {
     this.#bytes = larger;
   }
 
-  #attempt({ number, durationMs, outcome, status, error }: RecordedAttempt): void {
+  #attemptOf({ number, durationMs, outcome, status, error }: RecordedAttempt): void {
     this.#varint(number);
     this.#varint(Math.round(durationMs));
     this.#ref(outcome);
@@ -134,17 +175,26 @@ export class BlockWriter {
 
   #entryOf(entry: string): void {
     const before = this.#entry;
-    let shared = 0;
-    while (shared < entry.length && entry.charCodeAt(shared) === before.charCodeAt(shared)) shared++;
+    // Not read past its end: engines give up fast access for good where that happens.
+    const most = Math.min(entry.length, before.length);
+    let shared = entry === before ? most : 0;
+    while (shared < most && entry.charCodeAt(shared) === before.charCodeAt(shared)) shared++;
     this.#bytes[this.#cursor++] = shared;
     this.#bytes[this.#cursor++] = entry.length - shared;
     for (let i = shared; i < entry.length; i++) this.#bytes[this.#cursor++] = entry.charCodeAt(i);
     this.#entry = entry;
   }
 
-  #subscriptionOf({ topicIncarnation, incarnation, topic, name }: Recorded): void {
+  #subscriptionOf(subscription: Recorded): void {
+    if (subscription === this.#subscription) {
+      this.#varint(this.#subscriptionNumber);
+      return;
+    }
+    const { topicIncarnation, incarnation, topic, name } = subscription;
     const known = this.#subscriptions.get(incarnation);
-    this.#varint(known ?? this.#subscriptions.size);
+    this.#subscription = subscription;
+    this.#subscriptionNumber = known ?? this.#subscriptions.size;
+    this.#varint(this.#subscriptionNumber);
     if (known !== undefined) return;
     this.#subscriptions.set(incarnation, this.#subscriptions.size);
     this.#text(topicIncarnation);
@@ -153,12 +203,27 @@ export class BlockWriter {
     this.#text(name);
   }
 
-  #ref(text: string): void {
+  /** Returns the text's number. */
+  #ref(text: string): number {
     const known = this.#texts.get(text);
-    this.#varint(known ?? this.#texts.size);
-    if (known !== undefined) return;
-    this.#texts.set(text, this.#texts.size);
-    this.#text(text);
+    const number = known ?? this.#texts.size;
+    this.#varint(number);
+    if (known === undefined) {
+      this.#texts.set(text, number);
+      this.#text(text);
+    }
+    return number;
+  }
+
+  #idOf(event: Event): void {
+    // One byte of length. No character has fewer bytes than UTF-16 code units, so that there is nothing to cut.
+    const bytes = event.copyId(this.#bytes, this.#cursor + 1, 63);
+    if (bytes > 63) {
+      this.#text(event.id);
+      return;
+    }
+    this.#bytes[this.#cursor] = 2 * bytes;
+    this.#cursor += 1 + bytes;
   }
 
   #text(text: string): void {
@@ -175,6 +240,10 @@ export class BlockWriter {
   }
 
   #varint(value: number): void {
+    if (value >= 0 && value < 64) {
+      this.#bytes[this.#cursor++] = 2 * value;
+      return;
+    }
     let rest = value < 0 ? -2 * value - 1 : 2 * value;
     while (rest >= 128) {
       this.#bytes[this.#cursor++] = (rest % 128) | 128;
