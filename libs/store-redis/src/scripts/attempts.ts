@@ -7,10 +7,16 @@ import { allowedWhenFull } from './parts.js';
  * `record(base, quota, first, last)` appends the blocks that stand in `ARGV` from `first` to `last`, kind and block in turn,
  * and lets go of what is over the quota: successes before failures, the oldest first, a number of blocks at a time.
  *
- * Keys: `:attempts:<kind>`, a stream of blocks; `:attempts`, of each kind its charged bytes, how many blocks were let go of
- * (`<kind>.shed`) and the instant from which on all are held (`<kind>.from`).
+ * Keys: `:attempts:<kind>`, a stream of blocks; `:attempts`, the charged bytes of failures and of both kinds (`all`), and of
+ * each kind how many blocks were let go of (`<kind>.shed`) and the instant from which on all are held (`<kind>.from`).
+ * Successes, which nearly every settle brings, so change one number, whose new value is all that there is to compare.
  */
 export const attempts = `
+local function charge(accounts, kind, bytes)
+  if kind == 'failures' then redis.call('HINCRBY', accounts, kind, bytes) end
+  return redis.call('HINCRBY', accounts, 'all', bytes)
+end
+
 local function shed(accounts, kind, over, left)
   local log = accounts .. ':' .. kind
   local bytes, count, last = 0, 0, nil
@@ -26,7 +32,7 @@ local function shed(accounts, kind, over, left)
     end
   end
   if count > 0 then
-    redis.call('HINCRBY', accounts, kind, -bytes)
+    charge(accounts, kind, -bytes)
     redis.call('HINCRBY', accounts, kind .. '.shed', count)
     redis.call('HSET', accounts, kind .. '.from', string.format('%.0f', string.match(last, '^%d+') + 1))
   end
@@ -35,12 +41,12 @@ end
 
 local function record(base, quota, first, last)
   local accounts = base .. ':attempts'
+  local bytes = nil
   for i = first, last, 2 do
     redis.call('XADD', accounts .. ':' .. ARGV[i], '*', 'b', ARGV[i + 1])
-    redis.call('HINCRBY', accounts, ARGV[i], #ARGV[i + 1] + ${chargedBlockBytes(0)})
+    bytes = charge(accounts, ARGV[i], #ARGV[i + 1] + ${chargedBlockBytes(0)})
   end
-  local bytes = redis.call('HMGET', accounts, 'failures', 'successes')
-  local over, left = (bytes[1] or 0) + (bytes[2] or 0) - quota, ${attemptShedMax}
+  local over, left = (bytes or redis.call('HGET', accounts, 'all') or 0) - quota, ${attemptShedMax}
   if over <= 0 then return end
   over, left = shed(accounts, 'successes', over, left)
   if over > 0 then shed(accounts, 'failures', over, left) end
