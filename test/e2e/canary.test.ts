@@ -38,6 +38,8 @@ describeStores('no secret comes out', (topology) => {
       bearer: canary(),
       password: canary(),
       clientSecret: canary(),
+      lettersToken: canary(),
+      lettersPassword: canary(),
       issuedToken: canary(),
       wrongAdminKey: canary(),
       wrongTopicKey: canary(),
@@ -164,11 +166,18 @@ describeStores('no secret comes out', (topology) => {
       bearer: { endpointType: 'S3', properties: { bucket: 'letters' } },
       basic: {
         endpointType: 'WebHook',
-        properties: { endpointUrl: sink.url(`/letters-ok?code=${secrets.deadLetterCode}`) },
+        properties: {
+          endpointUrl: sink.url(`/letters-ok?code=${secrets.deadLetterCode}`),
+          credentials: { type: 'bearer', token: secrets.lettersToken },
+          signed: true,
+        },
       },
       oauth2: {
         endpointType: 'WebHook',
-        properties: { endpointUrl: sink.url(`/letters-retry?code=${secrets.deadLetterCode}`) },
+        properties: {
+          endpointUrl: sink.url(`/letters-retry?code=${secrets.deadLetterCode}`),
+          credentials: { type: 'basic', username: 'me', password: secrets.lettersPassword },
+        },
       },
     };
     const names = Object.keys(kinds).flatMap((kind) => ['ok', 'bad', 'retry'].map((end) => `${kind}-${end}`));
@@ -181,7 +190,7 @@ describeStores('no secret comes out', (topology) => {
           ...(deadLetterDestination ? { deadLetterDestination } : {}),
           ...(name === 'plain-ok' ? { signing: { scheme: 'v1', secret: secrets.ownSigning } } : {}),
           ...(name === 'bearer-ok' ? { signing: { scheme: 'v1' } } : {}),
-          ...(name === 'basic-ok' ? { signing: { scheme: 'v1a' } } : {}),
+          ...(kind === 'basic' ? { signing: { scheme: 'v1a' } } : {}),
         },
       };
     };
@@ -366,6 +375,8 @@ describeStores('no secret comes out', (topology) => {
         'bearer',
         'password',
         'issuedToken',
+        'lettersToken',
+        'lettersPassword',
       ]),
     );
 

@@ -1,6 +1,7 @@
 /**
  * An endpoint that goes down and comes back, on every topology, with as many workers as it has: held back, probed by one of
- * them at a time, over a restart as well, and given what has waited at a pace that grows. And what operators can do.
+ * them at a time, over a restart as well, and given what has waited at a pace that grows. One that asks to be left alone is,
+ * by all of them. And what operators can do.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { eventOf, expectStatus, subscriptionPath } from '../support/api.js';
@@ -17,6 +18,7 @@ interface Shown {
       readonly since?: string;
       readonly heldBackUntil?: string;
       readonly failures?: Readonly<Record<string, number>>;
+      readonly retryAfter?: { readonly until: string; readonly status: number };
     };
   };
 }
@@ -119,6 +121,33 @@ describeStores('endpoint health', (topology) => {
     await until('everything is delivered', () => received() === 82, { withinMs: 10_000 });
     expect(await state()).toBe('Healthy');
   }, 60_000);
+
+  test('what one worker was asked for with Retry-After all keep to, over a restart, until a reset', async () => {
+    sink.reply({ status: 503, headers: { 'retry-after': '240' } });
+    await publish(1);
+    await until('it is noted', async () => (await shown()).properties.health.retryAfter !== undefined);
+    sink.reply({ status: 200 });
+    const { health } = (await shown()).properties;
+    expect(health).toMatchObject({ state: 'Healthy', retryAfter: { status: 503 } });
+    // An event is matched only by what was written before it, so each worker knows by then.
+    for (let i = 0; i < 16; i++) await publish(2);
+    await until('all of them wait', async () => (await backlog()) === 33, { withinMs: 25_000 });
+    await deployment.stopServers();
+    deployment = await topology.start(ground);
+    await publish(2);
+    await until('these wait as well', async () => (await backlog()) === 35, { withinMs: 25_000 });
+    expect(sink.on(`/${topic}`)).toHaveLength(1);
+    expect((await shown()).properties.health).toEqual(health);
+    const explained = await deployment.api.send('POST', `${subscriptionPath(topic, 'hook')}:explain`, {
+      event: eventOf(),
+    });
+    const { until: leftAloneUntil } = health.retryAfter!;
+    expect(explained.json<{ obstacles: object[] }>().obstacles).toMatchObject([
+      { kind: 'RetryAfter', until: leftAloneUntil },
+    ]);
+    expect((await operate('reset')).properties.health).toEqual({ state: 'Healthy' });
+    await until('everything is delivered', () => received() === 35, { withinMs: 10_000 });
+  }, 120_000);
 
   test('a paused subscription gets nothing until it is resumed, and says so', async () => {
     sink.reply({ status: 200 });

@@ -135,6 +135,55 @@ describeTopologies('tracing', (topology) => {
   }, 180_000);
 });
 
+describeTopologies('tracing what operators do', (topology) => {
+  test('dead letters that are redriven and purged and events that are replayed say so', async () => {
+    const deployment = await topology.start();
+    const sink = await startSink();
+    let status = 400;
+    sink.reply(() => ({ status }));
+    const { api } = deployment;
+    await api.putTopic('handled', { eventRetentionInDays: 1 });
+    await api.putSubscription('handled', 'hook', { url: sink.url('/hook') });
+    const path = subscriptionPath('handled', 'hook');
+    const over = async (action: string, body = {}): Promise<string> => {
+      const { id } = await api.begin(path + action, body);
+      expect(await api.jobOver(id)).toMatchObject({ status: 'succeeded', done: 1 });
+      return id;
+    };
+    await api.accept('handled', eventOf({ id: 'handled' }));
+    await traced(api, 'handled', 'handled', { hook: 'DeadLettered' });
+    const redriven = await over('/deadletters:redrive');
+    await until('it is given up again', async () => {
+      const { value } = await livesOf(api, 'handled', 'handled');
+      const [delivery] = value[0]!.deliveries;
+      return delivery!.state === 'DeadLettered' && delivery!.steps.length === 3;
+    });
+    const purged = await over('/deadletters:purge');
+    status = 200;
+    const from = new Date(Date.now() - 600_000).toISOString();
+    const replayed = await over(':replay', { from });
+    const value = await until('the replayed one is delivered', async () => {
+      const lives = await livesOf(api, 'handled', 'handled');
+      const [life] = lives.value;
+      return life!.deliveries.some(({ state }) => state === 'Delivered') && lives.value;
+    });
+    expect(value).toHaveLength(1);
+    expect(value[0]!.deliveries).toHaveLength(2);
+    const [again, first] = value[0]!.deliveries.toSorted((a) => (a.state === 'Delivered' ? -1 : 1));
+    expect(again).toMatchObject({ origin: { cause: 'Replayed', job: replayed }, attempts: 1 });
+    expect(first).toMatchObject({
+      ...{ state: 'Dropped', reason: 'Purged', job: purged },
+      steps: [
+        { state: 'DeadLettered', attempt: { number: 1 } },
+        { state: 'Deferred', reason: 'redriven', job: redriven },
+        { state: 'DeadLettered', attempt: { number: 1 } },
+        { state: 'Dropped', reason: 'Purged', job: purged },
+      ],
+    });
+    await deployment.stop();
+  }, 180_000);
+});
+
 describeTopologies('tracing with little room', (topology) => {
   test('lets go of successes first, keeps failures, and says from when on all is held', async () => {
     const ground = await topology.prepare();

@@ -1,10 +1,11 @@
 /** Reads blocks as `block-writer.ts` packs them. */
-import type { DeadLetterReason, DropReason } from '@gridpost/model';
-import { bits, blockVersion, hasNameless, headerBytes, kinds } from './block-writer.js';
+import type { DeadLetterReason, DirectionCause, DropReason } from '@gridpost/model';
+import { again, bits, blockVersion, hasNameless, headerBytes, kinds, moreBits } from './block-writer.js';
 import type {
   AttemptRecord,
   Ending,
   RecordedAttempt,
+  RecordedCopy,
   RecordedOutcome,
   RecordedSubscription,
 } from './record.js';
@@ -41,12 +42,13 @@ class Reader {
     let at = this.#block.readUIntLE(2, 6);
     while (this.#cursor < this.#block.length) {
       const head = this.#block[this.#cursor++]!;
-      if (head & bits.again) {
+      if (head === again) {
         const before = records.at(-1)!;
         const index = before.index + this.#varint();
         records.push({ ...before, index, event: { source: before.event!.source, id: this.#text() } });
         continue;
       }
+      const more = head & bits.more ? this.#block[this.#cursor++]! : 0;
       at += this.#varint();
       const entry = this.#entryId();
       const index = this.#varint();
@@ -55,10 +57,14 @@ class Reader {
       const event = head & bits.event ? { source: this.#ref(), id: this.#text() } : undefined;
       const attempt = head & bits.attempt ? this.#attempt(head) : undefined;
       const ending = this.#ending(kinds[head & 7]!, at);
+      const job = more & moreBits.job ? this.#ref() : undefined;
+      const copy = more & moreBits.copy ? this.#copy(more, at) : undefined;
       records.push({
         ...{ at, entry, index, acceptedAt, subscription, ending },
         ...(event === undefined ? {} : { event }),
         ...(attempt === undefined ? {} : { attempt }),
+        ...(job === undefined ? {} : { job }),
+        ...(copy === undefined ? {} : { copy }),
       });
     }
     return records;
@@ -82,12 +88,31 @@ class Reader {
       case 'deferred':
         return { kind, until: at + this.#varint(), reason: this.#ref() };
       case 'leased':
-        return { kind, until: at + this.#varint() };
+        return { kind, until: at + this.#varint(), ...named('reason', this.#ref()) };
       case 'deadLettered':
         return { kind, reason: this.#ref() as DeadLetterReason };
       case 'dropped':
-        return { kind, reason: this.#ref() as DropReason };
+        return { kind, reason: this.#ref() as DropReason | 'Purged' };
+      case 'sentOn':
+        return {
+          ...{ kind, reason: this.#ref() as 'redriven' | 'resent' },
+          ...named('target', this.#text()),
+        };
     }
+  }
+
+  #copy(more: number, at: number): RecordedCopy {
+    const cause = this.#ref() as DirectionCause;
+    const job = more & moreBits.copyJob ? this.#ref() : undefined;
+    const original =
+      more & moreBits.original
+        ? { entry: this.#text(), index: this.#varint(), acceptedAt: at - this.#varint() }
+        : undefined;
+    return {
+      cause,
+      ...(job === undefined ? {} : { job }),
+      ...(original === undefined ? {} : { original }),
+    };
   }
 
   #entryId(): string {
@@ -131,4 +156,9 @@ class Reader {
       if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
     }
   }
+}
+
+/** A member for a text, none for an empty one. */
+function named<K extends string>(name: K, text: string): { readonly [N in K]?: string } {
+  return text === '' ? {} : ({ [name]: text } as { readonly [N in K]: string });
 }

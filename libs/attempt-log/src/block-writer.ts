@@ -5,8 +5,9 @@
  *     u8 version (2), u8 flags (1: some record has no event), u48 instant of the first record
  *
  *     then per record:
- *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64); or 128 alone: as the record
- *             before but for index and id, as the events of a batch are; follow varint index, since that before, and text id
+ *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64), more (128); or 7 alone: as the
+ *             record before but for index and id, as the events of a batch are; follow varint index, since that before, text id
+ *     more    u8: job (1), copy (2), its job (4), its original (8)
  *     varint  instant, since that of the record before
  *     entry   u8 characters shared with the entry before, u8 others, those (latin1)
  *     varint  index
@@ -14,27 +15,32 @@
  *     varint  acceptance, back from the instant
  *     event   ref source, text id
  *     attempt varint number, varint duration, ref outcome, varint status, text error
- *     ending  deferred: varint until, since the instant; ref reason. leased: varint until. Otherwise: ref reason
+ *     ending  deferred, leased: varint until, since the instant; ref reason. sentOn: ref reason, text target. Otherwise:
+ *             ref reason. Empty texts stand for absent ones
+ *     job     ref
+ *     copy    ref cause, ref job, original: text entry, varint index, varint acceptance, back from the instant
  *
  * Little-endian. A varint has seven bits a byte, lowest first, and the sign in its lowest bit. A text is its length as a
  * varint and its bytes in UTF-8. A ref is the number of a text, or of a subscription, that occurred before in the block, as
  * a varint; the next free number is followed by what it stands for from then on. Ids stand as they are, once for each record, so that a
  * block can be searched for one without reading it.
  */
-import type { Event, Subscription } from '@gridpost/model';
+import type { Direction, Event, Subscription } from '@gridpost/model';
 import { type Ending, type RecordedAttempt, type RecordedPlace, textMax } from './record.js';
 
 /** Bytes from which on a block is closed. */
 export const blockBytesMax = 256 * 1024;
-/** What a record takes at most: eight texts of three bytes a character, and numbers. */
-const recordBytesMax = 8 * 3 * textMax + 256;
+/** What a record takes at most: eleven texts of three bytes a character, and numbers. */
+const recordBytesMax = 11 * 3 * textMax + 256;
 const firstBytes = 32 * 1024;
 
 export const blockVersion = 2;
 export const headerBytes = 8;
 export const hasNameless = 1;
-export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped'] as const;
-export const bits = { attempt: 8, event: 16, status: 32, error: 64, again: 128 } as const;
+export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped', 'sentOn'] as const;
+export const again = 7;
+export const bits = { attempt: 8, event: 16, status: 32, error: 64, more: 128 } as const;
+export const moreBits = { job: 1, copy: 2, copyJob: 4, original: 8 } as const;
 
 /** What `write` comes to after checks of its arguments. */
 interface Writable extends Buffer {
@@ -53,6 +59,7 @@ export class BlockWriter {
   #entry = '';
   #index = 0;
   #acceptedAt = 0;
+  #more = false;
   #event: Event | undefined;
   #sourceNumber = 0;
   #subscription: Recorded | undefined;
@@ -73,8 +80,8 @@ export class BlockWriter {
   }
 
   /**
-   * Instants are rounded to milliseconds. Without an event the record can be found by its place alone. What is the same as
-   * in the record before is written once, if `subscription`, `ending` and `attempt` are the same objects.
+   * Instants are rounded to milliseconds. Without an event the record can be found by its place alone. `job`: whose it is.
+   * What is the same as in the record before is written once, if `subscription`, `ending` and `attempt` are the same objects.
    */
   add(
     place: RecordedPlace,
@@ -83,13 +90,18 @@ export class BlockWriter {
     at: number,
     ending: Ending,
     attempt?: RecordedAttempt,
+    job?: string,
   ): void {
     this.#makeRoom();
     const { entry, index, acceptedAt } = place;
     const instant = Math.round(at);
     const ofSource = event !== undefined && this.#event !== undefined && event.hasSourceOf(this.#event);
+    const copy = event?.direction;
+    const more = copy !== undefined || job !== undefined;
     if (
       ofSource &&
+      !more &&
+      !this.#more &&
       attempt === this.#attempt &&
       ending === this.#ending &&
       subscription === this.#subscription &&
@@ -97,7 +109,7 @@ export class BlockWriter {
       acceptedAt === this.#acceptedAt &&
       entry === this.#entry
     ) {
-      this.#bytes[this.#cursor++] = bits.again;
+      this.#bytes[this.#cursor++] = again;
       this.#varint(index - this.#index);
       this.#idOf(event);
     } else {
@@ -110,7 +122,10 @@ export class BlockWriter {
         (event === undefined ? 0 : bits.event) |
         (attempt === undefined ? 0 : bits.attempt) |
         (attempt?.status === undefined ? 0 : bits.status) |
-        (attempt?.error === undefined ? 0 : bits.error);
+        (attempt?.error === undefined ? 0 : bits.error) |
+        (more ? bits.more : 0);
+      if (more) this.#bytes[this.#cursor++] = moreOf(copy, job);
+      this.#more = more;
       this.#varint(instant - this.#at);
       this.#at = instant;
       this.#entryOf(entry);
@@ -128,7 +143,10 @@ export class BlockWriter {
       this.#attempt = attempt;
       if (ending.kind === 'deferred' || ending.kind === 'leased')
         this.#varint(Math.round(ending.until) - instant);
-      if ('reason' in ending) this.#ref(ending.reason);
+      if (ending.kind !== 'delivered') this.#ref(ending.reason ?? '');
+      if (ending.kind === 'sentOn') this.#text(ending.target ?? '');
+      if (job !== undefined) this.#ref(job);
+      if (copy !== undefined) this.#copy(copy, instant);
       this.#ending = ending;
     }
     this.#index = index;
@@ -171,6 +189,15 @@ export class BlockWriter {
     this.#ref(outcome);
     if (status !== undefined) this.#varint(status);
     if (error !== undefined) this.#text(error);
+  }
+
+  #copy({ cause, job, original }: Direction, instant: number): void {
+    this.#ref(cause);
+    if (job !== undefined) this.#ref(job);
+    if (original === undefined) return;
+    this.#text(original.entry);
+    this.#varint(original.index);
+    this.#varint(instant - Math.round(original.acceptedAt));
   }
 
   #entryOf(entry: string): void {
@@ -251,4 +278,13 @@ export class BlockWriter {
     }
     this.#bytes[this.#cursor++] = rest;
   }
+}
+
+function moreOf(copy: Direction | undefined, job: string | undefined): number {
+  return (
+    (job === undefined ? 0 : moreBits.job) |
+    (copy === undefined ? 0 : moreBits.copy) |
+    (copy?.job === undefined ? 0 : moreBits.copyJob) |
+    (copy?.original === undefined ? 0 : moreBits.original)
+  );
 }

@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { attemptOutcomes, deadLetterReasons, dropReasons, frameEvent } from '@gridpost/model';
+import {
+  attemptOutcomes,
+  type Direction,
+  deadLetterReasons,
+  directed,
+  dropReasons,
+  frameEvent,
+} from '@gridpost/model';
 import fc from 'fast-check';
 import {
   type AttemptRecord,
@@ -27,8 +34,10 @@ const eventOf = (id: string, source: string) =>
   });
 
 function add(writer: BlockWriter, record: AttemptRecord): void {
-  const { event, subscription, at, ending, attempt } = record;
-  writer.add(record, event && eventOf(event.id, event.source), subscription, at, ending, attempt);
+  const { event, subscription, at, ending, attempt, job, copy } = record;
+  const plain = event && eventOf(event.id, event.source);
+  const sent = plain && copy ? directed(plain, { only: subscription.incarnation, ...copy }) : plain;
+  writer.add(record, sent, subscription, at, ending, attempt, job);
 }
 
 const instant = fc.integer({ min: 0, max: 2 ** 47 });
@@ -43,9 +52,23 @@ const subscription = fc.record({
 const ending: fc.Arbitrary<Ending> = fc.oneof(
   fc.constant({ kind: 'delivered' } as const),
   fc.record({ kind: fc.constant('deferred' as const), until: instant, reason: few('failed', 'busy') }),
-  fc.record({ kind: fc.constant('leased' as const), until: instant }),
+  fc.record(
+    { kind: fc.constant('leased' as const), until: instant, reason: few('lockExpired') },
+    { requiredKeys: ['kind', 'until'] },
+  ),
   fc.record({ kind: fc.constant('deadLettered' as const), reason: fc.constantFrom(...deadLetterReasons) }),
-  fc.record({ kind: fc.constant('dropped' as const), reason: fc.constantFrom(...dropReasons) }),
+  fc.record({
+    kind: fc.constant('dropped' as const),
+    reason: fc.constantFrom(...dropReasons, 'Purged' as const),
+  }),
+  fc.record(
+    {
+      kind: fc.constant('sentOn' as const),
+      reason: fc.constantFrom('redriven' as const, 'resent' as const),
+      target: few('mail', 'billing'),
+    },
+    { requiredKeys: ['kind', 'reason'] },
+  ),
 );
 const attempt: fc.Arbitrary<RecordedAttempt> = fc.record(
   {
@@ -57,39 +80,60 @@ const attempt: fc.Arbitrary<RecordedAttempt> = fc.record(
   },
   { requiredKeys: ['number', 'durationMs', 'outcome'] },
 );
+const entry = fc.oneof(few('1f', '1f0', '1764438476123-0'), fc.stringMatching(/^[0-9a-f-]{1,32}$/));
+const index = fc.integer({ min: 0, max: 127 });
+const copy: fc.Arbitrary<Omit<Direction, 'only'>> = fc.record(
+  {
+    cause: fc.constantFrom('replayed' as const, 'redriven' as const, 'resent' as const),
+    job: few('job-1', 'job-2'),
+    original: fc.record({ entry, index, acceptedAt: instant }),
+  },
+  { requiredKeys: ['cause'] },
+);
+
 const record: fc.Arbitrary<AttemptRecord> = fc.record(
   {
     at: instant,
-    entry: fc.oneof(few('1f', '1f0', '1764438476123-0'), fc.stringMatching(/^[0-9a-f-]{1,32}$/)),
-    index: fc.integer({ min: 0, max: 127 }),
+    entry,
+    index,
     acceptedAt: instant,
     subscription,
+    job: few('job-1', 'job-3'),
+    copy,
     event: fc.record({ id: text, source: few('/shop', '/stock', '') }),
     attempt,
     ending,
   },
   { requiredKeys: ['at', 'entry', 'index', 'acceptedAt', 'subscription', 'ending'] },
 );
-/** What one attempt carried: the same of all, but for index and id; perhaps somebody else's event among them. */
+/** What one attempt carried: the same of all, but for index and id; perhaps an event of another source or a copy among them. */
 const alike = fc
   .tuple(
     record,
     fc.array(
-      fc.record({ index: fc.integer({ min: 0, max: 127 }), id: text, source: few('/shop', '/stock') }),
-      {
-        maxLength: 5,
-      },
+      fc.record({
+        index: fc.integer({ min: 0, max: 127 }),
+        event: fc.record({ id: text, source: few('/shop', '/stock') }),
+        original: fc.boolean(),
+      }),
+      { maxLength: 5 },
     ),
   )
-  .map(([first, others]): AttemptRecord[] => [
-    first,
-    ...(first.event ? others : []).map(({ index, ...event }) => ({ ...first, index, event })),
-  ]);
+  .map(([first, others]): AttemptRecord[] => {
+    const { copy: _copy, job: _job, ...plain } = first;
+    const next = first.event ? others : [];
+    return [first, ...next.map(({ original, ...own }) => ({ ...(original ? plain : first), ...own }))];
+  });
 /** A name and a topic stand for their incarnation, as they do outside. */
 const records = fc.array(alike, { maxLength: 30 }).map((groups) => {
   const list = groups.flat();
   const lives = new Map(list.map((one) => [one.subscription.incarnation, one.subscription]));
-  return list.map((one) => ({ ...one, subscription: lives.get(one.subscription.incarnation)! }));
+  return list.map(({ copy, ...one }) => ({
+    ...one,
+    subscription: lives.get(one.subscription.incarnation)!,
+    // That it is a copy is told by the event itself.
+    ...(one.event && copy ? { copy } : {}),
+  }));
 });
 
 describe('a block', () => {
@@ -120,9 +164,10 @@ describe('a block', () => {
   });
 
   test('has what all events of an attempt have in common once', () => {
+    const { copy: _copy, job: _job, ...plain } = sample;
     const batch = (count: number): number => {
       const writer = new BlockWriter();
-      for (let index = 0; index < count; index++) add(writer, { ...sample, index, event: event(index) });
+      for (let index = 0; index < count; index++) add(writer, { ...plain, index, event: event(index) });
       const block = writer.take()!;
       expect(readBlock(block).map((one) => one.event)).toEqual(
         Array.from({ length: count }, (_, i) => event(i)),

@@ -2,6 +2,7 @@
 import type {
   AttemptOutcome,
   DeadLetterReason,
+  Direction,
   DropReason,
   EntryId,
   Incarnation,
@@ -27,14 +28,17 @@ export interface RecordedAttempt {
 
 /**
  * What became of the delivery. `deferred` and `leased` until an instant of the store's clock; `leased` stands for an
- * attempt that runs when the record is made.
+ * attempt that runs when the record is made, with `reason` `lockExpired` for an event that is received again because its
+ * last lock ran out. `sentOn`: the event of a dead letter went on as an event of its own, to the subscription `target`, or
+ * edited to the one that it was for.
  */
 export type Ending =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'deferred'; readonly until: number; readonly reason: string }
-  | { readonly kind: 'leased'; readonly until: number }
+  | { readonly kind: 'leased'; readonly until: number; readonly reason?: string }
   | { readonly kind: 'deadLettered'; readonly reason: DeadLetterReason }
-  | { readonly kind: 'dropped'; readonly reason: DropReason };
+  | { readonly kind: 'dropped'; readonly reason: DropReason | 'Purged' }
+  | { readonly kind: 'sentOn'; readonly reason: 'redriven' | 'resent'; readonly target?: string };
 
 /** A subscription in one of its lives, by what was true of it when the record was made. */
 export interface RecordedSubscription {
@@ -57,6 +61,9 @@ export interface RecordedEvent {
   readonly source: string;
 }
 
+/** How an event came to stand at another place than its first: as a directed event (`Direction` of the model). */
+export type RecordedCopy = Omit<Direction, 'only'>;
+
 export interface AttemptRecord extends RecordedPlace {
   /** When the state began, by the store's clock, in whole milliseconds. */
   readonly at: number;
@@ -65,6 +72,10 @@ export interface AttemptRecord extends RecordedPlace {
   readonly event?: RecordedEvent;
   readonly attempt?: RecordedAttempt;
   readonly ending: Ending;
+  /** The job that brought the state about. */
+  readonly job?: string;
+  /** Of a directed event, where the record has its event. */
+  readonly copy?: RecordedCopy;
 }
 
 /** Characters (UTF-16 code units) that are kept of an id, a source and an error. */

@@ -1,6 +1,8 @@
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OAuth2Credentials } from '@gridpost/model';
-import { type Answer, answer, Endpoint, FakeClock } from '@gridpost/model/testing';
+import { type Answer, answer, Endpoint, FakeClock, makeCertificate } from '@gridpost/model/testing';
 import { plainConnector } from './connector.js';
 import { Egress } from './egress.js';
 import { OAuthTokens } from './oauth-tokens.js';
@@ -12,7 +14,7 @@ let tokens: OAuthTokens;
 beforeEach(async () => {
   clock = new FakeClock();
   server = await new Endpoint().listen();
-  tokens = new OAuthTokens(clock, plainConnector(5_000));
+  tokens = new OAuthTokens(clock, (tls) => plainConnector(5_000, tls));
 });
 afterEach(async () => {
   await tokens.close();
@@ -163,7 +165,7 @@ describe('no token', () => {
   });
 
   test('comes of an address that is not allowed, and of one where nothing listens', async () => {
-    const guarded = new OAuthTokens(clock, new Egress().connector(5_000));
+    const guarded = new OAuthTokens(clock, () => new Egress().connector(5_000));
     await expect(guarded.of(credentials()).obtain()).rejects.toThrow(
       'no token: the address of the token endpoint is not allowed',
     );
@@ -182,4 +184,25 @@ describe('no token', () => {
     expect(await obtaining).toBeInstanceOf(TokenUnavailable);
     expect(await obtained({ scope: 'other' })).toBeInstanceOf(TokenUnavailable);
   });
+});
+
+test('a token endpoint is trusted by the authorities of the credentials, and by these alone', async () => {
+  const [own, other] = [makeCertificate(), makeCertificate({ commonName: 'other' })];
+  let asked = 0;
+  const issuer = createServer(own, (_, response) => {
+    asked++;
+    response.end('{"access_token":"secure","token_type":"bearer"}');
+  });
+  issuer.on('tlsClientError', () => undefined);
+  await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
+  const tokenUrl = `https://127.0.0.1:${(issuer.address() as AddressInfo).port}/`;
+  const asking = (more: object): Promise<string> => tokens.of(credentials({ tokenUrl, ...more })).obtain();
+  await expect(asking({})).rejects.toThrow(/^no token: no connection to the token endpoint \(\w+\)$/);
+  await expect(asking({ tokenCaCertificates: other.cert })).rejects.toThrow('no token: no connection');
+  expect(asked).toBe(0);
+  expect(await asking({ tokenCaCertificates: other.cert + own.cert })).toBe('secure');
+  expect(asked).toBe(1);
+  const open = await new Promise<number>((resolve) => issuer.getConnections((_, count) => resolve(count)));
+  expect(open).toBe(0);
+  await new Promise((resolve) => issuer.close(resolve));
 });

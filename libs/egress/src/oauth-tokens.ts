@@ -3,7 +3,7 @@
  * they expire. Requests for them are held to what requests to endpoints are held to.
  */
 import { hash } from 'node:crypto';
-import { type Clock, isObject, limits, type OAuth2Credentials } from '@gridpost/model';
+import { type Clock, isObject, limits, type OAuth2Credentials, type TlsIdentity } from '@gridpost/model';
 import { Agent, request } from 'undici';
 import { AddressNotAllowed } from './address-not-allowed.js';
 import type { Connector } from './connector.js';
@@ -81,20 +81,31 @@ export class TokenSource {
 
 export class OAuthTokens {
   readonly #clock: Clock;
+  readonly #connector: (tls?: TlsIdentity) => Connector;
   readonly #agent: Agent;
   readonly #closing = new AbortController();
   readonly #sources = new Map<string, TokenSource>();
 
-  /** `connector`: that of endpoints, so that token endpoints may be where they may be. */
-  constructor(clock: Clock, connector: Connector) {
+  /** `connector`: those of endpoints, so that token endpoints may be where they may be. */
+  constructor(clock: Clock, connector: (tls?: TlsIdentity) => Connector) {
     this.#clock = clock;
-    this.#agent = new Agent({ connect: connector, headersTimeout: 0, bodyTimeout: 0 });
+    this.#connector = connector;
+    this.#agent = this.#agentFor();
   }
 
   /** The same for the same credentials, whoever has them. */
   of(credentials: OAuth2Credentials): TokenSource {
-    const { tokenUrl, clientId, clientSecret, clientAuthentication, scope, audience } = credentials;
-    const all = [tokenUrl, clientId, clientSecret, clientAuthentication, scope ?? null, audience ?? null];
+    const { tokenUrl, clientId, clientSecret, clientAuthentication } = credentials;
+    const { scope = null, audience = null, tokenCaCertificates = null } = credentials;
+    const all = [
+      tokenUrl,
+      clientId,
+      clientSecret,
+      clientAuthentication,
+      scope,
+      audience,
+      tokenCaCertificates,
+    ];
     const key = hash('sha256', JSON.stringify(all));
     const known = this.#sources.get(key);
     if (known) return known;
@@ -120,9 +131,12 @@ export class OAuthTokens {
     const close = (): void => ended.abort(new TokenUnavailable('the process stops'));
     this.#closing.signal.addEventListener('abort', close);
     if (this.#closing.signal.aborted) close();
+    const { tokenUrl, tokenCaCertificates: ca } = credentials;
+    // Asked so seldom that a connection of its own is not worth keeping.
+    const own = ca === undefined ? undefined : this.#agentFor({ ca });
     try {
-      const { statusCode, body } = await request(credentials.tokenUrl, {
-        dispatcher: this.#agent,
+      const { statusCode, body } = await request(tokenUrl, {
+        dispatcher: own ?? this.#agent,
         method: 'POST',
         ...contentsOf(credentials),
         signal: ended.signal,
@@ -141,7 +155,12 @@ export class OAuthTokens {
     } finally {
       deadline.cancel();
       this.#closing.signal.removeEventListener('abort', close);
+      await own?.destroy();
     }
+  }
+
+  #agentFor(tls?: TlsIdentity): Agent {
+    return new Agent({ connect: this.#connector(tls), headersTimeout: 0, bodyTimeout: 0 });
   }
 
   /** RFC 6749 §5. */

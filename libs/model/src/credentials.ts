@@ -25,6 +25,8 @@ export interface OAuth2Credentials {
   readonly scope?: string;
   /** Wanted by some authorization servers; not of the RFC. */
   readonly audience?: string;
+  /** PEM, as `TlsTrust.caCertificates`: of the token endpoint. */
+  readonly tokenCaCertificates?: string;
 }
 
 /** The client's side of TLS. */

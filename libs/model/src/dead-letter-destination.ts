@@ -1,3 +1,5 @@
+import type { Credentials, TlsTrust } from './credentials.js';
+
 /**
  * Where a subscription's dead letters are written. Event Grid knows a container of Azure's blob storage alone; what of
  * these may be used is for the deployment to say.
@@ -13,7 +15,17 @@ export type DeadLetterDestination =
       /** The account is the deployment's. `prefix`: what names of objects begin with, in the form of `path`. */
       readonly properties: { readonly bucket: string; readonly prefix?: string };
     }
-  | { readonly endpointType: 'WebHook'; readonly properties: { readonly endpointUrl: string } };
+  | {
+      readonly endpointType: 'WebHook';
+      readonly properties: {
+        readonly endpointUrl: string;
+        readonly credentials?: Credentials;
+        /** Absent: the system's authorities are trusted. */
+        readonly tls?: TlsTrust;
+        /** Whether requests are signed with the subscription's secrets, as its events are. Default: they are not. */
+        readonly signed?: boolean;
+      };
+    };
 
 export type DeadLetterDestinationType = DeadLetterDestination['endpointType'];
 

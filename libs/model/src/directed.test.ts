@@ -6,7 +6,7 @@ import { type Direction, messageId } from './place.js';
 
 const place = { partition: 3, entry: '1700000000000-0', index: 7 };
 const original = { entry: '1600000000000-5', index: 127, acceptedAt: 1_600_000_000_000 };
-const full: Direction = { only: 'abc', job: '0mf4k2x1a-8c1d0e2f', original };
+const full: Direction = { only: 'abc', cause: 'replayed', job: '0mf4k2x1a-8c1d0e2f', original };
 
 function eventOf(body: Buffer): Event {
   return frameEvent({
@@ -27,7 +27,7 @@ test('a direction changes nothing of an event, whatever its bytes, and can be re
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       const event = eventOf(Buffer.from(bytes));
       let copy = event;
-      for (const direction of [full, { only: 'another' }, { ...full, job: 'ü' }]) {
+      for (const direction of [full, { only: 'another', cause: 'resent' } as const, { ...full, job: 'ü' }]) {
         copy = new Event(Buffer.from(directed(copy, direction).frame));
         expect(copy.direction).toEqual(direction);
         expect(copy.attributes()).toEqual(event.attributes());
@@ -47,6 +47,6 @@ test('its message id and its acceptance are those of its first place, if it has 
   const again = directed(event, full);
   expect(messageIdOf(again, place, 'sub')).toBe(messageId({ partition: 3, ...original }, 'sub'));
   expect(originalOf(again, place, 5)).toEqual(original);
-  const edited = directed(event, { only: 'abc' });
+  const edited = directed(event, { only: 'abc', cause: 'resent' });
   expect(messageIdOf(edited, place, 'sub')).toBe(messageId(place, 'sub'));
 });

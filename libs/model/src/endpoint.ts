@@ -2,7 +2,14 @@
  * Where a destination's events go: the exact URL that is called, and the headers that let a caller in. The same for those
  * who ask an endpoint and for those who deliver to it.
  */
-import { authorizationOf, type OAuth2Credentials, type TlsIdentity, tlsIdentityOf } from './credentials.js';
+import {
+  authorizationOf,
+  type Credentials,
+  type OAuth2Credentials,
+  type TlsIdentity,
+  type TlsTrust,
+  tlsIdentityOf,
+} from './credentials.js';
 import type { Destination } from './resources.js';
 
 /** A host of Azure Functions as a deployment knows it. */
@@ -41,8 +48,14 @@ export function functionOf(
 /** Undefined if the destination names a function app that is not among these. */
 export function endpointOf(destination: Destination, apps: FunctionApps): Endpoint | undefined {
   const called = calledBy(destination, apps);
-  if (!called) return undefined;
-  const { credentials, tls: trust } = destination.properties;
+  return called && endpointAt(called, destination.properties);
+}
+
+/** What is called, with what lets requests in there. */
+export function endpointAt(
+  called: Pick<Endpoint, 'url' | 'headers'>,
+  { credentials, tls: trust }: { readonly credentials?: Credentials; readonly tls?: TlsTrust },
+): Endpoint {
   const authorization = authorizationOf(credentials);
   const tls = tlsIdentityOf(credentials, trust);
   return {

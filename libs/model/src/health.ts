@@ -26,6 +26,16 @@ export interface FailureSeen {
   readonly error?: string;
 }
 
+/** What an endpoint asked for with `Retry-After`. */
+export interface RetryAfter {
+  /** When it did. */
+  readonly at: number;
+  /** Nothing is attempted before. Past: it is over, and says nothing any more. */
+  readonly until: number;
+  /** What it answered. */
+  readonly status: number;
+}
+
 /** Instants are of the workers' clocks. */
 export interface Health {
   /** Of the subscription: a document left under a name that is used again says nothing. */
@@ -42,6 +52,13 @@ export interface Health {
   readonly probes: number;
   /** In probation: when the next may be made. Whoever moves it on by a conditional write has the right to make it. */
   readonly nextProbeAt?: number;
+  /** In any state. Ends by itself, or when the document is removed. */
+  readonly retryAfter?: RetryAfter;
+}
+
+/** What it is left alone for at `now`; undefined where it is not. */
+export function retryAfterOf({ retryAfter }: Health, now: number): RetryAfter | undefined {
+  return retryAfter && now < retryAfter.until ? retryAfter : undefined;
 }
 
 export const healthPath = (topic: Scope, name: string): string => `${subscriptionPath(topic, name)}/health`;

@@ -22,10 +22,14 @@ export function messageId(place: Place, subscription: Incarnation): string {
   return `msg_${place.partition}_${place.entry}_${place.index}_${subscription}`;
 }
 
+/** Why an event is appended again: from a topic's history, or in place of a dead letter; `resent` is one that was edited. */
+export type DirectionCause = 'replayed' | 'redriven' | 'resent';
+
 /** What a directed event (`directed.ts`) says of itself. */
 export interface Direction {
   /** The subscription it is for. Nobody else is offered it, and no filter is asked. */
   readonly only: Incarnation;
+  readonly cause: DirectionCause;
   /** The job that sends it, which receivers are told. */
   readonly job?: string;
   /** Where the event stood first, in the same partition. Absent from one that was edited: it is another message. */

@@ -95,6 +95,7 @@ export class LmdbStore implements Store {
   readonly #attempts: Attempts;
   readonly #processes: Announcements;
   readonly #permits: Permits;
+  readonly #redriveWakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closing: Promise<void> | undefined;
 
@@ -306,10 +307,17 @@ export class LmdbStore implements Store {
     which: { readonly places: readonly Place[] } | { readonly max: number },
   ): Promise<number> {
     this.#check(partition);
-    return this.#commits.change(() => {
+    const count = await this.#commits.change(() => {
       const line = this.#lines.find(subscription);
       return line ? this.#deadLetters.redrive(line, which) : 0;
     });
+    if (count > 0) for (const wake of this.#redriveWakers) wake(partition);
+    return count;
+  }
+
+  onRedrive(wake: (partition: number) => void): () => void {
+    this.#redriveWakers.add(wake);
+    return () => void this.#redriveWakers.delete(wake);
   }
 
   async usage(partition: number): Promise<PartitionUsage> {

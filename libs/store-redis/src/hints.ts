@@ -1,6 +1,6 @@
 /**
- * Hints that there is work: that a log which had been read to its end has got entries, and that something was deferred for
- * a subscription whose consumers wait. Hints may be lost while a connection is replaced; therefore everything that was
+ * Hints that there is work: that a log which had been read to its end has got entries, that dead letters were redriven, and
+ * that something was deferred for a subscription whose consumers wait. Hints may be lost while a connection is replaced; therefore everything that was
  * asked about is woken when it is back.
  */
 import type { Clock, Incarnation } from '@gridpost/model';
@@ -11,16 +11,26 @@ import { Channel } from './channel.js';
 type Connect = (turn: number) => Redis | undefined;
 type Wake = (partition: number) => void;
 
-export class AppendHints {
+/** What the owner of a partition is told of: a message is the partition, and behind a space what happened. */
+type Happened = 'appended' | 'redriven';
+
+export class OwnerHints {
   readonly #channel: Channel;
-  readonly #wakers = new Set<Wake>();
+  readonly #wakers: Readonly<Record<Happened, Set<Wake>>> = { appended: new Set(), redriven: new Set() };
   readonly #asked = new Set<number>();
 
   constructor(connect: Connect, channel: string, clock: Clock) {
     this.#channel = new Channel(connect, channel, clock, {
-      heard: (partition) => this.#wake(Number(partition)),
+      heard: (message) => {
+        const [partition, happened] = message.split(' ');
+        this.#wake(Number(partition), happened === 'redriven' ? happened : 'appended');
+      },
       stands: (again) => {
-        if (again) for (const partition of this.#asked) this.#wake(partition);
+        if (!again) return;
+        for (const partition of this.#asked) {
+          this.#wake(partition, 'appended');
+          this.#wake(partition, 'redriven');
+        }
       },
     });
   }
@@ -30,12 +40,13 @@ export class AppendHints {
     return this.#channel.starting;
   }
 
-  listen(wake: Wake): () => void {
+  listen(happened: Happened, wake: Wake): () => void {
     // Wrapped, so that one function that listens twice is two listeners.
     const waker: Wake = (partition) => wake(partition);
-    this.#wakers.add(waker);
+    const wakers = this.#wakers[happened];
+    wakers.add(waker);
     this.#channel.start();
-    return () => void this.#wakers.delete(waker);
+    return () => void wakers.delete(waker);
   }
 
   /** Notes that this process reads the partition. */
@@ -44,12 +55,13 @@ export class AppendHints {
   }
 
   async close(): Promise<void> {
-    this.#wakers.clear();
+    this.#wakers.appended.clear();
+    this.#wakers.redriven.clear();
     await this.#channel.close();
   }
 
-  #wake(partition: number): void {
-    if (this.#asked.has(partition)) for (const wake of this.#wakers) wake(partition);
+  #wake(partition: number, happened: Happened): void {
+    if (this.#asked.has(partition)) for (const wake of this.#wakers[happened]) wake(partition);
   }
 }
 

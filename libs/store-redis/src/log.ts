@@ -16,7 +16,7 @@ import {
 } from '@gridpost/store';
 import type { Argument } from './call.js';
 import type { Condition } from './condition.js';
-import type { AppendHints } from './hints.js';
+import type { OwnerHints } from './hints.js';
 import { siftedIn, uniqueArgs } from './identities.js';
 import { acceptedAtOf, checkIncarnation, isEntryId } from './keys.js';
 import type { Link } from './link.js';
@@ -31,7 +31,7 @@ export interface LogOptions {
   readonly link: Link;
   readonly writer: Writer;
   readonly condition: Condition;
-  readonly hints: AppendHints;
+  readonly hints: OwnerHints;
   readonly partitions: Partitions;
 }
 
@@ -39,7 +39,7 @@ export class Log {
   readonly #link: Link;
   readonly #writer: Writer;
   readonly #condition: Condition;
-  readonly #hints: AppendHints;
+  readonly #hints: OwnerHints;
   readonly #partitions: Partitions;
 
   constructor({ link, writer, condition, hints, partitions }: LogOptions) {

@@ -18,7 +18,7 @@ import { Attempts } from './attempts.js';
 import { Call } from './call.js';
 import type { Condition } from './condition.js';
 import type { Founding } from './founding.js';
-import { AppendHints, DeferralHints } from './hints.js';
+import { DeferralHints, OwnerHints } from './hints.js';
 import { Histories } from './histories.js';
 import { Identities } from './identities.js';
 import { RedisJournals } from './journals.js';
@@ -58,7 +58,7 @@ export class RedisStore implements Store {
   readonly #founding: Founding;
   readonly #config: Key;
   readonly #partitions: Partitions;
-  readonly #hints: AppendHints;
+  readonly #hints: OwnerHints;
   readonly #deferrals: DeferralHints;
   readonly #log: Log;
   readonly #queues: Queues;
@@ -79,7 +79,7 @@ export class RedisStore implements Store {
     const partitions = new Partitions(prefix, info.partitions);
     this.#partitions = partitions;
     const companion = (turn: number) => link.companion(turn);
-    this.#hints = new AppendHints(companion, wakeChannel(prefix), clock);
+    this.#hints = new OwnerHints(companion, wakeChannel(prefix), clock);
     this.#deferrals = new DeferralHints(companion, deferredChannel(prefix), clock, info.partitions);
     this.#log = new Log({ link, writer, condition, hints: this.#hints, partitions });
     const attemptQuota = attemptQuotaOf(limits, info.partitions);
@@ -118,7 +118,7 @@ export class RedisStore implements Store {
   }
 
   onAppend(wake: (partition: number) => void): () => void {
-    return this.#hints.listen(wake);
+    return this.#hints.listen('appended', wake);
   }
 
   async announce(...[id, ttlMs, kind = 'worker']: Parameters<Store['announce']>): Promise<string[]> {
@@ -197,6 +197,10 @@ export class RedisStore implements Store {
   }
   redrive(...args: Parameters<Store['redrive']>) {
     return this.#queues.redrive(...args);
+  }
+
+  onRedrive(wake: (partition: number) => void): () => void {
+    return this.#hints.listen('redriven', wake);
   }
 
   usage(...args: Parameters<Store['usage']>) {

@@ -215,6 +215,12 @@ export interface Store {
     which: { readonly places: readonly Place[] } | { readonly max: number },
   ): Promise<number>;
 
+  /**
+   * Calls `wake` soon after dead letters of a partition whose log this process reads were redriven, by any process. A hint:
+   * it may be lost or spurious. Returns how to stop listening.
+   */
+  onRedrive(wake: (partition: number) => void): () => void;
+
   /** What subscriptions hold here; names also those that no longer exist, until `purge` is done with them. */
   usage(partition: number): Promise<PartitionUsage>;
 

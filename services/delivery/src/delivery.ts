@@ -1,24 +1,24 @@
 /** Puts the delivery worker together: who knows whom, and what is done at which beat. The rules stand elsewhere. */
 import { performance } from 'node:perf_hooks';
-import { type Egress, OAuthTokens } from '@gridpost/egress';
-import type { Clock, Log, Random, Timer } from '@gridpost/model';
+import { type Connector, type Egress, OAuthTokens } from '@gridpost/egress';
+import type { Clock, Log, Random, Timer, TlsIdentity } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import { Chore } from './chore.js';
 import { Destinations, type Places } from './dead-letters/destinations.js';
 import { DeadLetterWriter } from './dead-letters/writer.js';
-import { Connections } from './connections.js';
-import { disable } from './disabling.js';
+import { Connections } from './requests/connections.js';
+import { disable } from './lanes/disabling.js';
 import { HealthKeeper } from './health/keeper.js';
 import { Jobs } from './jobs/jobs.js';
-import { Lanes } from './lanes.js';
-import { Matching } from './matching.js';
-import type { Passage } from './open-delivery.js';
-import { Partition } from './partition.js';
-import { Pipeline } from './pipeline.js';
+import { Lanes } from './lanes/lanes.js';
+import { Matching } from './partition/matching.js';
+import type { Passage } from './attempts/open-delivery.js';
+import { Partition } from './partition/partition.js';
+import { Pipeline } from './attempts/pipeline.js';
 import { type DeliverySettings, settingsOf } from './settings.js';
-import { Upkeep } from './upkeep.js';
+import { Upkeep } from './upkeep/upkeep.js';
 import { Worker } from './worker.js';
 
 export interface DeliveryOptions {
@@ -101,12 +101,12 @@ class Service implements Delivery {
     const settings = settingsOf(options.settings);
     this.#options = options;
     this.#settings = settings;
-    const connector = options.egress.connector(settings.connectTimeoutMs);
+    const usual = options.egress.connector(settings.connectTimeoutMs);
+    const connector = (tls?: TlsIdentity): Connector =>
+      tls ? options.egress.connector(settings.connectTimeoutMs, tls) : usual;
     this.#tokens = new OAuthTokens(clock, connector);
-    this.#connections = new Connections({
-      connectionsPerOrigin: settings.connectionsPerOrigin,
-      connector: (tls) => (tls ? options.egress.connector(settings.connectTimeoutMs, tls) : connector),
-    });
+    const { connectionsPerOrigin } = settings;
+    this.#connections = new Connections({ connectionsPerOrigin, connector });
     this.#pipeline = new Pipeline({
       clock,
       random,
@@ -162,7 +162,7 @@ class Service implements Delivery {
       partitions: () => this.#worker.owned(),
     });
     const places = options.deadLetterPlaces ?? {};
-    this.#destinations = new Destinations({ clock, settings, connector, places });
+    this.#destinations = new Destinations({ clock, settings, connector, tokens: this.#tokens, places });
     this.#writer = new DeadLetterWriter({
       store,
       registry,
@@ -176,8 +176,8 @@ class Service implements Delivery {
     this.#jobs = new Jobs({
       ...{ store, registry, metrics, clock, log },
       worker: options.worker,
+      attemptLog: settings.attemptLog,
       backlogBytesMax: settings.jobBacklogBytesMax,
-      onDue: (partition) => this.#worker.at(partition)?.expectDue(),
     });
     this.#confirming = new Chore(log, 'confirming the configuration', async () => {
       await registry.refresh();
@@ -191,7 +191,13 @@ class Service implements Delivery {
   start(): void {
     if (this.#timers.length > 0 || this.#draining || this.#closed) return;
     const { store, clock } = this.#options;
-    this.#stopListening = store.onAppend((partition) => this.#worker.at(partition)?.wake());
+    const stops = [
+      store.onAppend((partition) => this.#worker.at(partition)?.wake()),
+      store.onRedrive((partition) => this.#worker.at(partition)?.expectDue()),
+    ];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
     this.#timers.push(
       clock.every(sweepMs, () => this.#sweep()),
       clock.every(this.#settings.beatMs, () => this.#confirm()),

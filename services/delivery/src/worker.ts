@@ -21,7 +21,7 @@
 import type { Clock, Log, Timer } from '@gridpost/model';
 import type { Claim, Store } from '@gridpost/store';
 import { Outage } from './outage.js';
-import type { Partition } from './partition.js';
+import type { Partition } from './partition/partition.js';
 import { ownersOf } from './rendezvous.js';
 import type { DeliverySettings } from './settings.js';
 

@@ -2,16 +2,7 @@
  * What lets requests in at an endpoint, as it is written and shown. Secrets are never shown: they are null, and null when
  * written keeps what is stored, as long as it would go where it went before.
  */
-import {
-  type Credentials,
-  type Destination,
-  endpointOf,
-  type FieldError,
-  type FunctionApps,
-  hostIn,
-  isLoopback,
-  type TlsTrust,
-} from '@gridpost/model';
+import { type Credentials, type FieldError, hostIn, isLoopback, type TlsTrust } from '@gridpost/model';
 import { certificatesFault, clientCertificateFaults } from './certificates.js';
 import type { WrittenMapping } from './delivery-attributes.js';
 import { endpointUrlFault } from './endpoint-url.js';
@@ -27,6 +18,7 @@ type Members = Record<
   | 'clientSecret'
   | 'scope'
   | 'audience'
+  | 'tokenCaCertificates'
   | 'certificate'
   | 'privateKey',
   string
@@ -40,10 +32,23 @@ export type WrittenTls = Optional<TlsTrust>;
 const members: Readonly<Record<Type, readonly Member[]>> = {
   bearer: ['token'],
   basic: ['username', 'password'],
-  oauth2: ['tokenUrl', 'clientId', 'clientSecret', 'clientAuthentication', 'scope', 'audience'],
+  oauth2: [
+    'tokenUrl',
+    'clientId',
+    'clientSecret',
+    'clientAuthentication',
+    'scope',
+    'audience',
+    'tokenCaCertificates',
+  ],
   clientCertificate: ['certificate', 'privateKey'],
 };
-const optional: ReadonlySet<Member> = new Set(['clientAuthentication', 'scope', 'audience']);
+const optional: ReadonlySet<Member> = new Set([
+  'clientAuthentication',
+  'scope',
+  'audience',
+  'tokenCaCertificates',
+]);
 const secretOf = {
   bearer: 'token',
   basic: 'password',
@@ -114,7 +119,9 @@ function memberFaults(credentials: WrittenCredentials): { [K in Member]?: string
     } else if (!wanted) faults[name] = `expected none: it is not of the type ${type}`;
     else faults[name] = rules[name]?.(value);
   }
-  const { certificate, privateKey } = credentials;
+  const { certificate, privateKey, tokenUrl, tokenCaCertificates } = credentials;
+  if (tokenCaCertificates != null && type === 'oauth2' && /^http:/i.test(tokenUrl ?? ''))
+    faults.tokenCaCertificates = 'is of https token endpoints, and this one is of http';
   if (type === 'clientCertificate' && certificate != null)
     Object.assign(faults, clientCertificateFaults(certificate, privateKey ?? undefined));
   return faults;
@@ -140,6 +147,7 @@ const rules: Readonly<Partial<Record<Member, (text: string) => string | undefine
       ? undefined
       : `saw ${shown(text)}, expected scopes with single spaces between (RFC 6749 §3.3)`,
   audience: withSpaces,
+  tokenCaCertificates: certificatesFault,
   tokenUrl(text) {
     const fault = endpointUrlFault(text);
     if (fault !== undefined) return fault;
@@ -149,25 +157,30 @@ const rules: Readonly<Partial<Record<Member, (text: string) => string | undefine
   },
 };
 
+/** A destination that requests go to. */
+interface Secured {
+  readonly properties: { readonly credentials?: Credentials };
+}
+
 /**
  * The destination with the stored secret where none is written. It is kept only for the same kind of credentials of the
  * same client at the same host: whoever may write, and does not know it, could have it sent to himself otherwise. Throws
- * `InvalidResource`. `at`: the pointer to the destination.
+ * `InvalidResource`. `at`: the pointer to the destination. `urlOf`: where its requests go; undefined if nowhere.
  */
-export function withStoredSecret(
-  destination: Destination,
-  stored: Destination | undefined,
+export function withStoredSecret<D extends Secured>(
+  destination: D,
+  stored: D | undefined,
   at: string,
-  apps: FunctionApps,
-): Destination {
+  urlOf: (destination: D) => string | undefined,
+): D {
   const { credentials } = destination.properties;
   if (!credentials) return destination;
   const name = secretOf[credentials.type];
   if ((credentials as Partial<Members>)[name] !== unwritten) return destination;
   const before = stored?.properties.credentials;
-  const origin = (one: Destination | undefined): string | undefined => {
-    const endpoint = one && endpointOf(one, apps);
-    return endpoint && new URL(endpoint.url).origin;
+  const origin = (one: D | undefined): string | undefined => {
+    const url = one && urlOf(one);
+    return url && new URL(url).origin;
   };
   const refused = (message: string): never => {
     throw invalidResource([{ pointer: `${at}/properties/credentials/${name}`, message }]);
@@ -179,7 +192,7 @@ export function withStoredSecret(
     );
   }
   const kept = { ...credentials, [name]: (before as Partial<Members>)[name] };
-  return { ...destination, properties: { ...destination.properties, credentials: kept } } as Destination;
+  return { ...destination, properties: { ...destination.properties, credentials: kept } };
 }
 
 /** Whose the secret is, and where else it goes. */

@@ -53,6 +53,11 @@ describe('a secret', () => {
       { ...oauth2, clientAuthentication: 'body', scope: 'a b', audience: 'x' },
       { ...oauth2, clientAuthentication: 'body', scope: 'a b', audience: 'x', clientSecret: null },
     ],
+    [
+      'oauth2',
+      { ...oauth2, tokenCaCertificates: own.cert },
+      { ...oauth2, clientAuthentication: 'basic', tokenCaCertificates: own.cert, clientSecret: null },
+    ],
     ['clientCertificate', certificate, { ...certificate, privateKey: null }],
   ])('of %s is written and shown as null, and stays if that is put back', async (_, written, shown) => {
     const { admin, kept, lines } = await setup();
@@ -163,6 +168,26 @@ test.each<[object, string, string | RegExp]>([
     /^saw a user name/,
   ],
   [credentials({ ...oauth2, tokenUrl: 'https://10.0.0.1/' }), '/credentials/tokenUrl', /does not connect to/],
+  [
+    credentials({ ...oauth2, tokenCaCertificates: 'CANARY' }),
+    '/credentials/tokenCaCertificates',
+    /^expected certificates in PEM/,
+  ],
+  [
+    credentials({ ...oauth2, tokenCaCertificates: 'C'.repeat(131_073) }),
+    '/credentials/tokenCaCertificates',
+    /at most 131072 characters$/,
+  ],
+  [
+    credentials({ ...oauth2, tokenUrl: 'http://127.0.0.1/', tokenCaCertificates: own.cert }),
+    '/credentials/tokenCaCertificates',
+    'is of https token endpoints, and this one is of http',
+  ],
+  [
+    credentials({ ...bearer, tokenCaCertificates: own.cert }),
+    '/credentials/tokenCaCertificates',
+    /it is not of the type bearer$/,
+  ],
   [credentials({ ...oauth2, scope: 'a  b' }), '/credentials/scope', /expected scopes with single spaces/],
   [
     credentials({ ...oauth2, clientSecret: 'CANARY\0' }),

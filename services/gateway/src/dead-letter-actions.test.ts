@@ -22,6 +22,29 @@ test('those named are redriven, each once, and others stay', async () => {
   expect(left).toEqual(['a', 'd']);
 });
 
+test('what is redriven by its id, resent as it is or edited is in the life of its event', async () => {
+  const bench = await setup();
+  const { admin, giveUp } = bench;
+  await giveUp(
+    0,
+    ['a', 'b', 'c', 'd'].map((id) => structured(id)),
+  );
+  const letters: { id: string }[] = (await admin('GET', list)).json.value;
+  const [a, b, c] = letters.map(({ id }) => id);
+  await admin('POST', redrive, { ids: [a] });
+  expect((await admin('POST', `${list}/${b}:resend`)).status).toBe(204);
+  const edited = { specversion: '1.0', id: 'c', source: '/s', type: 't' };
+  const headers = { 'content-type': 'application/cloudevents+json' };
+  expect((await admin('POST', `${list}/${c}:resend`, edited, headers)).status).toBe(204);
+  const of = async (id: string) => (await admin('GET', `/topics/orders/events/${id}`)).json.value;
+  const at = '2026-01-31T12:00:00.000Z';
+  const deferred = { subscription: 'billing', state: 'Deferred', nextAttemptAt: at };
+  expect(await of('a')).toMatchObject([{ deliveries: [{ ...deferred, reason: 'redriven' }] }]);
+  expect(await of('b')).toMatchObject([{ deliveries: [{ ...deferred, reason: 'resent' }] }]);
+  expect(await of('c')).toMatchObject([{ deliveries: [{ state: 'SentOn', reason: 'resent' }] }]);
+  expect(await of('d')).toEqual([]);
+});
+
 test.each<[unknown, string]>([
   [{ ids: 'all' }, '/ids'],
   [{ ids: [1] }, '/ids/0'],
@@ -174,7 +197,7 @@ describe('resending one', () => {
     const { entries } = await store.read(1, epoch, undefined, { entriesMax: 10, bytesMax: 2 ** 20 });
     const events = entries.flatMap((entry) => entry.events).map(({ frame }) => new Event(frame));
     expect(events.map(({ body }) => body.toString())).toEqual([edited]);
-    expect(events[0]!.direction).toEqual({ only: expect.any(String) });
+    expect(events[0]!.direction).toEqual({ only: expect.any(String), cause: 'resent' });
   });
 
   test('keeps the dead letter where the edited event cannot be stored', async () => {

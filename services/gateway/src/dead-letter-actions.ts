@@ -2,6 +2,7 @@
  * What is done with dead letters once the cause is mended, or found to be beyond mending: some are delivered again at once,
  * one perhaps after it was edited; many are redriven or purged by a job.
  */
+import { type Ending, recordsOfLetters } from '@gridpost/attempt-log';
 import {
   directed,
   type Event,
@@ -15,6 +16,7 @@ import {
   type Scope,
   type Subscription,
 } from '@gridpost/model';
+import type { DeadLetter } from '@gridpost/store';
 import type { Request, Response } from 'express';
 import { askForBody, hasBody } from './answer.js';
 import { readBody } from './body.js';
@@ -38,11 +40,14 @@ interface Redrive extends Bulk {
   readonly target?: string | null;
 }
 
+/** Dead letters read at once: each may have an event of 1 MiB. */
+const lettersAtOnce = 32;
+
 const checkRedrive = schemaCheck<Redrive>('redrive.json');
 const checkPurge = schemaCheck<Bulk>('purge.json');
 
 export function deadLetterActionRoutes(context: Context): Route[] {
-  const { store, clock } = context;
+  const { store, clock, attemptLog } = context;
   const { resources } = store;
   const { partitions } = store.info;
 
@@ -92,17 +97,21 @@ export function deadLetterActionRoutes(context: Context): Route[] {
    */
   async function resend(req: Request, res: Response): Promise<void> {
     const body = await bodyOf(req, res);
-    const { topic, topicIncarnation, incarnation } = await subscriptionIn(req);
+    const subscription = await subscriptionIn(req);
+    const { topic, topicIncarnation, incarnation } = subscription;
     const place = placeOf(parameter(req, 'id'), partitions);
     const letter = place && (await store.deadLetter(place.partition, incarnation, place));
     if (!letter)
       throw new GridpostError('DeadLetterNotFound', 'the subscription has no dead letter with this id');
     const { partition } = place;
-    if (body.length === 0) await store.redrive(partition, incarnation, { places: [place] });
-    else {
+    if (body.length === 0) {
+      await record(subscription, partition, [letter], deferredAs('resent'));
+      await store.redrive(partition, incarnation, { places: [place] });
+    } else {
       const event = await editedEvent(req, topic, body);
-      const { frame } = directed(event, { only: incarnation });
+      const { frame } = directed(event, { only: incarnation, cause: 'resent' });
       await store.append(partition, [{ topic: topicIncarnation, frame }]);
+      await record(subscription, partition, [letter], { kind: 'sentOn', reason: 'resent' });
       await store.letGo(partition, incarnation, [letter]);
     }
     res.status(204).end();
@@ -128,12 +137,31 @@ export function deadLetterActionRoutes(context: Context): Route[] {
     }
   }
 
-  async function redriveNamed({ incarnation }: Subscription, ids: readonly string[]): Promise<number> {
+  async function redriveNamed(subscription: Subscription, ids: readonly string[]): Promise<number> {
+    const { incarnation } = subscription;
     let redriven = 0;
     for (const [partition, places] of placesOf(ids, partitions)) {
-      redriven += await store.redrive(partition, incarnation, { places });
+      for (let from = 0; from < places.length; from += lettersAtOnce) {
+        const some = places.slice(from, from + lettersAtOnce);
+        const found = await Promise.all(some.map((place) => store.deadLetter(partition, incarnation, place)));
+        const letters = found.filter((letter) => letter !== undefined);
+        await record(subscription, partition, letters, deferredAs('redriven'));
+        redriven += await store.redrive(partition, incarnation, { places: some });
+      }
     }
     return redriven;
+  }
+
+  const deferredAs = (reason: string): Ending => ({ kind: 'deferred', until: clock.now(), reason });
+
+  async function record(
+    subscription: Subscription,
+    partition: number,
+    letters: readonly DeadLetter[],
+    ending: Ending,
+  ): Promise<void> {
+    if (attemptLog === 'off' || letters.length === 0) return;
+    await store.conclude(partition, [], recordsOfLetters(subscription, letters, ending, clock.now()));
   }
 
   return scopePaths.flatMap((scope): Route[] => {

@@ -7,6 +7,7 @@ import {
   isPath,
   pathRule,
 } from '@gridpost/model';
+import { accessFaults, accessOf, credentialsView, type WrittenAccess } from './credentials-resource.js';
 import { endpointBaseUrl, endpointUrlFault } from './endpoint-url.js';
 import { shown } from './validation.js';
 
@@ -16,42 +17,53 @@ export interface DeadLetterPlaces {
   readonly s3: boolean;
 }
 
-type Member = 'path' | 'bucket' | 'prefix' | 'endpointUrl';
+type Text = 'path' | 'bucket' | 'prefix' | 'endpointUrl';
+type Member = Text | keyof WrittenAccess | 'signed';
 
 export interface WrittenDeadLetterDestination {
   readonly endpointType: DeadLetterDestination['endpointType'];
-  readonly properties: { readonly [K in Member]?: string | null };
+  readonly properties: { readonly [K in Text]?: string | null } & WrittenAccess & {
+      readonly signed?: boolean | null;
+    };
 }
 
 interface Written {
   readonly deadLettering?: boolean | null;
   readonly deadLetterDestination?: WrittenDeadLetterDestination | null;
+  readonly signing?: object | null;
 }
 
 const members: Readonly<Record<DeadLetterDestination['endpointType'], readonly Member[]>> = {
   Directory: ['path'],
   S3: ['bucket', 'prefix'],
-  WebHook: ['endpointUrl'],
+  WebHook: ['endpointUrl', 'credentials', 'tls', 'signed'],
 };
-const optional: readonly Member[] = ['prefix'];
+const optional: readonly Member[] = ['prefix', 'credentials', 'tls', 'signed'];
 
-/** The destination as it is kept: only what is not null. It has no faults. */
+/** The destination as it is kept: only what is not null. It has no faults, but may lack a secret that is stored. */
 export function deadLetterDestinationOf({ deadLetterDestination: written }: Written): {
   readonly deadLetterDestination?: DeadLetterDestination;
 } {
   if (written == null) return {};
   const { endpointType, properties } = written;
-  const kept = members[endpointType].filter((name) => properties[name] != null);
+  const { credentials, tls, signed, ...texts } = properties;
+  const kept = Object.entries(texts).filter(
+    ([name, text]) => text != null && members[endpointType].includes(name as Member),
+  );
   const deadLetterDestination = {
     endpointType,
-    properties: Object.fromEntries(kept.map((name) => [name, properties[name]])),
+    properties: {
+      ...Object.fromEntries(kept),
+      ...accessOf(properties),
+      ...(signed ? { signed } : {}),
+    },
   };
   return { deadLetterDestination: deadLetterDestination as never };
 }
 
 /** What a schema cannot say. `at`: the pointer to the subscription's properties. */
 export function deadLetterDestinationFaults(
-  { deadLettering, deadLetterDestination: written }: Written,
+  { deadLettering, deadLetterDestination: written, signing }: Written,
   at: string,
   places: DeadLetterPlaces,
 ): FieldError[] {
@@ -69,10 +81,20 @@ export function deadLetterDestinationFaults(
     if (value == null) {
       if (wanted && !optional.includes(name)) fault(`/properties/${name}`, 'is missing');
     } else if (wanted) {
-      const message = faultOf[name](value);
+      const message = typeof value === 'string' ? faultOf[name as Text](value) : undefined;
       if (message) fault(`/properties/${name}`, message);
     } else fault(`/properties/${name}`, `is not a property of the type ${endpointType}`);
   }
+  if (endpointType !== 'WebHook') return faults;
+  const { endpointUrl, signed } = properties;
+  faults.push(
+    ...accessFaults(properties, `${at}/deadLetterDestination/properties`, endpointUrl ?? undefined, []),
+  );
+  if (signed && signing == null)
+    fault(
+      '/properties/signed',
+      'expected none or false: the subscription has no signing, whose secrets it takes',
+    );
   return faults;
 }
 
@@ -88,18 +110,23 @@ function missingSetting(
 const pathFault = (text: string): string | undefined =>
   isPath(text) ? undefined : `saw ${shown(text)}, expected ${pathRule}`;
 
-const faultOf: Readonly<Record<Member, (text: string) => string | undefined>> = {
+const faultOf: Readonly<Record<Text, (text: string) => string | undefined>> = {
   path: pathFault,
   prefix: pathFault,
   bucket: (text) => (isBucketName(text) ? undefined : `saw ${shown(text)}, expected ${bucketRule}`),
   endpointUrl: endpointUrlFault,
 };
 
-/** As it is shown: of a URL, which often holds a secret in its query, only the part before that. */
+/** As it is shown: without secrets, of which the query of a URL often is one. */
 export function deadLetterDestinationView(destination: DeadLetterDestination | undefined): object {
   if (!destination) return {};
   if (destination.endpointType !== 'WebHook') return { deadLetterDestination: destination };
   const { endpointType, properties } = destination;
-  const shown = { endpointBaseUrl: endpointBaseUrl(properties.endpointUrl) };
+  const { endpointUrl, credentials, ...others } = properties;
+  const shown = {
+    endpointBaseUrl: endpointBaseUrl(endpointUrl),
+    ...others,
+    ...(credentials === undefined ? {} : { credentials: credentialsView(credentials) }),
+  };
   return { deadLetterDestination: { endpointType, properties: shown } };
 }

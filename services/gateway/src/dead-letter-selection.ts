@@ -6,7 +6,7 @@ import {
   type FieldError,
 } from '@gridpost/model';
 import type { Request } from 'express';
-import { instant, invalidParameter } from './query.js';
+import { oneOf, rangeAsked } from './query.js';
 import { invalidResource } from './validation.js';
 
 /** As `redrive.json` and `purge.json` have it: instants in ISO 8601, `from` included, `to` not. */
@@ -38,29 +38,8 @@ export function rangeOf({ from, to }: Pick<WrittenSelection, 'from' | 'to'>): { 
 
 /** The same as query parameters. Throws `InvalidParameter`. */
 export function selectionAsked(req: Request): DeadLetterSelection {
-  const { reason } = req.query;
-  if (reason !== undefined && !deadLetterReasons.includes(reason as DeadLetterReason)) {
-    throw invalidParameter('reason', `expected one of ${deadLetterReasons.join(', ')}`);
-  }
-  const from = instant(req, 'from');
-  const to = instant(req, 'to');
-  const selection = {
-    ...(reason === undefined ? {} : { reason: reason as DeadLetterReason }),
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-  };
-  if (isEmpty(selection)) throw invalidParameter('to', emptyRange);
-  return selection;
-}
-
-/** The query parameters that ask for a selection again, for a link; empty or with a leading `&`. */
-export function queryOf({ reason, from, to }: DeadLetterSelection): string {
-  const parts = [
-    reason === undefined ? '' : `&reason=${reason}`,
-    from === undefined ? '' : `&from=${new Date(from).toISOString()}`,
-    to === undefined ? '' : `&to=${new Date(to).toISOString()}`,
-  ];
-  return parts.join('');
+  const reason = oneOf(req, 'reason', deadLetterReasons);
+  return { ...(reason === undefined ? {} : { reason }), ...rangeAsked(req) };
 }
 
 const emptyRange = 'expected an instant later than from';

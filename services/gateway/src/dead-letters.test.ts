@@ -52,7 +52,9 @@ test('a dead letter tells what happened, and holds its event byte for byte', asy
 test('one of an event that a job had sent names the job, and tells when the event was first accepted', async () => {
   const bench = await setup();
   const original = { entry: '1', index: 0, acceptedAt: Date.parse('2026-01-01T00:00:00Z') };
-  await bench.giveUp(0, [directed(structured('a'), { only: 'any', job: 'the-job', original })]);
+  await bench.giveUp(0, [
+    directed(structured('a'), { only: 'any', cause: 'replayed', job: 'the-job', original }),
+  ]);
   const [letter] = (await bench.admin('GET', list)).json.value;
   expect(letter).toMatchObject({
     ...{ replay: 'the-job', acceptedAt: '2026-01-01T00:00:00.000Z', event: { id: 'a', data: 1 } },

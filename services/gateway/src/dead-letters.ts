@@ -4,7 +4,7 @@ import { Event, GridpostError, isSelected, originalOf, type Subscription } from 
 import type { DeadLetter } from '@gridpost/store';
 import type { Request, Response } from 'express';
 import type { Context } from './context.js';
-import { queryOf, selectionAsked } from './dead-letter-selection.js';
+import { selectionAsked } from './dead-letter-selection.js';
 import { deadLetterItem, placeOf } from './dead-letter-view.js';
 import { pageBytesMax } from './paging.js';
 import { invalidParameter } from './query.js';
@@ -55,7 +55,7 @@ export function deadLetterRoutes({ store, paging }: Context): Route[] {
     // There may turn out to be nothing in the partitions that are left: the last page may be empty.
     const more = partition < partitions;
     const position = after === undefined ? `${partition}` : `${partition}/${after}`;
-    const nextLink = `${paging.nextLink(req, ask, position)}&format=${format}${queryOf(selection)}`;
+    const nextLink = paging.nextLink(req, ask, position, ['format', 'reason', 'from', 'to']);
     const rest = more ? `],"nextLink":${JSON.stringify(nextLink)}}` : ']}';
     const body = Buffer.concat([
       Buffer.from('{"value":['),

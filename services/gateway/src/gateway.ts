@@ -1,6 +1,6 @@
 /**
- * The gateway's life: one server whose requests go to the publish route or to the Express application, from listening
- * to the end of its drain. What it is made of comes in as options.
+ * The gateway's life: one server whose requests go to the publish route, the pull route or the Express application, from
+ * listening to the end of its drain. What it is made of comes in as options.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
@@ -18,6 +18,7 @@ import { AuditLog, type AuditSettings, defaultAuditSettings } from './audit/audi
 import { Access } from './auth.js';
 import type { Context } from './context.js';
 import type { DeadLetterPlaces } from './dead-letter-destination.js';
+import { DirectAnswers } from './direct-answers.js';
 import { DomainTopics } from './domain-topics.js';
 import { Endpoints } from './endpoints/endpoints.js';
 import { assumedUrl } from './endpoints/public-url.js';
@@ -29,6 +30,8 @@ import { type Check, type OpsOptions, opsRoutes } from './ops.js';
 import { Paging } from './paging.js';
 import { Consumers } from './pull/consumers.js';
 import { LockTokens } from './pull/lock-token.js';
+import { PullRoute } from './pull/pull-route.js';
+import { pullTargetOf } from './pull/pull-target.js';
 import { PublishCounts } from './publish-counts.js';
 import { PublishRoute } from './publish-route.js';
 import { PublishQuotas } from './quotas/publish-quotas.js';
@@ -169,17 +172,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...{ store, registry, metrics, clock, log },
     defaults: options.publishQuota ?? {},
   });
+  const answers = new DirectAnswers({ metrics, clock, log });
   const publish = new PublishRoute({
     topics: new TopicLookup(registry, clock),
-    access,
-    publisher,
     counts: new PublishCounts(metrics, registry),
-    quotas,
-    metrics,
-    clock,
-    log,
-    draining,
+    ...{ access, publisher, quotas, answers, clock, draining },
   });
+  const pull = new PullRoute({ context, access, answers });
 
   const server = createHttpServer(options.tls);
   // Those that wait for `100 Continue` are treated alike; whoever reads the body asks for it first.
@@ -190,9 +189,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     traffic.enter(req, res);
     if (isDraining) res.shouldKeepAlive = false;
     if (!req.url!.startsWith('/')) req.url = originForm(req.url!);
-    const target = serveApi ? publishTargetOf(req.url!) : undefined;
-    if (target === undefined) management(req, res);
-    else publish.serve(req, res, target);
+    const published = serveApi ? publishTargetOf(req.url!) : undefined;
+    const pulled = serveApi && !published ? pullTargetOf(req.url!) : undefined;
+    if (published) publish.serve(req, res, published);
+    else if (pulled) pull.serve(req, res, pulled);
+    else management(req, res);
   }
 
   async function drainOnce(): Promise<void> {

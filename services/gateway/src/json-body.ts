@@ -1,33 +1,52 @@
 /**
- * Reads the JSON body of a management request: a bounded one, in UTF-8, not nested so deep that code walking the value
+ * Reads the JSON body of a request that manages or receives: a bounded one, in UTF-8, not nested so deep that code walking the value
  * could overflow. What the value should look like is `validation.ts`'s business.
  *
  * Express's own parser is not used: on a body that is too large it goes on reading until the client has sent all of it,
  * and it replaces what is not UTF-8 instead of refusing it.
  */
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GridpostError, limits } from '@gridpost/model';
 import type { RequestHandler } from 'express';
 import { askForBody, hasBody } from './answer.js';
 import { readBody } from './body.js';
 
+/** Leaves the value in `req.body`, undefined without a body. Passes on what `readJson` refuses. */
+export const jsonBody: RequestHandler = (req, res, next) => {
+  readJson(
+    req,
+    res,
+    (value) => {
+      req.body = value;
+      next();
+    },
+    next,
+  );
+};
+
 /**
- * Leaves the value in `req.body`, undefined without a body. Passes on `UnsupportedContentType`, `TooLarge`,
+ * Calls `take` with the value, undefined without a body, or `refuse` with `UnsupportedContentType`, `TooLarge`,
  * `InvalidUtf8`, `TooDeep` or `InvalidJson`. A client that leaves before the end gets no further.
  */
-export const jsonBody: RequestHandler = (req, res, next) => {
+export function readJson(
+  req: IncomingMessage,
+  res: ServerResponse,
+  take: (value: unknown) => void,
+  refuse: (error: unknown) => void,
+): void {
   if (!hasBody(req)) {
-    next();
+    take(undefined);
     return;
   }
   const { 'content-type': type, 'content-encoding': encoding, 'content-length': length } = req.headers;
   if (type === undefined || !isJson(type)) {
     const seen = type === undefined ? 'no content type' : `content type ${JSON.stringify(type.slice(0, 64))}`;
-    next(new GridpostError('UnsupportedContentType', `saw ${seen}, expected application/json in UTF-8`));
+    refuse(new GridpostError('UnsupportedContentType', `saw ${seen}, expected application/json in UTF-8`));
     return;
   }
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    next(
+    refuse(
       new GridpostError(
         'UnsupportedContentType',
         'the body is compressed (content-encoding); send it as it is',
@@ -36,7 +55,7 @@ export const jsonBody: RequestHandler = (req, res, next) => {
     return;
   }
   if (Number(length) > limits.managementBodyBytesMax) {
-    next(tooLarge());
+    refuse(tooLarge());
     return;
   }
   askForBody(req, res);
@@ -44,17 +63,18 @@ export const jsonBody: RequestHandler = (req, res, next) => {
     req,
     limits.managementBodyBytesMax,
     (bytes) => {
+      let value: unknown;
       try {
-        req.body = parse(bytes);
+        value = parse(bytes);
       } catch (error) {
-        next(error);
+        refuse(error);
         return;
       }
-      next();
+      take(value);
     },
-    () => next(tooLarge()),
+    () => refuse(tooLarge()),
   );
-};
+}
 
 /** `application/json`, with no charset or UTF-8 (RFC 8259 §8.1). */
 function isJson(contentType: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * The Express application: everything but publishing. It gives each request an id, checks who asks, finds the route,
+ * The Express application: everything but publishing and receiving. It gives each request an id, checks who asks, finds the route,
  * and turns whatever is thrown into an answer; what a route does stands in its own file.
  *
  * Express matches the paths, strictly: letters by case, no trailing slash, nothing collapsed; but those of Azure Resource
@@ -7,27 +7,19 @@
  * path's length.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type Clock,
-  GridpostError,
-  holderOf,
-  type Log,
-  roles,
-  subscriptionPath,
-  type Topic,
-} from '@gridpost/model';
+import { type Clock, GridpostError, holderOf, type Log, type Role, roles, type Topic } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { answerWhole } from './answer.js';
 import { collapsed, isArmPath, nothingAt } from './arm/paths.js';
 import type { AuditLog } from './audit/audit-log.js';
-import { isRefusal, kindOf, recordOf } from './audit/audited.js';
+import { isRefusal, kindOf, onPartWritten, recordOf } from './audit/audited.js';
 import { type Access, checkOrigin } from './auth.js';
-import { type Caller, type Need, requireConsumer, requireRole } from './caller.js';
+import { type Caller, requireRole } from './caller.js';
 import { jsonBody } from './json-body.js';
-import { armAnswer, catalogued, envelopeAnswer, problemAnswer, requestIdHeader } from './problem.js';
-import { parameter, type Route, scopeOf } from './route.js';
+import { armAnswer, catalogued, problemAnswer, requestIdHeader } from './problem.js';
+import { type Route, scopeOf } from './route.js';
 import { RouteTimes, unmatchedRoute } from './route-times.js';
 
 export interface ManagementOptions {
@@ -46,8 +38,8 @@ interface Notes {
   readonly began: number;
   route: string;
   parameters: Request['params'];
-  /** What the route needs of its caller; of those whose clients read Event Grid's envelope, `consumer`. */
-  need: Need;
+  /** What the route needs of its caller. */
+  need: Route['role'];
   /** Once the credential has been found right. */
   caller: Caller | undefined;
 }
@@ -74,6 +66,11 @@ export function createManagement(options: ManagementOptions): Express {
     res.locals.notes = notes;
     res.set(requestIdHeader, notes.requestId).set('x-content-type-options', 'nosniff');
     res.on('close', () => conclude(req, res, options));
+    onPartWritten(res, (part) => {
+      const { requestId, route, parameters, caller } = notes;
+      const whole = recordOf(req, res, requestId, caller, parameters, clock);
+      options.audit.write('changes', { ...whole, ...part }, { route });
+    });
     next();
   });
 
@@ -127,16 +124,15 @@ export function createManagement(options: ManagementOptions): Express {
   return app;
 
   /** Rejects unless the caller is known and may do what the route is for. */
-  async function admit(req: Request, res: Response, need: Exclude<Need, 'anyone'>): Promise<void> {
+  async function admit(req: Request, res: Response, need: Role): Promise<void> {
     const caller = await access.callerOf(req.headers, topicOf(req, registry), need);
     notesOf(res).caller = caller;
-    if (need === 'consumer') requireConsumer(caller, subscriptionPath(scopeOf(req), parameter(req, 'name')));
-    else requireRole(caller, need);
+    requireRole(caller, need);
   }
 }
 
 /** What a method of a path needs; one that it does not have, the least of what its methods need. */
-function needOf(routes: readonly Route[], method: string): Need {
+function needOf(routes: readonly Route[], method: string): Route['role'] {
   const sought = method === 'HEAD' ? 'GET' : method;
   const role = routes.find((route) => route.method === sought)?.role;
   if (role !== undefined) return role;
@@ -186,7 +182,7 @@ function notesOf(res: Response): Notes {
 }
 
 function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: ManagementOptions): void {
-  const { requestId, route, need } = notesOf(res);
+  const { requestId, route } = notesOf(res);
   const error = isBadEscape(thrown)
     ? new GridpostError('InvalidName', 'the path has a broken percent escape')
     : catalogued(thrown);
@@ -194,11 +190,7 @@ function refuse(thrown: unknown, req: Request, res: Response, { clock, log }: Ma
     const cause = error.cause instanceof Error ? error.cause : error;
     log.error({ requestId, method: req.method, route, error: cause.stack }, 'request failed');
   }
-  const answer =
-    need === 'consumer'
-      ? envelopeAnswer(error, requestId, {})
-      : (isArmPath(req.path) ? armAnswer : problemAnswer)(error, requestId);
-  answerWhole(req, res, clock, answer);
+  answerWhole(req, res, clock, (isArmPath(req.path) ? armAnswer : problemAnswer)(error, requestId));
 }
 
 /** Express's router decodes parameters, and marks what it cannot decode as the client's fault. */

@@ -1,8 +1,15 @@
 /** What keeps an event that matches from being delivered now, or from being kept when it cannot be. */
-import { type Health, isProven, type Subscription } from '@gridpost/model';
+import { type Health, isProven, retryAfterOf, type Subscription } from '@gridpost/model';
 
 export interface Obstacle {
-  readonly kind: 'Unvalidated' | 'Disabled' | 'Paused' | 'HeldBack' | 'Expired' | 'DeadLetteringOff';
+  readonly kind:
+    | 'Unvalidated'
+    | 'Disabled'
+    | 'Paused'
+    | 'HeldBack'
+    | 'RetryAfter'
+    | 'Expired'
+    | 'DeadLetteringOff';
   /** In one sentence, with what ends it. */
   readonly reason: string;
   /** ISO 8601, where it is known when it may end by itself. */
@@ -35,6 +42,15 @@ export function obstaclesOf(subscription: Subscription, health: Health | undefin
     obstacles.push({
       kind: 'HeldBack',
       reason: `the endpoint fails and has been held back since ${instant(health.since)} (${causes(health)}): events are kept and deferred, and one of them is tried from ${until} on; what has waited follows when it is taken, or after :reset`,
+      until,
+    });
+  }
+  const retryAfter = properties.destination && health ? retryAfterOf(health, now) : undefined;
+  if (retryAfter) {
+    const until = instant(retryAfter.until);
+    obstacles.push({
+      kind: 'RetryAfter',
+      reason: `the endpoint answered ${retryAfter.status} with Retry-After at ${instant(retryAfter.at)}: events are kept and deferred, and attempted from ${until} on, or after :reset`,
       until,
     });
   }

@@ -4,6 +4,7 @@ import ajvFormats from 'ajv-formats';
 import { attemptOutcomes, deadLetterReasons, durabilityClasses } from '@gridpost/model';
 import { openApiDocument } from './openapi.js';
 import { customTopic, eventDomain, namespaceTopic, publishForms } from './publish-target.js';
+import { pullRoutes } from './pull/pull-target.js';
 import { gatewayRoutes } from './routes.js';
 import { type JsonObject, readSchema } from './schemas.js';
 import { eventOf, serve } from './testing/serve.js';
@@ -11,7 +12,10 @@ import { eventOf, serve } from './testing/serve.js';
 // biome-ignore lint/suspicious/noExplicitAny: the test walks a document of every shape
 type Any = any;
 
-const routes = gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never);
+const routes = [
+  ...gatewayRoutes({ store: { info: { partitions: 1 } } } as never, {} as never),
+  ...pullRoutes,
+];
 const document = openApiDocument('1.2.3', routes) as Any;
 const verbs = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'];
 

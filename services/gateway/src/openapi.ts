@@ -3,14 +3,14 @@
  * which stand beside it because requests are validated with them.
  */
 import type { Need } from './caller.js';
-import { type Route, scopePaths } from './route.js';
+import { type DescribedRoute, scopePaths } from './route.js';
 import { type Json, type JsonObject, readSchema } from './schemas.js';
 
 /**
  * `schemas/openapi.json` with each component that refers to a file replaced by that file's contents, and with what the
  * operations of these routes need of their callers.
  */
-export function openApiDocument(version: string, routes: readonly Route[]): JsonObject {
+export function openApiDocument(version: string, routes: readonly DescribedRoute[]): JsonObject {
   const document = readSchema('openapi.json');
   const components = document.components as JsonObject;
   const places = new Map<string, string>();
@@ -47,7 +47,7 @@ function securityFor(need: Need): JsonObject[] {
 }
 
 /** Each operation of a route says what it needs, and that it may be refused for want of it. */
-function secured(paths: JsonObject, routes: readonly Route[]): JsonObject {
+function secured(paths: JsonObject, routes: readonly DescribedRoute[]): JsonObject {
   const needs = new Map(routes.map(({ method, path, role }) => [`${method.toLowerCase()} ${path}`, role]));
   return mapped(paths, (item, path) =>
     mapped(item as JsonObject, (member, verb) => {

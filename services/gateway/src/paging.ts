@@ -43,11 +43,15 @@ export class Paging {
     return { max, after };
   }
 
-  /** The link to the page that begins after `after`. */
-  nextLink(req: Request, ask: PageAsk, after: string): string {
+  /** The link to the page that begins after `after`, of a list that is asked for with what `filters` names of the query. */
+  nextLink(req: Request, ask: PageAsk, after: string, filters: readonly string[] = []): string {
     const code = this.#codeOf(req.path, after);
     const token = Buffer.concat([code, Buffer.from(after)]).toString('base64url');
-    return `${baseUrl(req)}${req.path}?maxpagesize=${ask.max}&continuationToken=${token}`;
+    const asked = filters.flatMap((name) => {
+      const value = req.query[name];
+      return value === undefined ? [] : `&${name}=${encodeURIComponent(String(value))}`;
+    });
+    return `${baseUrl(req)}${req.path}?maxpagesize=${ask.max}&continuationToken=${token}${asked.join('')}`;
   }
 
   /** The page asked for of what has these names, in their order, each as `view` shows it. */

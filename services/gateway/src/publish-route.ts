@@ -10,14 +10,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Publisher } from '@gridpost/ingest';
-import type { Metrics } from '@gridpost/metrics';
 import {
   type Clock,
   domainScope,
   type Event,
   GridpostError,
   type InputSchema,
-  type Log,
   limits,
   type Topic,
 } from '@gridpost/model';
@@ -25,12 +23,12 @@ import { answerWhole, askForBody } from './answer.js';
 import type { Access } from './auth.js';
 import { readBody } from './body.js';
 import { type Credential, credentialOf } from './credential.js';
-import { catalogued, envelopeAnswer, requestIdHeader } from './problem.js';
+import type { DirectAnswers, Exchange } from './direct-answers.js';
+import { requestIdHeader } from './problem.js';
 import type { PublishCounts } from './publish-counts.js';
-import { nowhere, type PublishForm, type PublishTarget, publishForms, scopeNamed } from './publish-target.js';
+import { nowhere, type PublishForm, type PublishTarget, scopeNamed } from './publish-target.js';
 import { publishedEvents } from './published-events.js';
 import type { PublishQuotas } from './quotas/publish-quotas.js';
-import { RouteTimes } from './route-times.js';
 import type { TopicLookup } from './topic-lookup.js';
 
 /** What `OPTIONS` calls them (Event Grid, "Get the type of schema supported by a topic"). */
@@ -49,28 +47,23 @@ export interface PublishRouteOptions {
   readonly publisher: Publisher;
   readonly counts: PublishCounts;
   readonly quotas: PublishQuotas;
-  readonly metrics: Metrics;
+  readonly answers: DirectAnswers;
   readonly clock: Clock;
-  readonly log: Log;
   /** Whether new events are no longer taken. */
   readonly draining: () => boolean;
 }
 
 export class PublishRoute {
   readonly #options: PublishRouteOptions;
-  readonly #postTimes: ReadonlyMap<PublishForm, RouteTimes>;
 
   constructor(options: PublishRouteOptions) {
     this.#options = options;
-    this.#postTimes = new Map(
-      [...publishForms, nowhere].map((form) => [form, new RouteTimes(options.metrics, 'POST', form.route)]),
-    );
   }
 
   /** Answers the request, now or later. Never throws. */
   serve(req: IncomingMessage, res: ServerResponse, { form, name }: PublishTarget): void {
     const { access, clock, draining, topics } = this.#options;
-    const exchange = new Exchange(req, res, form, clock.elapsed());
+    const exchange = new Publishing(req, res, form, clock.elapsed());
     try {
       if (form === nowhere) throw noRoute();
       if (req.method !== 'POST') checkMethod(req.method!, form);
@@ -88,7 +81,7 @@ export class PublishRoute {
   }
 
   /** Goes on with what is promised, or refuses. */
-  #go<T>(exchange: Exchange, promised: Promise<T>, next: (value: T) => void): void {
+  #go<T>(exchange: Publishing, promised: Promise<T>, next: (value: T) => void): void {
     promised.then(next).catch((error: unknown) => this.#refuse(exchange, error));
   }
 
@@ -112,14 +105,14 @@ export class PublishRoute {
     );
   }
 
-  #admit(exchange: Exchange, credential: Credential, topic: Topic): void {
+  #admit(exchange: Publishing, credential: Credential, topic: Topic): void {
     const checked = this.#options.access.checkPublish(credential, topic, exchange.req.headers);
     if (checked) this.#go(exchange, checked, () => this.#receive(exchange, topic));
     else this.#receive(exchange, topic);
   }
 
   /** Throws what can be refused by the headers alone; else has the body read and its events published. */
-  #receive(exchange: Exchange, topic: Topic): void {
+  #receive(exchange: Publishing, topic: Topic): void {
     const { req, res, form } = exchange;
     if (req.method === 'OPTIONS') {
       this.#describe(exchange, topic);
@@ -152,7 +145,7 @@ export class PublishRoute {
     );
   }
 
-  #publish(exchange: Exchange, topic: Topic, body: Buffer): void {
+  #publish(exchange: Publishing, topic: Topic, body: Buffer): void {
     const { clock, counts, publisher, quotas } = this.#options;
     let events: readonly Event[];
     try {
@@ -174,17 +167,19 @@ export class PublishRoute {
     );
   }
 
-  #accept({ res, form, began }: Exchange, duplicates: number): void {
-    const headers = [...form.accepted.headers, requestIdHeader, randomUUID()];
-    if (duplicates > 0) headers.push(duplicatesHeader, String(duplicates));
-    res.writeHead(200, headers);
-    res.end(form.accepted.body);
-    this.#postTimes.get(form)!.observe(200, this.#options.clock.elapsed() - began);
+  #accept(exchange: Publishing, duplicates: number): void {
+    const { headers, body } = exchange.form.accepted;
+    this.#options.answers.accept(
+      exchange,
+      duplicates > 0 ? [...headers, duplicatesHeader, String(duplicates)] : headers,
+      body,
+    );
   }
 
   /** Answers `OPTIONS`. */
-  #describe({ req, res, form, began }: Exchange, topic: Topic): void {
-    const { clock, metrics } = this.#options;
+  #describe(exchange: Publishing, topic: Topic): void {
+    const { req, res, form } = exchange;
+    const { answers, clock } = this.#options;
     const headers = {
       ...form.headers,
       allow: form.allow.join(', '),
@@ -192,33 +187,21 @@ export class PublishRoute {
       [requestIdHeader]: randomUUID(),
     };
     answerWhole(req, res, clock, { status: 200, headers, body: Buffer.alloc(0) });
-    new RouteTimes(metrics, 'OPTIONS', form.route).observe(200, clock.elapsed() - began);
+    answers.time(exchange, 200);
   }
 
-  #refuse(exchange: Exchange, thrown: unknown): void {
-    const { clock, counts, log, metrics } = this.#options;
-    const { req, res, form, began, topic, events } = exchange;
-    const error = catalogued(thrown);
-    const requestId = randomUUID();
-    if (topic) {
-      const count = counts.of(topic);
-      (error.code === 'OutcomeUnknown' ? count.unknown : count.refused).add(events ?? 1);
-    }
-    if (error.code === 'Internal') {
-      const cause = error.cause instanceof Error ? error.cause : error;
-      log.error({ requestId, route: form.route, topic: topic?.name, error: cause.stack }, 'request failed');
-    }
-    answerWhole(req, res, clock, envelopeAnswer(error, requestId, form.headers));
-    const times =
-      req.method === 'POST'
-        ? this.#postTimes.get(form)!
-        : new RouteTimes(metrics, req.method ?? '', form.route);
-    times.observe(error.status, clock.elapsed() - began);
+  #refuse(exchange: Publishing, thrown: unknown): void {
+    const { answers, counts } = this.#options;
+    const { topic, events } = exchange;
+    const { code } = answers.refuse(exchange, thrown, { topic: topic?.name });
+    if (!topic) return;
+    const count = counts.of(topic);
+    (code === 'OutcomeUnknown' ? count.unknown : count.refused).add(events ?? 1);
   }
 }
 
-/** One publish request from its headers to its answer. */
-class Exchange {
+/** One publish request. */
+class Publishing implements Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly form: PublishForm;

@@ -5,19 +5,16 @@
  */
 import type { RequestRules } from '@gridpost/codec';
 import { domainScope, isTopicName, type Scope } from '@gridpost/model';
+import type { DirectForm } from './direct-answers.js';
 import { unmatchedRoute } from './route-times.js';
 
-export interface PublishForm {
-  /** As in the OpenAPI document; also the label in metrics. */
-  readonly route: string;
+export interface PublishForm extends DirectForm {
   readonly holder: 'topic' | 'domain';
   /** What it takes of CloudEvents. */
   readonly rules: RequestRules;
   /** Whether it takes topics whose `inputSchema` is another than CloudEvents. */
   readonly anySchema: boolean;
   readonly allow: readonly string[];
-  /** On every answer. */
-  readonly headers: Readonly<Record<string, string>>;
   /** The answer to a request whose events are durable. Event Grid's SDKs take 200 only. */
   readonly accepted: { readonly headers: readonly string[]; readonly body: string };
 }

@@ -6,6 +6,7 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { armRoutes } from './arm/routes.js';
 import { publishForms } from './publish-target.js';
+import { pullRoutes } from './pull/pull-target.js';
 import { gatewayRoutes } from './routes.js';
 import { startIssuer } from './testing/issuer.js';
 import { adminKey, eventOf, serve, type Served } from './testing/serve.js';
@@ -138,6 +139,7 @@ const served = [
   ...[...gatewayRoutes(context, {} as never), ...armRoutes(context)].map(
     ({ method, path }) => `${method} ${path}`,
   ),
+  ...pullRoutes.map(({ method, path }) => `${method} ${path}`),
   ...publishForms.flatMap(({ route, allow }) => allow.map((method) => `${method} ${route}`)),
 ];
 

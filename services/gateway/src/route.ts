@@ -1,20 +1,24 @@
-/** What a management route is: data from which the Express application and the checks on the documentation are made. */
+/** What a route is: data from which the Express application and the checks on the documentation are made. */
 import { domainScope, domainTopicScope, type Scope } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import type { Need } from './caller.js';
 
-export interface Route {
+export interface DescribedRoute {
   readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
   /** As in the OpenAPI document: `/topics/{topic}`. */
   readonly path: string;
-  /** Answers, or rejects with a catalogue error. For PUT, PATCH and POST the body has been read into `req.body`. */
-  readonly handle: (req: Request, res: Response) => Promise<void>;
   /**
    * What a caller needs: `reader` where it only looks, `operator` where it mends what runs, `admin` where it configures,
-   * deletes, or shows a secret. Routes of a consumer are refused in Event Grid's envelope. `consumer` and `anyone` are the
-   * same for all routes of a path.
+   * deletes, or shows a secret. `anyone` is the same for all routes of a path.
    */
   readonly role: Need;
+}
+
+/** One of the Express application's. */
+export interface Route extends DescribedRoute {
+  readonly role: Exclude<Need, 'consumer'>;
+  /** Answers, or rejects with a catalogue error. For PUT, PATCH and POST the body has been read into `req.body`. */
+  readonly handle: (req: Request, res: Response) => Promise<void>;
   /** What is sent along is not read, whatever it is. */
   readonly anyBody?: true;
 }

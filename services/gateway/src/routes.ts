@@ -1,4 +1,7 @@
-/** All routes of the Express application, as data. The publish route stands beside them, in `publish-route.ts`. */
+/**
+ * All routes of the Express application, as data. What is served ahead of it stands beside: publishing (`publish-route.ts`) and
+ * receiving (`pull/pull-route.ts`).
+ */
 import { deliveryRoutes } from './attempts/deliveries.js';
 import { eventRoutes } from './attempts/event-life.js';
 import { auditRoutes } from './audit/routes.js';
@@ -14,18 +17,16 @@ import { openApiDocument } from './openapi.js';
 import { type OpsOptions, opsRoutes } from './ops.js';
 import { managementKeyRoutes } from './management-key-routes.js';
 import { subscriptionKeyRoutes } from './pull/key-routes.js';
-import { pullRoutes } from './pull/routes.js';
+import { pullRoutes } from './pull/pull-target.js';
 import type { Route } from './route.js';
 import { signingRoutes } from './signing-routes.js';
 import { standingRoutes } from './standing.js';
 import { subscriptionRoutes } from './subscriptions.js';
 import { topicRoutes } from './topics.js';
 
-/** What a gateway serves. */
+/** What a gateway serves through Express. */
 export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
   const routes: Route[] = [
-    // Express goes through the paths one by one, and consumers ask all the time.
-    ...pullRoutes(context),
     ...topicRoutes(context),
     ...domainTopicRoutes(context),
     ...subscriptionRoutes(context),
@@ -52,6 +53,6 @@ export function gatewayRoutes(context: Context, ops: OpsOptions): Route[] {
     },
     ...opsRoutes(ops),
   ];
-  const document = openApiDocument(ops.version, routes);
+  const document = openApiDocument(ops.version, [...routes, ...pullRoutes]);
   return routes;
 }

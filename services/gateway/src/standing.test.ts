@@ -217,6 +217,27 @@ describe('explain', () => {
     expect((await admin('POST', `${one}:explain`, asked)).json.obstacles).toEqual([]);
   });
 
+  test('names an endpoint that asked to be left alone, as long as it is, and a reset ends it', async () => {
+    const { admin, one, note, ask, health, ...served } = await serveScope();
+    const now = Date.now();
+    const retryAfter = { at: now, until: now + 60_000, status: 429 };
+    const [at, until] = [retryAfter.at, retryAfter.until].map((ms) => new Date(ms).toISOString());
+    await note({ retryAfter });
+    const shown = (await admin('GET', one)).json.properties.health;
+    expect(shown).toMatchObject({ state: 'Healthy', retryAfter: { at, until, status: 429 } });
+    const { json } = await admin('POST', `${one}:explain`, asked);
+    const reason = expect.stringContaining(`answered 429 with Retry-After at ${at}`);
+    expect(json.obstacles).toEqual([{ kind: 'RetryAfter', reason, until }]);
+    const ids = hastened(served);
+    expect((await ask('resume')).json.properties.health).toEqual(shown);
+    expect((await ask('reset')).json.properties.health).toEqual({ state: 'Healthy' });
+    expect(await health()).toBeUndefined();
+    expect(ids.length).toBeGreaterThan(0);
+    await note({ retryAfter: { ...retryAfter, until: now } });
+    expect((await admin('GET', one)).json.properties.health).not.toHaveProperty('retryAfter');
+    expect((await admin('POST', `${one}:explain`, asked)).json.obstacles).toEqual([]);
+  });
+
   test('names a pause', async () => {
     const { admin, one, ask } = await serveScope();
     await ask('pause');

@@ -2,7 +2,12 @@
  * Secrets are not shown, so what was read lacks them; written again it keeps those that are stored, where that gives
  * nobody what he could not have otherwise.
  */
-import type { FunctionApps, SubscriptionProperties } from '@gridpost/model';
+import {
+  type Destination,
+  endpointOf,
+  type FunctionApps,
+  type SubscriptionProperties,
+} from '@gridpost/model';
 import { withStoredSecret } from './credentials-resource.js';
 import { keyed, secretMade } from './signing-resource.js';
 import type { WrittenProperties } from './subscription-resource.js';
@@ -20,10 +25,31 @@ export function completed(
   apps: FunctionApps,
   now: number,
 ): Completed {
-  if (!written.destination) return { properties: written, made: {} };
-  const destination = withStoredSecret(written.destination, before?.destination, `${at}/destination`, apps);
-  if (!written.signing) return { properties: { ...written, destination }, made: {} };
-  const signing = keyed(written.signing, before?.signing, now);
-  const made = secretMade(signing, before?.signing, written.signing.keys[0]?.secret);
-  return { properties: { ...written, destination, signing }, made };
+  const properties = { ...written, ...lettersOf(written, before, at) };
+  if (!properties.destination) return { properties, made: {} };
+  const urlOf = (one: Destination): string | undefined => endpointOf(one, apps)?.url;
+  const destination = withStoredSecret(
+    properties.destination,
+    before?.destination,
+    `${at}/destination`,
+    urlOf,
+  );
+  if (!properties.signing) return { properties: { ...properties, destination }, made: {} };
+  const signing = keyed(properties.signing, before?.signing, now);
+  const made = secretMade(signing, before?.signing, properties.signing.keys[0]?.secret);
+  return { properties: { ...properties, destination, signing }, made };
+}
+
+function lettersOf(
+  { deadLetterDestination: written }: SubscriptionProperties,
+  before: SubscriptionProperties | undefined,
+  at: string,
+): Pick<SubscriptionProperties, 'deadLetterDestination'> {
+  if (written?.endpointType !== 'WebHook') return {};
+  const stored = before?.deadLetterDestination;
+  const hook = stored?.endpointType === 'WebHook' ? stored : undefined;
+  const urlOf = (one: typeof written): string => one.properties.endpointUrl;
+  return {
+    deadLetterDestination: withStoredSecret(written, hook, `${at}/deadLetterDestination`, urlOf),
+  };
 }

@@ -10,6 +10,7 @@ import {
   limits,
   type ProbationPolicy,
   type QueueProperties,
+  retryAfterOf,
   type Scope,
   type Subscription,
   type SubscriptionFilter,
@@ -213,13 +214,17 @@ export function asWritten({ queue, retryPolicy, signing, ...others }: Subscripti
     : { ...others, deliveryConfiguration: { deliveryMode: 'Queue', queue } };
 }
 
-/** How the endpoint does. What was never noted has been healthy all along. */
-function healthView(health: Health | undefined): object {
+/** How the endpoint does. What was never noted has been healthy all along; what is over is not shown. */
+function healthView(health: Health | undefined, now: number): object {
   if (!health) return { state: 'Healthy' };
   const { state, since, failures, lastFailure, lastSuccessAt, nextProbeAt } = health;
+  const retryAfter = retryAfterOf(health, now);
   return {
     ...{ state, since: instant(since) },
     ...(nextProbeAt === undefined ? {} : { heldBackUntil: instant(nextProbeAt) }),
+    ...(retryAfter
+      ? { retryAfter: { ...retryAfter, at: instant(retryAfter.at), until: instant(retryAfter.until) } }
+      : {}),
     failures,
     ...(lastFailure ? { lastFailure: { ...lastFailure, at: instant(lastFailure.at) } } : {}),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: instant(lastSuccessAt) }),
@@ -250,7 +255,7 @@ export function subscriptionView(
       provisioningState: provisioning?.state ?? 'Succeeded',
       ...(provisioning ? handshakeView(provisioning) : {}),
       status: 'at' in status ? { ...status, at: instant(status.at) } : status,
-      ...(destination ? { health: healthView(registry.healthOf(incarnation)?.health) } : {}),
+      ...(destination ? { health: healthView(registry.healthOf(incarnation)?.health, clock.now()) } : {}),
       ...asWritten(properties),
       ...(destination ? { destination: destinationView(destination) } : {}),
       ...deadLetterDestinationView(deadLetterDestination),

@@ -78,7 +78,7 @@ return count
 
 /**
  * Turns dead letters back into deferred deliveries, due now. This is the one place where a state is written here: no
- * attempts, and a life that begins now, as \`packState\` of \`@gridpost/store\` writes it.
+ * attempts, and a life that begins now, as \`packState\` of \`@gridpost/store\` writes it. Wakes the owner.
  *
  *     KEYS[1]  the partition
  *     ARGV[1]  subscription
@@ -113,6 +113,10 @@ end
 finish(at)
 if tonumber(redis.call('HGET', base .. ':usage', subscription) or 0) > tonumber(ARGV[3]) then
   redis.call('SADD', base .. ':over', subscription)
+end
+if count > 0 then
+  local prefix, partition = string.match(base, '^{(.*):p(%d+)}$')
+  redis.call('PUBLISH', prefix .. ':wake', partition .. ' redriven')
 end
 return count
 `);

@@ -68,6 +68,7 @@ export class MemoryStore implements Store {
   readonly #processes: Announcements;
   readonly #permits: Permits;
   readonly #wakers = new Set<(partition: number) => void>();
+  readonly #redriveWakers = new Set<(partition: number) => void>();
   readonly #watch = new DeferralWatch();
   #closed = false;
 
@@ -92,6 +93,7 @@ export class MemoryStore implements Store {
   async close(): Promise<void> {
     this.#closed = true;
     this.#wakers.clear();
+    this.#redriveWakers.clear();
   }
 
   async append(
@@ -221,7 +223,14 @@ export class MemoryStore implements Store {
     subscription: Incarnation,
     which: Parameters<Store['redrive']>[2],
   ): Promise<number> {
-    return this.#partition(partition).deliveries.redrive(subscription, which);
+    const count = this.#partition(partition).deliveries.redrive(subscription, which);
+    if (count > 0) for (const wake of this.#redriveWakers) queueMicrotask(() => wake(partition));
+    return count;
+  }
+
+  onRedrive(wake: (partition: number) => void): () => void {
+    this.#redriveWakers.add(wake);
+    return () => void this.#redriveWakers.delete(wake);
   }
 
   async usage(partition: number): Promise<PartitionUsage> {

@@ -146,6 +146,50 @@ export function describeDeadLetters(open: OpenStore, lacks: Lacks): void {
     );
 
     test(
+      'that are redriven wake the owner, and nobody when there are none or nobody listens',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        let woken: number[] = [];
+        const stop = scene.store.onRedrive((partition) => woken.push(partition));
+        await scene.log(epoch);
+        for (const content of ['0', '1']) {
+          woken = [];
+          await scene.hold(epoch, content, dead);
+          await scene.store.redrive(0, subA, { max: 1 });
+          await scene.until(async () => (woken.includes(0) ? true : undefined));
+        }
+        woken = [];
+        expect(await scene.store.redrive(0, subA, { max: 1 })).toBe(0);
+        stop();
+        stop();
+        await scene.hold(epoch, '2', dead);
+        expect(await scene.store.redrive(0, subA, { max: 1 })).toBe(1);
+        await scene.log(epoch);
+        expect(woken).toEqual([]);
+      }),
+    );
+
+    unless(lacks.sharing)(
+      'that another process redrives wake the owner',
+      withScene(open, roomy, async (scene) => {
+        const other = await scene.share();
+        const epoch = await scene.own();
+        let woken = false;
+        const stop = scene.store.onRedrive((partition) => {
+          woken ||= partition === 0;
+        });
+        await scene.until(async () => {
+          await scene.log(epoch);
+          await scene.hold(epoch, 'again', dead);
+          await other.redrive(0, subA, { max: 1 });
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return woken || undefined;
+        });
+        stop();
+      }),
+    );
+
+    test(
       'are redriven all, oldest first, at most so many at a time',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();

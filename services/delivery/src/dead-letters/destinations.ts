@@ -1,12 +1,19 @@
 /** Takes batches to where a subscription wants its dead letters, if the deployment has set up such a place. */
 import { createHash } from 'node:crypto';
-import { type Connector, plainConnector } from '@gridpost/egress';
-import { type Clock, isPath, type Subscription } from '@gridpost/model';
-import { Connections } from '../connections.js';
+import { type Connector, type OAuthTokens, plainConnector, Signer } from '@gridpost/egress';
+import {
+  type Clock,
+  type DeadLetterDestination,
+  endpointAt,
+  isPath,
+  type Subscription,
+  type TlsIdentity,
+} from '@gridpost/model';
+import { Connections } from '../requests/connections.js';
 import type { DeliverySettings } from '../settings.js';
 import type { Batch } from './batch.js';
 import { writeFile } from './directory.js';
-import { Requests } from './requests.js';
+import { type BatchRequest, Requests } from './requests.js';
 import { putObject, type S3Account } from './s3.js';
 
 /** Where dead letters may be written, beside webhooks. */
@@ -21,7 +28,8 @@ export interface DestinationsOptions {
   readonly clock: Clock;
   readonly settings: DeliverySettings;
   /** Of webhooks. */
-  readonly connector: Connector;
+  readonly connector: (tls?: TlsIdentity) => Connector;
+  readonly tokens: OAuthTokens;
   readonly places: Places;
 }
 
@@ -37,7 +45,7 @@ export class Destinations {
     const { clock, connector, settings } = options;
     const { connectTimeoutMs, connectionsPerOrigin } = settings;
     this.#options = options;
-    this.#hooks = new Connections({ connector: () => connector, connectionsPerOrigin });
+    this.#hooks = new Connections({ connector, connectionsPerOrigin });
     const plain = plainConnector(connectTimeoutMs);
     this.#account = new Connections({ connector: () => plain, connectionsPerOrigin });
     this.#toHooks = new Requests(this.#hooks, clock);
@@ -45,10 +53,10 @@ export class Destinations {
   }
 
   /** Resolves when the subscription's destination has the batch for good. Taking one there again is harmless. */
-  async write({ name, properties }: Subscription, batch: Batch): Promise<void> {
-    const { clock, settings, places } = this.#options;
+  async write(subscription: Subscription, batch: Batch): Promise<void> {
+    const { clock, places } = this.#options;
     const { directory, s3 } = places;
-    const { deadLetterDestination: destination } = properties;
+    const { deadLetterDestination: destination } = subscription.properties;
     switch (destination?.endpointType) {
       case 'Directory': {
         const { path } = destination.properties;
@@ -64,19 +72,36 @@ export class Destinations {
         return this.#toAccount.send(await putObject(s3, bucket, key, batch, clock));
       }
       case 'WebHook':
-        return this.#toHooks.send({
-          url: new URL(destination.properties.endpointUrl),
-          headers: {
-            'content-type': batch.contentType,
-            'aeg-subscription-name': name,
-            'user-agent': settings.userAgent,
-            // The same for the same documents and for no others, so that a repetition can be told (Standard Webhooks).
-            'webhook-id': `dead_${createHash('sha256').update(batch.body).digest('hex')}`,
-          },
-          body: batch.body,
-        });
+        return this.#toHooks.send(this.#toHook(destination, subscription, batch));
       case undefined:
     }
+  }
+
+  #toHook(
+    { properties }: Extract<DeadLetterDestination, { readonly endpointType: 'WebHook' }>,
+    { name, properties: { signing } }: Subscription,
+    { contentType, body }: Batch,
+  ): BatchRequest {
+    const { clock, settings, tokens } = this.#options;
+    const { url, headers, oauth2, tls } = endpointAt(
+      { url: properties.endpointUrl, headers: {} },
+      properties,
+    );
+    // The same for the same documents and for no others, so that a repetition can be told (Standard Webhooks).
+    const id = `dead_${createHash('sha256').update(body).digest('hex')}`;
+    const signer = properties.signed && signing ? new Signer(signing) : undefined;
+    return {
+      url: new URL(url),
+      headers: [
+        ...['content-type', contentType, 'aeg-subscription-name', name],
+        ...['user-agent', settings.userAgent, 'webhook-id', id],
+        ...Object.entries(headers).flat(),
+        ...(signer?.headers(id, body, clock.now()) ?? []),
+      ],
+      body,
+      tls,
+      tokens: oauth2 && tokens.of(oauth2),
+    };
   }
 
   /** Ends requests that take too long. To be called about every 100 ms. */

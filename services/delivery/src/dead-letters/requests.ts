@@ -1,19 +1,25 @@
 /** Batches as requests, held to what deliveries are held to: one deadline, no redirects, little read of the answer. */
-import { type Clock, limits } from '@gridpost/model';
-import type { Connections } from '../connections.js';
-import { type Attempt, type AttemptOwner, Dispatch } from '../dispatch.js';
-import { isSuccess } from '../outcome.js';
+import type { TokenSource } from '@gridpost/egress';
+import { type Clock, limits, type TlsIdentity } from '@gridpost/model';
+import type { Connections } from '../requests/connections.js';
+import { type Attempt, type AttemptOwner, Dispatch } from '../requests/dispatch.js';
+import { isSuccess } from '../requests/outcome.js';
 
 const timeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
 
 export interface BatchRequest {
   readonly url: URL;
   readonly method?: 'POST' | 'PUT';
-  readonly headers: Readonly<Record<string, string>>;
+  /** Names and values in turn. */
+  readonly headers: string[];
   readonly body: Buffer;
+  readonly tls?: TlsIdentity | undefined;
+  readonly tokens?: TokenSource | undefined;
+  /** What the beginning of a failure's answer says, as far as it may be told. Default: nothing. */
+  readonly reasonIn?: (excerpt: string) => string;
 }
 
-interface Waiting {
+interface Waiting extends Pick<BatchRequest, 'reasonIn'> {
   resolve(): void;
   reject(error: Error): void;
 }
@@ -30,16 +36,15 @@ export class Requests implements AttemptOwner<Waiting> {
   }
 
   /** Resolves when the answer is a success (200 to 204). Rejects with what there was instead, without the URL. */
-  async send({ url, headers, ...request }: BatchRequest): Promise<void> {
+  async send({ url, tls, reasonIn, ...request }: BatchRequest): Promise<void> {
     if (this.#closed) throw new Error('closed');
-    const origin = this.#connections.join(url.origin);
+    const origin = this.#connections.join(url.origin, tls);
     const now = this.#clock.elapsed();
     try {
       await new Promise<void>((resolve, reject) => {
         const path = url.pathname + url.search;
-        const pairs = Object.entries(headers).flat();
-        const waiting = { resolve, reject };
-        this.#dispatch.send(waiting, { origin, path, headers: pairs, ...request }, now, now + timeoutMs);
+        const waiting = { resolve, reject, ...(reasonIn ? { reasonIn } : {}) };
+        this.#dispatch.send(waiting, { origin, path, ...request }, now, now + timeoutMs);
       });
     } finally {
       origin.leave();
@@ -48,11 +53,9 @@ export class Requests implements AttemptOwner<Waiting> {
 
   ended({ subject, status, cut, error, excerpt }: Attempt<Waiting>): void {
     if (isSuccess(status)) subject.resolve();
-    else if (status !== 0) {
-      // S3 says why in an element of its own.
-      const [, code = ''] = /<Code>(\w{1,64})<\/Code>/.exec(excerpt) ?? [];
-      subject.reject(new Error(`answered ${status} ${code}`.trim()));
-    } else
+    else if (status !== 0)
+      subject.reject(new Error(`answered ${status} ${subject.reasonIn?.(excerpt) ?? ''}`.trim()));
+    else
       subject.reject(
         new Error(cut === undefined ? error!.message : cut === 'deadline' ? 'no answer in time' : 'cut'),
       );

@@ -38,5 +38,10 @@ export async function putObject(
     datetime: new Date(clock.now()).toISOString().replace(/[-:]|\.\d{3}/g, ''),
   });
   const { url, headers } = await signer.sign();
-  return { url, method: 'PUT', headers: Object.fromEntries(headers), body };
+  return { url, method: 'PUT', headers: [...headers].flat(), body, reasonIn: codeIn };
+}
+
+/** It says why in an element of its own. */
+function codeIn(excerpt: string): string {
+  return /<Code>(\w{1,64})<\/Code>/.exec(excerpt)?.[1] ?? '';
 }

@@ -1,10 +1,14 @@
 /** Dead letters on their way to where subscriptions want them: all kinds of places, down and up again, and crashes. */
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { DeadLetterDestination, Subscription } from '@gridpost/model';
-import { answer, Endpoint, ObjectStore } from '@gridpost/model/testing';
+import type { DeadLetterDestination, Signing, Subscription } from '@gridpost/model';
+import { answer, Endpoint, makeCertificate, ObjectStore, type Received } from '@gridpost/model/testing';
+import { Webhook } from 'standardwebhooks';
 import { calm, Rig, type Running } from '../testing/rig.js';
 
 const account = { region: 'eu-west-1', accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'a secret/+=' };
@@ -392,4 +396,119 @@ test('closing ends a request under way', async () => {
   await sink.until(({ length }) => length === 1);
   await delivery.close();
   expect((await rig.usage(subscription)).deadLettered).toBe(1);
+});
+
+describe('a webhook lets in', () => {
+  type HookProperties = Extract<DeadLetterDestination, { endpointType: 'WebHook' }>['properties'];
+  const secured = (more: Partial<HookProperties>, endpointUrl = sink.url): DeadLetterDestination => ({
+    endpointType: 'WebHook',
+    properties: { endpointUrl, ...more },
+  });
+  /** What came with the dead letter of one event. */
+  async function writtenWith(destination: DeadLetterDestination, signing?: Signing): Promise<Received> {
+    const subscription = await rig.subscribe('hook', refusing.url, {
+      ...{ deadLetterDestination: destination },
+      ...(signing ? { signing } : {}),
+    });
+    await work();
+    await rig.publish(['a']);
+    await givenUp(subscription, 1);
+    await held(subscription, 0);
+    return sink.received.at(-1)!;
+  }
+
+  test('whom it knows by a token', async () => {
+    const { headers } = await writtenWith(secured({ credentials: { type: 'bearer', token: 'abc' } }));
+    expect(headers.authorization).toBe('Bearer abc');
+  });
+
+  test('whom it knows by name and password', async () => {
+    const credentials = { type: 'basic', username: 'me', password: 'x:y' } as const;
+    const { headers } = await writtenWith(secured({ credentials }));
+    expect(headers.authorization).toBe(`Basic ${Buffer.from('me:x:y').toString('base64')}`);
+  });
+
+  test('whom a token endpoint gave a token, and again when it was refused', async () => {
+    const issuer = await new Endpoint().listen();
+    issuer.reply((_, response) => {
+      const access_token = `token-${issuer.received.length}`;
+      response.end(JSON.stringify({ access_token, token_type: 'bearer', expires_in: 3_600 }));
+    });
+    sink.reply(({ headers }, response) => {
+      response.writeHead(headers.authorization === 'Bearer token-1' ? 401 : 200).end();
+    });
+    const { headers } = await writtenWith(
+      secured({
+        credentials: {
+          ...{ type: 'oauth2', tokenUrl: issuer.url, clientId: 'me', clientSecret: 'x' },
+          clientAuthentication: 'basic',
+        },
+      }),
+    );
+    expect(headers.authorization).toBe('Bearer token-2');
+    expect(sink.received.map(({ headers: each }) => each['webhook-id'])).toEqual(
+      Array(2).fill(headers['webhook-id']),
+    );
+    await issuer.close();
+  });
+
+  test('whose certificate it knows, where its own is signed by an authority of one’s own', async () => {
+    const [own, client] = [makeCertificate(), makeCertificate({ commonName: 'gridpost' })];
+    const seen: string[] = [];
+    const server = createServer({ ...own, ca: [client.cert], requestCert: true }, (request, response) => {
+      request.resume().on('end', () => {
+        seen.push(String((request.socket as TLSSocket).getPeerCertificate().subject.CN));
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await writtenWith(
+      secured(
+        {
+          credentials: { type: 'clientCertificate', certificate: client.cert, privateKey: client.key },
+          tls: { caCertificates: own.cert },
+        },
+        `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+      ),
+    );
+    expect(seen).toEqual(['gridpost']);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('whose signature is right, where that is asked for', async () => {
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+    const signing: Signing = { scheme: 'v1', keys: [{ secret, createdAt: 0 }] };
+    const { headers, body } = await writtenWith(secured({ signed: true }), signing);
+    expect(headers['webhook-id']).toMatch(/^dead_[0-9a-f]{64}$/);
+    const now = Date.now;
+    // The verifier compares with the clock of this machine, which is not that of the worker.
+    Date.now = () => Number(headers['webhook-timestamp']) * 1_000;
+    try {
+      expect(new Webhook(secret).verify(body, headers as Record<string, string>)).toHaveLength(1);
+    } finally {
+      Date.now = now;
+    }
+  });
+
+  test('and nothing is signed where it is not', async () => {
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+    const { headers } = await writtenWith(secured({}), { scheme: 'v1', keys: [{ secret, createdAt: 0 }] });
+    expect(headers).not.toHaveProperty('webhook-signature');
+  });
+
+  test('nobody by what it repeats in its answer', async () => {
+    const token = 'CANARYtoken';
+    const subscription = await refused(secured({ credentials: { type: 'bearer', token } }));
+    sink.reply(answer(403, {}, `<Code>${token}</Code> ${token}`));
+    const { lines, metrics } = await work();
+    await rig.publish(['a']);
+    await givenUp(subscription, 1);
+    await rig.watched.until(async () => {
+      await pass();
+      return metrics.deadLetterWriteFailures.with('WebHook').value > 0;
+    });
+    expect(lines.map(({ fields }) => fields.error)).toContain('Error: answered 403');
+    expect(JSON.stringify(lines)).not.toContain('CANARY');
+  });
 });

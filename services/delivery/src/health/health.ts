@@ -15,7 +15,14 @@
  * - *Recovering*: concurrency grows from a sixty-fourth to all of it. Failures in a row lead back to where probation was
  *   left, so that an endpoint that comes and goes is not probed as often as one that has just begun to fail.
  */
-import type { FailureCounts, FailureSeen, Health, Incarnation, Random } from '@gridpost/model';
+import {
+  type FailureCounts,
+  type FailureSeen,
+  type Health,
+  type Incarnation,
+  limits,
+  type Random,
+} from '@gridpost/model';
 
 export interface HealthPolicy {
   /** 0: never held back, also if it was when this was written. */
@@ -48,6 +55,8 @@ export interface Seen {
 const distancesMs = [5_000, 15_000, 30_000, 60_000, 120_000, 300_000] as const;
 /** A distance is shortened by up to so much of it, so that endpoints that failed together are not probed together. */
 const jitter = 0.2;
+
+const longestAttemptMs = limits.attemptTimeoutSeconds.max * 1_000;
 
 /** Concurrency doubles with each step of the ramp, from a share of 2^-6. */
 const rampSteps = 6;
@@ -130,6 +139,23 @@ export function permitOf(health: Health, now: number, policy: HealthPolicy, pace
   }
   const { nextProbeAt = 0 } = health;
   return now >= nextProbeAt ? { kind: 'probe' } : { kind: 'none', until: nextProbeAt };
+}
+
+/** The same with instants that this process's clock allows: `now` at the latest, and as far away as a probe can be. */
+export function inTime(health: Health, now: number, { probeMsMax }: HealthPolicy): Health {
+  const { since, nextProbeAt } = health;
+  const latest = now + probeMsMax + longestAttemptMs;
+  return {
+    ...health,
+    since: Math.min(since, now),
+    ...(nextProbeAt === undefined ? {} : { nextProbeAt: Math.min(nextProbeAt, latest) }),
+  };
+}
+
+/** Whether two are in the same state, since the same moment and with the same next probe. One that is healthy is so since ever. */
+export function sameStanding(a: Health, b: Health): boolean {
+  if (a.state !== b.state || a.state === 'Healthy') return a.state === b.state;
+  return a.since === b.since && a.probes === b.probes && a.nextProbeAt === b.nextProbeAt;
 }
 
 function distanceMs(probes: number, { probeMsMax }: HealthPolicy, random: Random): number {

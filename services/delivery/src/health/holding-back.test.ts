@@ -347,4 +347,72 @@ describe('several workers', () => {
     await passUntil(isIn(subscription, 'Recovering'), { within: 30_000 + 60_000 });
     await rig.settled();
   });
+
+  describe('when one of them is answered with Retry-After', () => {
+    let subscription: Subscription;
+    let workers: Running[];
+
+    /** Has one event answered so, and then publishes to all partitions; returns what is held. */
+    async function ask(seconds: number): Promise<number> {
+      endpoint.reply(answer(503, { 'retry-after': `${seconds}` }));
+      subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
+      workers = [await rig.work(paced), await rig.work(paced)];
+      await passUntil(() => workers.every(({ metrics }) => metrics.partitionsOwned.with().value > 0));
+      await rig.publish(rig.ids(1));
+      await passUntil(async () => (await rig.health(subscription)) !== undefined);
+      endpoint.reply(answer(200));
+      await passUntil(() => workers.every(({ registry }) => registry.healthOf(subscription.incarnation)));
+      for (let partition = 0; partition < 4; partition++) await rig.publish(rig.ids(10), { partition });
+      await passUntil(async () => (await rig.usage(subscription)).deferred === 41);
+      return 41;
+    }
+
+    test('all of them leave the endpoint alone for so long, and nothing counts as a failure', async () => {
+      const held = await ask(60);
+      const { retryAfter, ...health } = (await rig.health(subscription))!;
+      expect(health).toMatchObject({ state: 'Healthy', failures: {}, lastFailure: { outcome: 'Busy' } });
+      expect([retryAfter!.status, retryAfter!.until - retryAfter!.at]).toEqual([503, 60_000]);
+      const leftMs = retryAfter!.until - rig.clock.now();
+      await pass(leftMs - 500);
+      expect(endpoint.received).toHaveLength(1);
+      await passUntil(() => new Set(endpoint.ids()).size === held, { within: 10_000 });
+      await rig.settled();
+      // What is over is written by nobody.
+      expect((await rig.health(subscription))!.retryAfter).toEqual(retryAfter);
+      for (const { metrics } of workers)
+        expect(metrics.deliveriesDeferred.with('orders', 'hook', 'held').value).toBeGreaterThan(0);
+    });
+
+    test('a worker that starts meanwhile keeps to it', async () => {
+      const held = await ask(120);
+      for (const { delivery } of workers) {
+        await delivery.drain();
+        await delivery.close();
+      }
+      await rig.work(paced);
+      await rig.publish(rig.ids(10));
+      await pass(60_000);
+      expect(endpoint.received).toHaveLength(1);
+      await passUntil(() => new Set(endpoint.ids()).size === held + 10, { within: 70_000 });
+      await rig.settled();
+    });
+
+    test('what is forgotten of it is forgotten by all, and what has waited follows at once', async () => {
+      const held = await ask(300);
+      await rig.store.resources.remove(`topics/orders/eventsubscriptions/hook/health`);
+      await passUntil(() => new Set(endpoint.ids()).size === held, { within: 3_000 });
+      await rig.settled();
+      expect(await rig.health(subscription)).toBeUndefined();
+    });
+
+    test('and that for some seconds only, the others are not told', async () => {
+      endpoint.reply(answer(429, { 'retry-after': '5' }));
+      subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
+      await rig.work(paced);
+      await rig.publish(rig.ids(1));
+      await passUntil(async () => (await rig.usage(subscription)).deferred === 1);
+      await pass(2_000);
+      expect(await rig.health(subscription)).toBeUndefined();
+    });
+  });
 });

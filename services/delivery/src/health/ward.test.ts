@@ -1,5 +1,5 @@
 /** What one worker makes of its endpoint's health when others write it too, in the order in which their answers come. */
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Health } from '@gridpost/model';
 import { FakeClock, seededRandom } from '@gridpost/model/testing';
 import { type Draft, Ward } from './ward.js';
@@ -9,12 +9,18 @@ const failure = { outcome: 'ServerError', status: 500, lastError: '' } as const;
 let clock: FakeClock;
 let ward: Ward;
 let changes: number;
+let releases: number;
 
 beforeEach(() => {
   clock = new FakeClock();
   changes = 0;
+  releases = 0;
   ward = new Ward(
-    { id: 's', clock, random: seededRandom(1), onChange: () => void changes++ },
+    {
+      ...{ id: 's', clock, random: seededRandom(1) },
+      onChange: () => void changes++,
+      onReleased: () => void releases++,
+    },
     terms,
     undefined,
   );
@@ -137,4 +143,93 @@ test('a worker that stops claims nothing, and gives back what it has', async () 
   const { health, claims } = ward.tick(true)!;
   expect(claims).toBe(false);
   expect(health.nextProbeAt! - clock.now()).toBeLessThanOrEqual(15_000);
+});
+
+describe('what the endpoint asked for with Retry-After', () => {
+  const at: Health = { incarnation: 's', state: 'Healthy', since: 0, failures: {}, probes: 0 };
+  const until = (ms: number) => ({ at: clock.now(), until: clock.now() + ms, status: 503 });
+
+  test('is written once, unless it is short, and shortened by nothing', async () => {
+    ward.asked(5_000, 429);
+    expect([ward.free, ward.leaveAloneMs]).toEqual([true, 0]);
+    ward.asked(5_001, 429);
+    expect([ward.free, ward.unsaved, ward.leaveAloneMs]).toEqual([false, true, 5_001]);
+    const draft = ward.tick(true)!;
+    expect(draft.health).toMatchObject({ state: 'Healthy', failures: {}, retryAfter: { status: 429 } });
+    written(draft, 1);
+    expect([ward.free, ward.unsaved]).toEqual([true, false]);
+    for (const ms of [1_000, 5_001, 10_001]) ward.asked(ms, 503);
+    expect([ward.tick(true), ward.leaveAloneMs]).toEqual([undefined, 5_001]);
+    ward.asked(10_002, 503);
+    expect(ward.tick(true)!.health.retryAfter).toEqual(until(10_002));
+    await clock.advance(10_002);
+    expect(ward.leaveAloneMs).toBe(0);
+  });
+
+  test('is not written any more when it is over', async () => {
+    ward.asked(8_000, 429);
+    await clock.advance(8_000);
+    expect([ward.free, ward.tick(true)]).toEqual([true, undefined]);
+  });
+
+  test('is kept to when another was asked, for five minutes at most, and ends when what is stored is forgotten', () => {
+    ward.learn({ health: { ...at, retryAfter: until(7_200_000) }, etag: 'x' }, 1);
+    expect([ward.leaveAloneMs, changes, releases]).toEqual([300_000, 1, 0]);
+    ward.learn(undefined, 2);
+    expect([ward.leaveAloneMs, changes, releases]).toEqual([0, 2, 1]);
+    ward.asked(60_000, 429);
+    written(ward.tick(true)!, 3);
+    ward.learn({ health: at, etag: 'y' }, 4);
+    expect([ward.leaveAloneMs, releases]).toEqual([0, 2]);
+  });
+
+  test('ends by itself without being released', async () => {
+    ward.learn({ health: { ...at, retryAfter: until(6_000) }, etag: 'x' }, 1);
+    await clock.advance(6_000);
+    ward.learn(undefined, 2);
+    expect(releases).toBe(0);
+  });
+
+  test('is found by a worker that starts', () => {
+    const found = { health: { ...at, retryAfter: until(60_000) }, etag: 'x' };
+    const others = { onChange: () => {}, onReleased: () => {} };
+    const another = new Ward({ id: 's', clock, random: seededRandom(1), ...others }, terms, found);
+    expect([another.leaveAloneMs, another.free]).toEqual([60_000, true]);
+  });
+
+  test('that was written by another before is not lost, nor does it shorten what this one was asked for', () => {
+    ward.asked(60_000, 429);
+    ward.notWritten(ward.tick(true)!);
+    ward.learn({ health: { ...at, retryAfter: until(20_000) }, etag: 'x' }, 1);
+    expect(ward.leaveAloneMs).toBe(60_000);
+    expect(ward.tick(true)).toMatchObject({ etag: 'x', health: { retryAfter: { status: 429 } } });
+  });
+
+  test('leaves the count of failures as it is, whoever writes it, and what is to be written', () => {
+    fail();
+    ward.asked(60_000, 429);
+    written(ward.tick(true)!, 1);
+    ward.learn({ health: { ...at, retryAfter: until(120_000) }, etag: 'x' }, 2);
+    expect(ward.held).toBe(false);
+    fail();
+    expect(ward.held).toBe(true);
+    ward.learn({ health: { ...at, retryAfter: until(180_000) }, etag: 'y' }, 3);
+    expect(ward.held).toBe(true);
+    expect(ward.tick(true)).toMatchObject({
+      etag: 'y',
+      health: { state: 'Probation', failures: { ServerError: 2 }, retryAfter: { status: 503 } },
+    });
+  });
+
+  test('goes along with probes', async () => {
+    await ripe();
+    ward.asked(60_000, 503);
+    ward.admits(0, 64);
+    const { health } = written(ward.tick(true)!, 2);
+    expect(health).toMatchObject({ state: 'Probation', probes: 1, retryAfter: { status: 503 } });
+    expect([ward.unsaved, ward.admits(0, 64)]).toEqual([false, true]);
+    ward.started();
+    ward.worked(attempt(), clock.elapsed());
+    expect(ward.tick(true)!.health).toMatchObject({ state: 'Recovering', retryAfter: { status: 503 } });
+  });
 });

@@ -7,31 +7,30 @@
  * round: written first, on condition that nobody else has, and used only if it was. It is used within its time: past
  * that, others may be probing.
  *
+ * Beside the state it has how long the endpoint asked to be left alone (`retry-after.ts`), which goes into the same document.
+ * Others write that as they are asked. A document that differs in nothing else therefore neither ends a count that has
+ * begun here nor takes back what is to be written.
+ *
  * Instants in the state are compared with this process's clock. Those of a worker whose clock is ahead are taken for at
  * most as far away as a probe can be.
  */
-import {
-  type Clock,
-  type FailureSeen,
-  type Health,
-  type HealthState,
-  type Incarnation,
-  limits,
-  type Random,
-} from '@gridpost/model';
+import type { Clock, FailureSeen, Health, HealthState, Incarnation, Random } from '@gridpost/model';
 import type { RegisteredHealth } from '@gridpost/registry';
-import type { AttemptFailure, PassedAttempt } from '../open-delivery.js';
+import type { AttemptFailure, PassedAttempt } from '../attempts/open-delivery.js';
 import {
   all,
   type HealthEvent,
   type HealthPolicy,
   healthy,
+  inTime,
   next,
   type Permit,
   permitOf,
+  sameStanding,
   type Seen,
   withSeen,
 } from './health.js';
+import { RetryAfterKept } from './retry-after.js';
 
 export interface WardOptions {
   readonly id: Incarnation;
@@ -39,6 +38,8 @@ export interface WardOptions {
   readonly random: Random;
   /** What may start has changed. */
   readonly onChange: () => void;
+  /** The endpoint was to be left alone, and need not be any more. `onChange` follows. */
+  readonly onReleased: () => void;
 }
 
 /** How the subscription wants it. */
@@ -69,7 +70,6 @@ interface Grant {
 }
 
 const nothing: Seen = { failures: {} };
-const longestAttemptMs = limits.attemptTimeoutSeconds.max * 1_000;
 
 export class Ward {
   readonly #options: WardOptions;
@@ -79,8 +79,9 @@ export class Ward {
   /** The same with instants that this process's clock allows. */
   #timed: Health;
   #etag: string | undefined;
-  /** The state that is stored. */
-  #stored: HealthState;
+  /** What is stored. */
+  #stored: Health;
+  readonly #retryAfter: RetryAfterKept;
   /** The version of the configuration in which this worker's last write stands. */
   #version = 0;
   #permit: Permit = all;
@@ -103,7 +104,8 @@ export class Ward {
     this.#health = found?.health ?? healthy(options.id, options.clock.now());
     this.#timed = this.#inTime(this.#health);
     this.#etag = found?.etag;
-    this.#stored = this.#health.state;
+    this.#stored = this.#health;
+    this.#retryAfter = new RetryAfterKept(found?.health.retryAfter);
     this.#permit = this.#permitNow();
   }
 
@@ -114,12 +116,12 @@ export class Ward {
 
   /** Nothing holds it back, and nothing is left to be written. */
   get free(): boolean {
-    return this.#permit.kind === 'all' && this.#health.state === 'Healthy' && !this.#unsaved;
+    return this.#permit.kind === 'all' && this.#health.state === 'Healthy' && !this.unsaved;
   }
 
   /** This worker has found out something that is not written yet. */
   get unsaved(): boolean {
-    return this.#unsaved;
+    return this.#unsaved || this.#retryAfter.unsaved(this.#options.clock.now());
   }
 
   get held(): boolean {
@@ -135,6 +137,11 @@ export class Ward {
   get heldMs(): number {
     const permit = this.#permit;
     return permit.kind === 'none' ? Math.max(0, permit.until - this.#options.clock.now()) : 0;
+  }
+
+  /** How long the endpoint is to be left alone, in milliseconds, as all workers know it or are about to; 0 if it is not. */
+  get leaveAloneMs(): number {
+    return this.#retryAfter.leftMs(this.#options.clock.now());
   }
 
   /** Attempts that may run at once, of `limit`; of probes, how many may still start. */
@@ -186,6 +193,12 @@ export class Ward {
     }
   }
 
+  /** The endpoint asked to be left alone for so long. */
+  asked(ms: number, status: number): void {
+    const at = Math.round(this.#options.clock.now());
+    this.#retryAfter.asked({ at, until: Math.round(at + ms), status }, at);
+  }
+
   /**
    * Lets time pass. Returns what is to be written, if `writes` and there is something; the outcome is then to be told by
    * `wrote` or `notWritten`.
@@ -204,7 +217,8 @@ export class Ward {
     const { clock } = this.#options;
     this.#writing = false;
     this.#etag = etag;
-    this.#stored = health.state;
+    this.#stored = health;
+    this.#retryAfter.wrote(health.retryAfter);
     this.#version = version;
     this.#asked = false;
     if (this.#health === before) {
@@ -235,10 +249,15 @@ export class Ward {
   /** Learns what is stored, as of a version of the configuration. */
   learn(found: RegisteredHealth | undefined, version: number): void {
     if (this.#writing || version < this.#version || found?.etag === this.#etag) return;
+    const health = found?.health ?? healthy(this.#options.id, this.#options.clock.now());
+    const same = found !== undefined && sameStanding(health, this.#stored);
     this.#etag = found?.etag;
-    this.#enter(found?.health ?? healthy(this.#options.id, this.#options.clock.now()));
-    this.#stored = this.#health.state;
-    this.#unsaved = false;
+    this.#stored = health;
+    if (this.#retryAfter.learn(found, this.#options.clock.now())) this.#options.onReleased();
+    if (!same) {
+      this.#enter(health);
+      this.#unsaved = false;
+    } else if (!this.#unsaved) this.#health = health;
     this.#refresh(true);
   }
 
@@ -266,19 +285,32 @@ export class Ward {
     const before = this.#health;
     const claims = this.probing && this.#asked && !this.#grant && !this.#leaving;
     const recovered = this.#permit.kind === 'all' && before.state !== 'Healthy';
-    if (!claims && !recovered && !this.#unsaved) return undefined;
+    if (!claims && !recovered && !this.unsaved) return undefined;
     const now = clock.now();
     const event: HealthEvent = claims ? { kind: 'probing', timeoutMs } : { kind: 'recovered' };
-    const health = claims || recovered ? next(before, event, now, policy, random) : before;
-    const seen: Seen = {
-      ...this.#seen,
+    const advanced = claims || recovered ? next(before, event, now, policy, random) : before;
+    const seen = this.#takeSeen(now);
+    const { retryAfter: _, ...health } = withSeen(advanced, seen);
+    const retryAfter = this.#retryAfter.at(now);
+    this.#writing = true;
+    return {
+      health: { ...health, ...(retryAfter ? { retryAfter } : {}) },
+      ...{ etag: this.#etag, before, seen, claims, stored: this.#stored.state },
+    };
+  }
+
+  /** What is to be noted of what was seen. Of a healthy endpoint no failures: they may be the first of those in a row. */
+  #takeSeen(now: number): Seen {
+    const { failures, ...last } = this.#seen;
+    const counts = this.#health.state !== 'Healthy';
+    this.#seen = counts ? nothing : { failures };
+    return {
+      ...last,
+      failures: counts ? failures : {},
       ...(this.#succeededAt === undefined
         ? {}
-        : { lastSuccessAt: Math.round(now - clock.elapsed() + this.#succeededAt) }),
+        : { lastSuccessAt: Math.round(now - this.#options.clock.elapsed() + this.#succeededAt) }),
     };
-    this.#seen = nothing;
-    this.#writing = true;
-    return { health: withSeen(health, seen), etag: this.#etag, before, seen, claims, stored: this.#stored };
   }
 
   #isProbe({ startedAt }: PassedAttempt): boolean {
@@ -306,14 +338,7 @@ export class Ward {
   }
 
   #inTime(health: Health): Health {
-    const now = this.#options.clock.now();
-    const { nextProbeAt } = health;
-    const latest = now + this.#terms.policy.probeMsMax + longestAttemptMs;
-    return {
-      ...health,
-      since: Math.min(health.since, now),
-      ...(nextProbeAt === undefined ? {} : { nextProbeAt: Math.min(nextProbeAt, latest) }),
-    };
+    return inTime(health, this.#options.clock.now(), this.#terms.policy);
   }
 }
 

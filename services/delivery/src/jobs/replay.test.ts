@@ -133,6 +133,11 @@ test('a queue gets them as well, marked in the event that is held for it', async
   await rig.watched.until(async () => (await rig.usage(queue)).deferred === 2);
   const { deliveries } = await receive();
   expect(deliveries.map(({ frame }) => new Event(frame).direction)).toEqual([
-    { only: queue.incarnation, job: id, original: expect.objectContaining({ index: 0, acceptedAt: from }) },
+    {
+      only: queue.incarnation,
+      cause: 'replayed',
+      job: id,
+      original: expect.objectContaining({ index: 0, acceptedAt: from }),
+    },
   ]);
 });

@@ -3,6 +3,7 @@
  * written as well, and looked at again every second: a store that is away or full, a backlog that is near its bound, an
  * endpoint that is not to be sent anything.
  */
+import type { AttemptLogLevel } from '@gridpost/attempt-log';
 import { type Clock, GridpostError, isProven, type Job, type Log, type Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
@@ -18,10 +19,9 @@ export interface RunOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly attemptLog: AttemptLogLevel;
   /** Charged bytes that a subscription may have deferred in one partition before a job adds more. */
   readonly backlogBytesMax: number;
-  /** Something is due in a partition. */
-  readonly onDue: (partition: number) => void;
 }
 
 /** Events of one step: about a second's worth, within what a store does in one call without holding up others. */
@@ -111,16 +111,15 @@ export class JobRun {
   }
 
   async #step(): Promise<void> {
-    const { store, registry, clock, metrics, onDue } = this.#options;
+    const { clock, metrics } = this.#options;
     const { job } = this.#record;
     const { ratePerSecond, progress, task } = job;
     const max = Math.min(stepMax, Math.max(stepMin, ratePerSecond));
-    const { done, failed, lookedAt, ...position } = await takeStep({ store, registry }, job, max);
+    const { done, failed, lookedAt, ...position } = await takeStep(this.#options, job, max);
     this.#record.note({
       progress: { ...position, done: progress.done + done, failed: progress.failed + failed },
     });
     metrics.jobEvents.with(task.kind).add(done);
-    if (done > 0) onDue(progress.partition);
     // What was not used of the rate while the job had to wait is not made up for.
     this.#allowedAt =
       Math.max(this.#allowedAt, clock.elapsed() - 1_000) +

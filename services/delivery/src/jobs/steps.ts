@@ -1,9 +1,12 @@
 /**
  * What a job does in one bounded step: it handles what stands at its place in one partition, and says where to go on. A
  * step that was made and not written down is made again after a crash, which moves nothing twice; what was sent for
- * another subscription is then sent again under the same message ids.
+ * another subscription is then sent again under the same message ids. What is done with dead letters is recorded in the
+ * attempt log, in one write just before they are moved.
  */
+import { type AttemptLogLevel, type Ending, recordsOfLetters } from '@gridpost/attempt-log';
 import {
+  type Clock,
   type DeadLetterSelection,
   directed,
   Event,
@@ -28,61 +31,84 @@ type TaskOf<K extends JobTask['kind']> = Extract<JobTask, { readonly kind: K }>;
 export interface Around {
   readonly store: Store;
   readonly registry: Registry;
+  readonly clock: Clock;
+  readonly attemptLog: AttemptLogLevel;
 }
 
 /**
  * Looks at no more than `max` dead letters or events, and handles those that are the job's. Its subscription exists.
  * Rejects as the store does; repeating it is harmless.
  */
-export function takeStep({ store, registry }: Around, job: Job, max: number): Promise<Step> {
+export function takeStep(around: Around, job: Job, max: number): Promise<Step> {
+  const { store, registry } = around;
   const { task } = job;
   switch (task.kind) {
     case 'redrive':
-      return redrive(store, job, task, max);
+      return redrive(around, job, task, max);
     case 'purge':
-      return purge(store, job, task, max);
+      return purge(around, job, task, max);
     case 'replay':
       return replay(store, registry, job, task, max);
   }
 }
 
-async function redrive(store: Store, job: Job, task: TaskOf<'redrive'>, max: number): Promise<Step> {
+async function redrive(around: Around, job: Job, task: TaskOf<'redrive'>, max: number): Promise<Step> {
+  const { store, clock } = around;
   const { partition } = job.progress;
   const { incarnation } = job.subscription;
   const { letters, ...rest } = await selected(store, job, task.letters, max);
   if (letters.length === 0) return { done: 0, failed: 0, ...rest };
-  const places = letters.map(({ place }) => place);
+  if (task.target) {
+    const done = await sendOn(around, job, letters, task.target);
+    return { done, failed: letters.length - done, ...rest };
+  }
+  await record(around, job, letters, { kind: 'deferred', until: clock.now(), reason: 'redriven' });
   // To its own subscription a dead letter goes back in one step of the store: it is the same delivery.
-  const done = task.target
-    ? await sendOn(store, job, letters, task.target.incarnation)
-    : await store.redrive(partition, incarnation, { places });
+  const places = letters.map(({ place }) => place);
+  const done = await store.redrive(partition, incarnation, { places });
   return { done, failed: letters.length - done, ...rest };
 }
 
 /** They are let go once they are durable for the other subscription: at least once, never lost. */
 async function sendOn(
-  store: Store,
-  { id, progress: { partition }, subscription }: Job,
+  around: Around,
+  job: Job,
   letters: readonly DeadLetter[],
-  only: string,
+  target: { readonly name: string; readonly incarnation: string },
 ): Promise<number> {
+  const { store } = around;
+  const { partition } = job.progress;
   const pending = letters.map(({ place, topic, acceptedAt, frame }) => {
     const event = new Event(frame);
     const original = originalOf(event, place, acceptedAt);
-    return { topic, frame: directed(event, { only, job: id, original }).frame };
+    const direction = { only: target.incarnation, cause: 'redriven', job: job.id, original } as const;
+    return { topic, frame: directed(event, direction).frame };
   });
   await store.append(partition, pending);
-  await store.letGo(partition, subscription.incarnation, letters);
+  await record(around, job, letters, { kind: 'sentOn', reason: 'redriven', target: target.name });
+  await store.letGo(partition, job.subscription.incarnation, letters);
   return letters.length;
 }
 
-async function purge(store: Store, job: Job, task: TaskOf<'purge'>, max: number): Promise<Step> {
+async function purge(around: Around, job: Job, task: TaskOf<'purge'>, max: number): Promise<Step> {
+  const { store } = around;
   const { letters, ...rest } = await selected(store, job, task.letters, max);
-  const done =
-    letters.length === 0
-      ? 0
-      : await store.letGo(job.progress.partition, job.subscription.incarnation, letters);
+  if (letters.length === 0) return { done: 0, failed: 0, ...rest };
+  await record(around, job, letters, { kind: 'dropped', reason: 'Purged' });
+  const done = await store.letGo(job.progress.partition, job.subscription.incarnation, letters);
   return { done, failed: letters.length - done, ...rest };
+}
+
+async function record(
+  { store, registry, clock, attemptLog }: Around,
+  { id, progress, subscription: { incarnation } }: Job,
+  letters: readonly DeadLetter[],
+  ending: Ending,
+): Promise<void> {
+  if (attemptLog === 'off') return;
+  const { subscription } = registry.subscription(incarnation)!;
+  const blocks = recordsOfLetters(subscription, letters, ending, clock.now(), id);
+  await store.conclude(progress.partition, [], blocks);
 }
 
 /** What passes the subscription's filter as it is now. Under its first place, and into no history once more. */
@@ -102,7 +128,7 @@ async function replay(
     const event = new Event(frame);
     if (acceptedAt < from || acceptedAt >= to || !filter.holds(event)) return [];
     const original = originalOf(event, place, acceptedAt);
-    return [{ topic, frame: directed(event, { only, job: id, original }).frame }];
+    return [{ topic, frame: directed(event, { only, cause: 'replayed', job: id, original }).frame }];
   });
   if (pending.length > 0) await store.append(partition, pending);
   const over = page.next === undefined || page.events.at(-1)!.acceptedAt >= to;

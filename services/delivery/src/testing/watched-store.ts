@@ -56,7 +56,7 @@ export class WatchedStore {
       get: (_, name: string) => {
         const value = Reflect.get(target, name) as unknown;
         if (typeof value !== 'function') return property(name, value);
-        if (name === 'onAppend') return value.bind(target);
+        if (name === 'onAppend' || name === 'onRedrive') return value.bind(target);
         return async (...args: unknown[]) => {
           const failure = this.fails(name, args);
           const error = new GridpostError('StoreUnavailable', `${name} fails`);

@@ -1,7 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { type AttemptRecord, BlockWriter, type Ending, type RecordedAttempt } from '@gridpost/attempt-log';
 import { decodeRequest } from '@gridpost/codec';
-import { type Event, type Subscription, subscriptionPath, type Topic, topicPath } from '@gridpost/model';
+import {
+  directed,
+  type Event,
+  type Subscription,
+  subscriptionPath,
+  type Topic,
+  topicPath,
+} from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
 import { type AttemptKind, MemoryStore } from '@gridpost/store';
 import { eventOf, serve, type Served } from '../testing/serve.js';
@@ -30,6 +37,7 @@ interface Written {
   readonly at?: number;
   readonly ending?: Ending;
   readonly attempt?: RecordedAttempt;
+  readonly job?: string;
 }
 
 async function setup({
@@ -57,9 +65,9 @@ async function setup({
     async write(partition, kind, ...records) {
       const writer = new BlockWriter();
       for (const record of records) {
-        const { event, subscription, entry = '1', index = 0, at = clock.now(), attempt } = record;
+        const { event, subscription, entry = '1', index = 0, at = clock.now(), attempt, job } = record;
         const { ending = { kind: 'delivered' } } = record;
-        writer.add({ entry, index, acceptedAt: noon }, event, subscription, at, ending, attempt);
+        writer.add({ entry, index, acceptedAt: noon }, event, subscription, at, ending, attempt, job);
       }
       const attempts = [{ kind, block: writer.take()! }];
       await store.settle(partition, epochs[partition]!, { entries: [], outcomes: [], attempts });
@@ -256,6 +264,133 @@ test('what a consumer said of a place is part of the life of the event that stan
   expect(list.json.value[0].event).toBeUndefined();
 });
 
+test('what was replayed, redriven to another or resent is shown as that, in the life of the event that it is of', async () => {
+  const bench = await setup();
+  const { admin, clock, write } = bench;
+  const billing = await bench.subscription('/topics/orders/eventsubscriptions/billing');
+  const mail = await bench.subscription('/topics/orders/eventsubscriptions/mail');
+  const event = structured('one');
+  const original = { entry: '1', index: 0, acceptedAt: noon };
+  const sent = (to: Subscription, cause: 'replayed' | 'redriven', job: string) =>
+    directed(event, { only: to.incarnation, cause, job, original });
+  await write(0, 'successes', { event, subscription: billing, attempt: fine });
+  await clock.advance(1_000);
+  await write(
+    0,
+    'successes',
+    { event: sent(billing, 'replayed', 'job-1'), entry: '2', subscription: billing, attempt: fine },
+    { event: sent(mail, 'redriven', 'job-2'), entry: '3', subscription: mail, attempt: fine },
+  );
+  await write(0, 'successes', {
+    ...{ event: directed(event, { only: billing.incarnation, cause: 'resent' }), entry: '4' },
+    ...{ subscription: billing, attempt: fine },
+  });
+  const { value } = (await admin('GET', '/topics/orders/events/one')).json;
+  const [edited, whole] = value.toSorted((a: { deliveries: object[] }, b: { deliveries: object[] }) => {
+    return a.deliveries.length - b.deliveries.length;
+  });
+  expect(value).toHaveLength(2);
+  expect(edited.deliveries).toMatchObject([{ subscription: 'billing', origin: { cause: 'Resent' } }]);
+  expect(edited.deliveries[0].origin).not.toHaveProperty('place');
+  expect(whole).toMatchObject({ acceptedAt: '2026-01-31T12:00:00.000Z' });
+  const bySubscription = whole.deliveries.toSorted((a: { origin?: { job: string } }, b: typeof a) =>
+    String(a.origin?.job).localeCompare(String(b.origin?.job)),
+  );
+  const { place } = whole;
+  expect(bySubscription).toMatchObject([
+    { subscription: 'billing', origin: { cause: 'Replayed', job: 'job-1', place }, state: 'Delivered' },
+    { subscription: 'mail', origin: { cause: 'Redriven', job: 'job-2', place }, state: 'Delivered' },
+    { subscription: 'billing', state: 'Delivered' },
+  ]);
+  expect(bySubscription[0].place).not.toBe(place);
+  expect(bySubscription[2]).not.toHaveProperty('origin');
+  const list = (await admin('GET', '/topics/orders/eventsubscriptions/billing/deliveries')).json.value;
+  expect(list).toHaveLength(3);
+  expect(list).toContainEqual(
+    expect.objectContaining({ origin: { cause: 'Replayed', job: 'job-1', place } }),
+  );
+  expect(list).toContainEqual(expect.objectContaining({ origin: { cause: 'Resent' } }));
+});
+
+test('of a replayed event whose first delivery is held no longer the life is the same', async () => {
+  const bench = await setup();
+  const subscription = await bench.subscription('/topics/orders/eventsubscriptions/billing');
+  const original = { entry: '1', index: 3, acceptedAt: noon - 60_000 };
+  const event = directed(structured('one'), {
+    ...{ only: subscription.incarnation, cause: 'replayed', job: 'job-1', original },
+  });
+  await bench.write(0, 'successes', { event, entry: '9', subscription, attempt: fine });
+  const { value } = (await bench.admin('GET', '/topics/orders/events/one')).json;
+  expect(value).toMatchObject([
+    { acceptedAt: '2026-01-31T11:59:00.000Z', deliveries: [{ origin: { job: 'job-1' } }] },
+  ]);
+  expect(value[0].deliveries[0].origin.place).toBe(value[0].place);
+});
+
+test('what a consumer said of a replayed event belongs to it, though it was said of its place alone', async () => {
+  const bench = await setup();
+  const { admin, clock, write } = bench;
+  const subscription = await bench.subscription('/topics/orders/eventsubscriptions/waiting', {
+    deliveryConfiguration: { deliveryMode: 'Queue' },
+  });
+  const queued: Ending = { kind: 'deferred', until: noon, reason: 'queue' };
+  const original = { entry: '1', index: 0, acceptedAt: noon };
+  const event = structured('one');
+  await write(0, 'successes', { event, subscription, ending: queued });
+  const replayed = directed(event, {
+    ...{ only: subscription.incarnation, cause: 'replayed', job: 'job-1', original },
+  });
+  await write(0, 'successes', { event: replayed, entry: '2', subscription, ending: queued });
+  await clock.advance(1_000);
+  const attempt: RecordedAttempt = { number: 1, durationMs: 5, outcome: 'Acknowledged' };
+  await write(0, 'successes', { subscription, entry: '2', attempt });
+  const { value } = (await admin('GET', '/topics/orders/events/one')).json;
+  expect(value).toHaveLength(1);
+  expect(value[0].deliveries).toEqual([
+    expect.objectContaining({ state: 'Delivered', origin: expect.objectContaining({ job: 'job-1' }) }),
+    expect.objectContaining({ state: 'Deferred', reason: 'queue' }),
+  ]);
+});
+
+test('what operators did with a dead letter is a step of its delivery', async () => {
+  const bench = await setup();
+  const { admin, clock, write } = bench;
+  const subscription = await bench.subscription('/topics/orders/eventsubscriptions/billing');
+  const event = structured('one');
+  const given: Ending = { kind: 'deadLettered', reason: 'TimeToLiveExceeded' };
+  const steps: (Omit<Written, 'event' | 'subscription'> & { readonly ending: Ending })[] = [
+    { ending: given },
+    { ending: { kind: 'deferred', until: noon + 1_000, reason: 'redriven' }, job: 'job-1' },
+    { ending: given, attempt: busy },
+    { ending: { kind: 'dropped', reason: 'Purged' }, job: 'job-2' },
+  ];
+  for (const step of steps) {
+    await write(0, 'failures', { event, subscription, ...step });
+    await clock.advance(1_000);
+  }
+  const sentOn: Ending = { kind: 'sentOn', reason: 'redriven', target: 'mail' };
+  await write(0, 'failures', { event, subscription, index: 1, ending: sentOn, job: 'job-3' });
+  const { value } = (await admin('GET', '/topics/orders/events/one')).json;
+  const of = (index: number) => value.find((life: { place: string }) => life.place === placeOf(index));
+  const placeOf = (index: number): string => Buffer.from(`0.1.${index}`).toString('base64url');
+  expect(of(0).deliveries).toMatchObject([
+    {
+      ...{ state: 'Dropped', reason: 'Purged', job: 'job-2' },
+      steps: [
+        { state: 'DeadLettered' },
+        { state: 'Deferred', reason: 'redriven', job: 'job-1' },
+        { state: 'DeadLettered', attempt: { outcome: 'Busy' } },
+        { state: 'Dropped', reason: 'Purged', job: 'job-2' },
+      ],
+    },
+  ]);
+  expect(of(1).deliveries).toMatchObject([
+    { state: 'SentOn', reason: 'redriven', target: 'mail', job: 'job-3' },
+  ]);
+  const list = '/topics/orders/eventsubscriptions/billing/deliveries';
+  expect((await admin('GET', `${list}?state=SentOn`)).json.value).toMatchObject([{ job: 'job-3' }]);
+});
+
 test('a consumer that acknowledges, releases and rejects leaves records', async () => {
   const bench = await setup();
   const { admin, publish, store, epochs } = bench;
@@ -305,6 +440,50 @@ test('a consumer that acknowledges, releases and rejects leaves records', async 
       }),
     ]),
   );
+});
+
+test('a lock that ran out leaves a record when its event is received again', async () => {
+  const bench = await setup();
+  const { admin, clock, publish, store, epochs } = bench;
+  const path = '/topics/orders/eventsubscriptions/waiting';
+  const subscription = await bench.subscription(path, { deliveryConfiguration: { deliveryMode: 'Queue' } });
+  await publish('orders', eventOf({ id: 'one' }));
+  const { entries } = await store.read(0, epochs[0]!, undefined, { entriesMax: 9, bytesMax: 2 ** 20 });
+  const [entry] = entries;
+  const disposition = { kind: 'deferred', dueInMs: 0, state: { attempts: 0, liveFrom: noon } } as const;
+  await store.settle(0, epochs[0]!, {
+    entries: [
+      {
+        ...entry!,
+        events: new Map([[0, entry!.events[0]!]]),
+        deferrals: [{ index: 0, subscription: subscription.incarnation, disposition }],
+      },
+    ],
+    outcomes: [],
+  });
+  const of = async () => (await admin('GET', '/topics/orders/events/one')).json.value;
+  await admin('POST', `${path}:receive`);
+  expect(await of()).toEqual([]);
+  await clock.advance(60_000);
+  const received = await admin('POST', `${path}:receive`);
+  const lockTokens = [received.json.value[0].brokerProperties.lockToken];
+  await admin('POST', `${path}:acknowledge`, { lockTokens });
+  expect(await of()).toMatchObject([
+    {
+      deliveries: [
+        {
+          ...{ subscription: 'waiting', state: 'Delivered' },
+          steps: [
+            {
+              ...{ at: '2026-01-31T12:01:00.000Z', state: 'Running', reason: 'lockExpired' },
+              leaseEndsAt: '2026-01-31T12:02:00.000Z',
+            },
+            { state: 'Delivered', attempt: { number: 2, outcome: 'Acknowledged' } },
+          ],
+        },
+      ],
+    },
+  ]);
 });
 
 test('deliveries come newest first over all partitions, with their last attempt, page by page', async () => {

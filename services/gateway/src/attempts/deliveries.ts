@@ -3,12 +3,12 @@ import { type AttemptRecord, mayName, readBlock } from '@gridpost/attempt-log';
 import { attemptOutcomes } from '@gridpost/model';
 import type { Request, Response } from 'express';
 import type { Context } from '../context.js';
-import { invalidParameter } from '../query.js';
+import { instant as instantAsked, oneOf } from '../query.js';
 import { parameter, type Route, scopeOf, scopePaths } from '../route.js';
 import { getSubscription } from '../stored.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
 import { heldFrom, heldView } from './held.js';
-import { attemptOf, deliveryStates, instant, placeId, stateOf, stepOf } from './view.js';
+import { attemptOf, deliveryStates, instant, originOf, placeId, stateOf, stepOf } from './view.js';
 
 /** What one request reads. Which deliveries it has seen is in memory, so it is less than a search for one event reads. */
 const limits: ScanLimits = { bytesMax: 16 * 1024 * 1024, ms: 2_000 };
@@ -17,6 +17,7 @@ const lateMs = 600_000;
 /** How far a worker's idea of the store's clock may be ahead of it. */
 const skewMs = 1_000;
 
+const filters = ['state', 'outcome', 'from', 'to'];
 const outcomes: readonly string[] = [...attemptOutcomes, 'Acknowledged', 'Released', 'Rejected'];
 
 interface Wanted {
@@ -27,6 +28,7 @@ interface Wanted {
 }
 
 interface Item {
+  origin?: object | undefined;
   event?: object | undefined;
   lastAttempt?: object | undefined;
 }
@@ -53,7 +55,7 @@ export function deliveryRoutes({ store, clock, paging, attemptLog }: Context): R
       if (page.next) break;
     }
     const next = page.next ?? scan.stoppedAt;
-    const nextLink = next && paging.nextLink(req, ask, positionText(next)) + queryOf(req);
+    const nextLink = next && paging.nextLink(req, ask, positionText(next), filters);
     res.json({
       value: page.items,
       ...(next ? { searchedFrom: instant(next.at) } : {}),
@@ -88,15 +90,16 @@ class DeliveryPage {
   take(partition: number, record: AttemptRecord): boolean {
     const id = placeId(partition, record);
     const known = this.#seen.get(id);
-    if (known === undefined) return this.#begin(id, record);
+    if (known === undefined) return this.#begin(id, partition, record);
     if (known === null) return true;
     // What the newest record does not say, an older one does.
     known.event ??= record.event;
     known.lastAttempt ??= attemptOf(record);
+    if (record.copy) known.origin ??= originOf(partition, record.copy);
     return true;
   }
 
-  #begin(id: string, record: AttemptRecord): boolean {
+  #begin(id: string, partition: number, record: AttemptRecord): boolean {
     const wanted = this.#wants(record);
     if (wanted && this.items.length === this.#max) return false;
     if (!wanted) {
@@ -107,6 +110,7 @@ class DeliveryPage {
     const lastAttempt = attemptOf(record);
     const item: Item = {
       ...{ id, acceptedAt: instant(record.acceptedAt), ...step },
+      ...(record.copy === undefined ? {} : { origin: originOf(partition, record.copy) }),
       ...(record.event === undefined ? {} : { event: record.event }),
       ...(lastAttempt === undefined ? {} : { lastAttempt }),
     };
@@ -131,33 +135,7 @@ function wantedOf(req: Request): Wanted {
   return {
     state: oneOf(req, 'state', deliveryStates),
     outcome: oneOf(req, 'outcome', outcomes),
-    from: instantOf(req, 'from') ?? 0,
-    to: instantOf(req, 'to'),
+    from: instantAsked(req, 'from') ?? 0,
+    to: instantAsked(req, 'to'),
   };
-}
-
-function oneOf({ query }: Request, name: string, words: readonly string[]): string | undefined {
-  const word = query[name];
-  if (word === undefined || words.includes(word as string)) return word as string | undefined;
-  throw invalidParameter(name, `expected one of ${words.join(', ')}`);
-}
-
-function instantOf({ query }: Request, name: string): number | undefined {
-  const text = query[name];
-  if (text === undefined) return undefined;
-  const ms =
-    typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
-  if (ms >= 0) return ms;
-  throw invalidParameter(name, 'expected an instant as RFC 3339 has it, such as 2026-01-31T12:00:00Z');
-}
-
-/** The filters, for the link to the next page. */
-function queryOf({ query }: Request): string {
-  return ['state', 'outcome', 'from', 'to']
-    .flatMap((name) =>
-      query[name] === undefined ? [] : `&${name}=${encodeURIComponent(String(query[name]))}`,
-    )
-    .join('');
 }

@@ -12,7 +12,7 @@ import { parameter, type Route, scopeOf } from '../route.js';
 import { getTopic } from '../stored.js';
 import { explainNow } from './explanation.js';
 import { coversFrom, heldFrom, heldView } from './held.js';
-import { type Life, Lives, deliveriesOf } from './lives.js';
+import { deliveriesOf, deliveryKey, type Life, Lives } from './lives.js';
 import { type Retained, readRetained, retainedText, searchRetained } from './retained-search.js';
 import { AttemptScan, type Position, positionText, readPosition, type ScanLimits } from './scan.js';
 import { instant, named, placeId } from './view.js';
@@ -20,6 +20,7 @@ import { instant, named, placeId } from './view.js';
 const limits: ScanLimits = { bytesMax: 64 * 1024 * 1024, ms: 2_000 };
 /** Records on one page: an event may have thirty attempts for each of very many subscriptions. */
 const recordsMax = 1_000;
+const asked = ['source', 'explain', 'subscription'];
 /** Of a position, where a part of the search has ended. */
 const ended = '-';
 
@@ -70,12 +71,12 @@ export function eventRoutes(context: Context): Route[] {
       heldFrom: heldView(held),
       ...(next || retained.next
         ? {
-            nextLink:
-              paging.nextLink(
-                req,
-                ask,
-                `${next ? positionText(next) : ended}|${retained.next ? retainedText(retained.next) : ended}`,
-              ) + queryOf(req),
+            nextLink: paging.nextLink(
+              req,
+              ask,
+              `${next ? positionText(next) : ended}|${retained.next ? retainedText(retained.next) : ended}`,
+              asked,
+            ),
           }
         : {}),
     };
@@ -120,11 +121,11 @@ export function eventRoutes(context: Context): Route[] {
    * What subscriptions are still to get: they want the event, were not changed since it was accepted, and everything that
    * was recorded is held, but nothing was recorded for them.
    */
-  function pendingOf(scope: Scope, { acceptedAt, deliveries }: Life, { event }: Retained): object[] {
+  function pendingOf(scope: Scope, { place, acceptedAt, deliveries }: Life, { event }: Retained): object[] {
     const topic = attemptLog === 'all' ? registry.topic(scope) : undefined;
     return (topic?.index.match(event) ?? []).flatMap(({ subscription }) => {
       const { incarnation, updatedAt, topic: own, name } = subscription;
-      if (updatedAt > acceptedAt || deliveries.has(incarnation)) return [];
+      if (updatedAt > acceptedAt || deliveries.has(deliveryKey(place, incarnation))) return [];
       const since = instant(acceptedAt);
       return [{ ...named(own, name), since, state: 'Pending', attempts: 0, steps: [] }];
     });
@@ -171,13 +172,4 @@ function flagOf({ query }: Request, name: string): boolean {
   if (text === undefined || text === 'false') return false;
   if (text === 'true' || text === '') return true;
   throw invalidParameter(name, 'expected true or false');
-}
-
-/** What is asked for, for the link to the next page. */
-function queryOf({ query }: Request): string {
-  return ['source', 'explain', 'subscription']
-    .flatMap((name) =>
-      query[name] === undefined ? [] : `&${name}=${encodeURIComponent(String(query[name]))}`,
-    )
-    .join('');
 }

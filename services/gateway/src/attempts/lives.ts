@@ -1,83 +1,110 @@
-/** Records gathered into lives: of each event what became of it for each subscription. */
+/**
+ * Records gathered into lives: of each event what became of it for each subscription. What was replayed or redriven to
+ * another subscription stands at a place of its own, and is a delivery of its own in the life of the event that it is of.
+ */
 import type { AttemptRecord, RecordedEvent } from '@gridpost/attempt-log';
-import type { Place } from '@gridpost/model';
+import type { Incarnation, Place } from '@gridpost/model';
 import type { DeadLetter, Store } from '@gridpost/store';
 import { deadLetterId } from '../dead-letter-view.js';
-import { instant, placeId, stateOf, stepOf, subscriptionOf } from './view.js';
+import { instant, originOf, placeId, stateOf, stepOf, subscriptionOf } from './view.js';
 
 /** Records that say only where their event stands, kept until it is known whether that is the event asked for. */
 const placesOnlyMax = 10_000;
 /** Deliveries that are looked for among the dead letters. */
 const lettersMax = 200;
 
-/** The records of one delivery, newest first. */
-type Steps = AttemptRecord[];
+type Steps = readonly AttemptRecord[];
+
+interface Delivery {
+  readonly place: Place;
+  /** Newest first. */
+  readonly steps: AttemptRecord[];
+}
 
 export interface Life {
+  /** Where the event stood first. */
   readonly place: Place;
   readonly acceptedAt: number;
   readonly event: RecordedEvent;
-  /** By incarnation. */
-  readonly deliveries: Map<string, Steps>;
+  /** By `deliveryKey`. */
+  readonly deliveries: Map<string, Delivery>;
+}
+
+export function deliveryKey(place: Place, subscription: Incarnation): string {
+  return `${placeId(place.partition, place)} ${subscription}`;
 }
 
 export class Lives {
-  /** By place. */
-  readonly #lives = new Map<string, Life>();
+  readonly #lives = new Set<Life>();
+  /** By first place, and by those of copies. */
+  readonly #at = new Map<string, Life>();
   readonly #placesOnly = new Map<string, AttemptRecord[]>();
   #placesOnlyCount = 0;
   count = 0;
 
-  all(): IterableIterator<Life> {
-    return this.#lives.values();
+  all(): Iterable<Life> {
+    return this.#lives;
   }
 
   /** Begins a life, of which there may be no record. */
   of(place: Place, acceptedAt: number, event: RecordedEvent): Life {
-    const id = placeId(place.partition, place);
-    let life = this.#lives.get(id);
-    if (!life) {
-      life = { place, acceptedAt, event, deliveries: new Map() };
-      this.#lives.set(id, life);
-      for (const record of this.#placesOnly.get(id) ?? []) add(life, record);
-    }
+    const known = this.#at.get(placeId(place.partition, place));
+    if (known) return known;
+    const life = { place, acceptedAt, event, deliveries: new Map() };
+    this.#lives.add(life);
+    this.#stand(life, place);
     return life;
   }
 
   /** The next older record of the event. */
   add(partition: number, record: AttemptRecord, event: RecordedEvent): void {
-    const { entry, index, acceptedAt } = record;
-    add(this.of({ partition, entry, index }, acceptedAt, event), record);
+    const { entry, index, acceptedAt } = record.copy?.original ?? record;
+    const life = this.of({ partition, entry, index }, acceptedAt, event);
+    const place = placeOf(partition, record);
+    if (record.copy?.original) this.#stand(life, place);
+    add(life, place, record);
     this.count++;
   }
 
   /** The next older record that may be of the event. */
   addPlaceOnly(partition: number, record: AttemptRecord): void {
     const id = placeId(partition, record);
-    const life = this.#lives.get(id);
-    if (life) add(life, record);
+    const life = this.#at.get(id);
+    if (life) add(life, placeOf(partition, record), record);
     else if (this.#placesOnlyCount++ < placesOnlyMax) {
       const known = this.#placesOnly.get(id);
       if (known) known.push(record);
       else this.#placesOnly.set(id, [record]);
     }
   }
+
+  #stand(life: Life, place: Place): void {
+    const id = placeId(place.partition, place);
+    if (this.#at.has(id)) return;
+    this.#at.set(id, life);
+    for (const record of this.#placesOnly.get(id) ?? []) add(life, place, record);
+  }
 }
 
-function add({ deliveries }: Life, record: AttemptRecord): void {
-  const { incarnation } = record.subscription;
-  const steps = deliveries.get(incarnation);
-  if (!steps) deliveries.set(incarnation, [record]);
+const placeOf = (partition: number, { entry, index }: AttemptRecord): Place => ({ partition, entry, index });
+
+function add({ deliveries }: Life, place: Place, record: AttemptRecord): void {
+  const key = deliveryKey(place, record.subscription.incarnation);
+  const steps = deliveries.get(key)?.steps;
+  if (!steps) deliveries.set(key, { place, steps: [record] });
   // The same settle may have been written twice where the store lost it in between.
   else if (!steps.some((step) => step.at === record.at && step.ending.kind === record.ending.kind))
     steps.push(record);
 }
 
 /** Deliveries as they are shown; whether they are dead letters now is asked of the store. */
-export async function deliveriesOf(store: Store, { place, deliveries }: Life): Promise<object[]> {
+export async function deliveriesOf(store: Store, { deliveries }: Life): Promise<object[]> {
   const shown: object[] = [];
-  for (const [incarnation, steps] of deliveries) {
+  for (const { place, steps } of deliveries.values()) {
     const newest = steps[0]!;
+    const { incarnation } = newest.subscription;
+    // What consumers said is recorded by the place alone.
+    const copy = steps.find((step) => step.copy)?.copy;
     const state = stateOf(newest);
     // A quota turns deferred deliveries into dead letters, and what was a dead letter may have been redriven or let go.
     const letter =
@@ -87,6 +114,7 @@ export async function deliveriesOf(store: Store, { place, deliveries }: Life): P
     const { attempt: _, at: since, ...now } = stepOf(newest) as { attempt?: object; at: string };
     shown.push({
       ...subscriptionOf(newest),
+      ...(copy ? { place: placeId(place.partition, place), origin: originOf(place.partition, copy) } : {}),
       ...(letter && state === 'Deferred' ? turned(letter) : { since, ...now }),
       ...(letter ? { deadLetterId: deadLetterId(place) } : {}),
       attempts: attemptsOf(steps),

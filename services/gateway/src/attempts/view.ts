@@ -1,9 +1,16 @@
 /** What the attempt log says, as it is shown. */
-import type { AttemptRecord, Ending } from '@gridpost/attempt-log';
-import { holderOf, type Scope } from '@gridpost/model';
+import type { AttemptRecord, Ending, RecordedCopy } from '@gridpost/attempt-log';
+import { type DirectionCause, holderOf, type Scope } from '@gridpost/model';
 import { deadLetterId } from '../dead-letter-view.js';
 
-export const deliveryStates = ['Delivered', 'Deferred', 'Running', 'DeadLettered', 'Dropped'] as const;
+export const deliveryStates = [
+  'Delivered',
+  'Deferred',
+  'Running',
+  'DeadLettered',
+  'Dropped',
+  'SentOn',
+] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
 const states: Readonly<Record<Ending['kind'], DeliveryState>> = {
@@ -12,6 +19,7 @@ const states: Readonly<Record<Ending['kind'], DeliveryState>> = {
   leased: 'Running',
   deadLettered: 'DeadLettered',
   dropped: 'Dropped',
+  sentOn: 'SentOn',
 };
 
 export const stateOf = ({ ending }: AttemptRecord): DeliveryState => states[ending.kind];
@@ -27,11 +35,13 @@ export function placeId(partition: number, { entry, index }: Pick<AttemptRecord,
 
 /** The state that a record tells of, and since when. */
 export function stepOf(record: AttemptRecord): object {
-  const { at, ending } = record;
+  const { at, ending, job } = record;
   return {
     at: instant(at),
     state: stateOf(record),
     ...('reason' in ending ? { reason: ending.reason } : {}),
+    ...(ending.kind === 'sentOn' && ending.target !== undefined ? { target: ending.target } : {}),
+    ...(job === undefined ? {} : { job }),
     ...(ending.kind === 'deferred' ? { nextAttemptAt: instant(ending.until) } : {}),
     ...(ending.kind === 'leased' ? { leaseEndsAt: instant(ending.until) } : {}),
     ...(record.attempt === undefined ? {} : { attempt: attemptOf(record) }),
@@ -42,6 +52,21 @@ export function attemptOf({ at, attempt }: AttemptRecord): object | undefined {
   if (attempt === undefined) return undefined;
   const { number, durationMs, outcome, status, error } = attempt;
   return { number, startedAt: instant(at - durationMs), durationMs, outcome, status, error };
+}
+
+const causes: Readonly<Record<DirectionCause, string>> = {
+  replayed: 'Replayed',
+  redriven: 'Redriven',
+  resent: 'Resent',
+};
+
+/** Why an event was appended again, by which job, and where it stood first. */
+export function originOf(partition: number, { cause, job, original }: RecordedCopy): object {
+  return {
+    cause: causes[cause],
+    ...(job === undefined ? {} : { job }),
+    ...(original === undefined ? {} : { place: placeId(partition, original) }),
+  };
 }
 
 /** The subscription's name, and for one on a topic of a domain that topic. */

@@ -11,6 +11,9 @@ import type { Metrics } from '@gridpost/metrics';
 import { journalRecordBytesMax, type Journals } from '@gridpost/store';
 import type { Caller } from '../caller.js';
 
+/** Where it is read. */
+export const auditPath = '/audit';
+
 /** By the journal that it goes to. */
 export type AuditKind = 'changes' | 'others';
 

@@ -199,6 +199,101 @@ test('pages lead through changes, refusals and reads in their order', async () =
   }
 });
 
+test('records are asked for by time, caller, method, resource and outcome, over all pages', async () => {
+  const clock = new FakeClock(Date.parse('2026-01-31T12:00:00Z'));
+  const served = await serve({ clock, audit: { ...settings, recordsMax: 100, reads: true } });
+  const { admin, call } = served;
+  const { key1 } = (await admin('PUT', '/keys/deployer', { role: 'operator' })).json.keys;
+  const asDeployer = { headers: bearer(key1) };
+  for (const each of [
+    () => admin('PUT', '/topics/orders'),
+    () => admin('PUT', '/topics/orders-eu'),
+    () => admin('PUT', '/topics/orders', { properties: { unheard: 'of' } }),
+    () => call('GET', '/topics/orders', asDeployer),
+    () => call('DELETE', '/topics/orders', asDeployer),
+    () => call('DELETE', '/topics/orders'),
+  ]) {
+    await stored(served);
+    await clock.advance(1_000);
+    await each();
+  }
+  const paths = async (query: string, size = 100): Promise<string[]> => {
+    const seen: string[] = [];
+    let next = `/audit?maxpagesize=${size}&${query}`;
+    while (next) {
+      await stored(served);
+      const { status, json } = await admin('GET', next);
+      expect(status).toBe(200);
+      expect(json.value.length).toBeLessThanOrEqual(size);
+      seen.push(...calls(json.value));
+      next = json.nextLink?.replace(/^http:\/\/[^/]+/, '');
+    }
+    return seen.filter((each) => !each.includes('/audit'));
+  };
+  const all = [
+    'none: DELETE /topics/orders 401',
+    'key deployer operator: DELETE /topics/orders 403',
+    'key deployer operator: GET /topics/orders 200',
+    'adminKey admin: PUT /topics/orders 400',
+    'adminKey admin: PUT /topics/orders-eu 201',
+    'adminKey admin: PUT /topics/orders 201',
+    'adminKey admin: PUT /keys/deployer 201',
+  ];
+  const only = (...indexes: number[]): (string | undefined)[] => indexes.map((index) => all[index]);
+  for (const size of [1, 2, 100]) {
+    expect(await paths('', size)).toEqual(all);
+    expect(await paths('from=2026-01-31T12:00:02Z&to=2026-01-31T12:00:05Z', size)).toEqual(only(2, 3, 4));
+    expect(await paths('caller=deployer', size)).toEqual(only(1, 2));
+    expect(await paths('callerKind=none', size)).toEqual(only(0));
+    expect(await paths('method=DELETE', size)).toEqual(only(0, 1));
+    expect(await paths('resource=/topics/orders', size)).toEqual(only(0, 1, 2, 3, 4, 5));
+    expect(await paths('resource=%2Ftopics%2Forders-', size)).toEqual(only(4));
+    expect(await paths('outcome=refused', size)).toEqual(only(0, 1));
+    expect(await paths('outcome=failed', size)).toEqual(only(3));
+    expect(await paths('outcome=succeeded&method=PUT&callerKind=adminKey', size)).toEqual(only(4, 5, 6));
+    expect(await paths('caller=deployer&outcome=failed', size)).toEqual([]);
+    expect(await paths('outcome=unknown', size)).toEqual([]);
+  }
+});
+
+test.each([
+  ['from=yesterday', 'from'],
+  ['to=2026-01-31', 'to'],
+  ['from=2026-01-31T12:00:00Z&to=2026-01-31T12:00:00Z', 'to'],
+  ['caller=', 'caller'],
+  [`caller=${'x'.repeat(257)}`, 'caller'],
+  ['caller=a&caller=b', 'caller'],
+  ['callerKind=Key', 'callerKind'],
+  ['method=get', 'method'],
+  ['resource=', 'resource'],
+  [`resource=/${'x'.repeat(256)}`, 'resource'],
+  ['outcome=200', 'outcome'],
+])('a filter that is none is refused: %s', async (query, name) => {
+  const { admin } = await serve();
+  const { status, json } = await admin('GET', `/audit?${query}`);
+  expect([status, json.code, json.errors[0].pointer]).toEqual([400, 'InvalidParameter', `query/${name}`]);
+});
+
+test('the longest caller and resource are just allowed', async () => {
+  const { admin } = await serve();
+  const query = `caller=${'x'.repeat(256)}&resource=/${'x'.repeat(255)}`;
+  expect((await admin('GET', `/audit?${query}`)).json).toEqual({ value: [] });
+});
+
+test('one page looks through so many records and no more, and may be empty', async () => {
+  const served = await serve({ audit: { ...settings, recordsMax: 20_000 } });
+  const record = JSON.stringify({ at: new Date().toISOString(), caller: { kind: 'none' }, method: 'PUT' });
+  const bounds = { recordsMax: 20_000, olderThanMs: 86_400_000 };
+  const { journals } = served.store;
+  await journals.appendRecords('audit-others', [record.replace('PUT', 'POST')], bounds);
+  for (let count = 0; count < 10_000; count += 1_000)
+    await journals.appendRecords('audit-others', Array(1_000).fill(record), bounds);
+  const first = (await served.admin('GET', '/audit?method=POST')).json;
+  expect(first).toEqual({ value: [], nextLink: expect.any(String) });
+  const { pathname, search } = new URL(first.nextLink);
+  expect((await served.admin('GET', pathname + search)).json).toMatchObject({ value: [{ method: 'POST' }] });
+});
+
 test('the oldest go when there are too many, and nobody’s refusals push out a change', async () => {
   const served = await serve({ audit: { ...settings, recordsMax: 3 } });
   await served.admin('PUT', '/topics/orders');

@@ -1,11 +1,10 @@
 /** Which requests the audit log has, and what it says of one. */
 import { type Clock, subscriptionPath, topicPath } from '@gridpost/model';
 import type { Request, Response } from 'express';
-import type { Caller, Need } from '../caller.js';
+import type { Caller } from '../caller.js';
 import { credentialOf } from '../credential.js';
-import { scopeFrom } from '../route.js';
-import type { AuditKind, AuditRecord } from './audit-log.js';
-import { auditPath } from './routes.js';
+import { type Route, scopeFrom } from '../route.js';
+import { type AuditKind, auditPath, type AuditRecord } from './audit-log.js';
 
 /** Characters of what a client chooses. */
 const textMax = 256;
@@ -14,8 +13,13 @@ const textMax = 256;
  * The journal that a request goes to; undefined if it goes to none. Whatever needs more than a reader is a change: it
  * changes something, or shows a secret.
  */
-export function kindOf(need: Need, route: string, status: number, reads: boolean): AuditKind | undefined {
-  if (need === 'anyone' || need === 'consumer') return undefined;
+export function kindOf(
+  need: Route['role'],
+  route: string,
+  status: number,
+  reads: boolean,
+): AuditKind | undefined {
+  if (need === 'anyone') return undefined;
   if (isRefusal(status)) return 'others';
   // Whoever looks into the log again and again must not push out what is in it.
   if (need !== 'reader' && route !== auditPath) return 'changes';
@@ -52,6 +56,19 @@ export function recordOf(
     ...(res.writableFinished ? { status: res.statusCode } : {}),
     ...(etag === undefined ? {} : { etag: String(etag) }),
   };
+}
+
+/** A resource that one request writes among others. */
+export type WrittenPart = Pick<AuditRecord, 'resource' | 'status' | 'etag'>;
+
+/** Sets how such a resource is recorded: at once, and apart from the request's own record at its end. */
+export function onPartWritten(res: Response, record: (part: WrittenPart) => void): void {
+  res.locals.recordPart = record;
+}
+
+/** To be called after each. */
+export function partWritten(res: Response, part: WrittenPart): void {
+  (res.locals.recordPart as (part: WrittenPart) => void)(part);
 }
 
 /** Of what the parameters name. */

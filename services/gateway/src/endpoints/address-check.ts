@@ -3,7 +3,13 @@
  * the look at every connection: a name may lead elsewhere by then.
  */
 import type { Egress } from '@gridpost/egress';
-import { type Clock, endpointOf, type FieldError, type FunctionApps } from '@gridpost/model';
+import {
+  type Clock,
+  type Credentials,
+  endpointOf,
+  type FieldError,
+  type FunctionApps,
+} from '@gridpost/model';
 import type { WrittenProperties } from '../subscription-resource.js';
 import { invalidResource } from '../validation.js';
 
@@ -29,12 +35,11 @@ export async function checkAddresses(
       destination.endpointType === 'AzureFunction' && destination.properties.resourceId !== undefined;
     places.set(`${at}/destination/properties/${byId ? 'resourceId' : 'endpointUrl'}`, endpoint.url);
   }
-  const credentials = destination?.properties.credentials;
-  if (credentials?.type === 'oauth2')
-    places.set(`${at}/destination/properties/credentials/tokenUrl`, credentials.tokenUrl);
+  addTokenUrl(places, `${at}/destination`, destination?.properties.credentials);
   if (deadLetterDestination?.endpointType === 'WebHook') {
-    const { endpointUrl } = deadLetterDestination.properties;
+    const { endpointUrl, credentials } = deadLetterDestination.properties;
     places.set(`${at}/deadLetterDestination/properties/endpointUrl`, endpointUrl);
+    addTokenUrl(places, `${at}/deadLetterDestination`, credentials);
   }
   const faults = await Promise.all(
     [...places].map(async ([pointer, url]): Promise<FieldError[]> => {
@@ -42,6 +47,11 @@ export async function checkAddresses(
     }),
   );
   if (faults.flat().length > 0) throw invalidResource(faults.flat());
+}
+
+function addTokenUrl(places: Map<string, string>, at: string, credentials: Credentials | undefined): void {
+  if (credentials?.type === 'oauth2')
+    places.set(`${at}/properties/credentials/tokenUrl`, credentials.tokenUrl);
 }
 
 const message = 'names an address that this deployment does not connect to (GRIDPOST_EGRESS_ALLOW)';

@@ -37,7 +37,7 @@ export class Outgoing {
     this.#clock = clock;
     this.#egress = egress;
     this.#agent = this.#agentFor();
-    this.#tokens = new OAuthTokens(clock, egress.connector(requestMs));
+    this.#tokens = new OAuthTokens(clock, (tls) => egress.connector(requestMs, tls));
   }
 
   /**

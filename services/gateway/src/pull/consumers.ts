@@ -144,14 +144,16 @@ export class Consumers {
     deliveries: readonly LeasedDelivery[],
     now: number,
   ): readonly LeasedDelivery[] {
-    const { deliveriesMax, timeToLiveMs } = queueLimitsOf(subscription.properties.queue);
+    const { deliveriesMax, timeToLiveMs, lockMs } = queueLimitsOf(subscription.properties.queue);
     const admitted: LeasedDelivery[] = [];
+    const expired: LeasedDelivery[] = [];
     const over: Lock[] = [];
     const conclusions: Conclusion[] = [];
     for (const delivery of deliveries) {
       const { attempts, liveFrom } = delivery.state;
       if (attempts <= deliveriesMax && now - liveFrom < timeToLiveMs) {
         admitted.push(delivery);
+        if (delivery.leaseExpired) expired.push(delivery);
         continue;
       }
       const lock = { ...lockOf(delivery), received: attempts - 1 };
@@ -165,7 +167,25 @@ export class Consumers {
         this.#options.log.warn({ error: String(error) }, 'events that are over could not be written');
       });
     }
+    if (expired.length > 0) this.#recordExpired(subscription, expired, lockMs, now);
     return admitted;
+  }
+
+  /** Nobody waits for it, and it may fail: it tells of locks, and changes none. */
+  #recordExpired(
+    subscription: PulledSubscription,
+    expired: readonly LeasedDelivery[],
+    lockMs: number,
+    now: number,
+  ): void {
+    const { store, log } = this.#options;
+    for (const [partition, together] of byPartition(expired, ({ place }) => place.partition)) {
+      const blocks = this.#records.blocksOfExpired(subscription, together, lockMs, now);
+      if (blocks.length === 0) return;
+      store.conclude(partition, [], blocks).catch((error: unknown) => {
+        log.warn({ partition, error: String(error) }, 'locks that ran out could not be recorded');
+      });
+    }
   }
 
   /** Undefined if it is too late for the action. */

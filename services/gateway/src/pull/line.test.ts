@@ -144,6 +144,17 @@ describe('consumers', () => {
     expect(third.got).toBeUndefined();
   });
 
+  test('that wait together are served by one ask, the last with what is left', async () => {
+    const waiters = [new Waiter(2), new Waiter(2), new Waiter(2), new Waiter(2)];
+    await rest();
+    asks.length = 0;
+    await hold(1, 'a', 'b', 'c', 'd', 'e');
+    const served = await Promise.all(waiters.slice(0, 3).map((waiter) => waiter.served()));
+    expect(served).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
+    expect(asks).toEqual([1]);
+    expect(waiters[3]!.got).toBeUndefined();
+  });
+
   test('are woken by a hint, and only the partition hinted at is asked', async () => {
     const waiter = new Waiter();
     await rest();

@@ -1,11 +1,11 @@
 /**
  * The consumers that wait for one subscription's events at this gateway, first come first served.
  *
- * The first in line is served by asking partitions, in rotation, until it has what it wants or there is no more; then it
- * is answered, and the next has its turn. Only partitions that may hold something are asked: all of them when a consumer
- * comes and once a second, one when it is hinted at, and one when the store said that something would be due. An ask is
- * made on behalf of whoever is first when it begins; if nobody takes what it brings, that is given back at once, as if it
- * had not been received.
+ * Partitions are asked in rotation for what all who wait want together, since an ask costs a step of the store, however much
+ * it brings. Whoever is first gets what they hold and is answered when it has what it wants, or when each has been asked; then
+ * the next has its turn. Only partitions that may hold something are asked: all of them when a consumer
+ * comes and once a second, one when it is hinted at, and one when the store said that something would be due. If nobody takes
+ * what an ask brings, that is given back at once, as if it had not been received.
  */
 import type { Clock, Incarnation, Log, Timer } from '@gridpost/model';
 import { answerBytesMax, type LeasedDelivery, type LeaseOutcome, type Store } from '@gridpost/store';
@@ -35,6 +35,8 @@ export interface LineOptions {
 
 /** All partitions are asked this often while somebody waits: hints may be lost. */
 const sweepMs = 1_000;
+/** Events in one ask, at most: a store's step must stay short. */
+const askMax = 500;
 
 export class Line {
   readonly #options: LineOptions;
@@ -99,43 +101,51 @@ export class Line {
 
   async #serveAll(): Promise<void> {
     while (this.#holding.size > 0) {
-      const consumer = this.#consumers[0];
-      if (!consumer) return;
+      const first = this.#consumers[0];
+      if (!first) return;
       let got: readonly LeasedDelivery[];
       try {
-        got = await this.#gather(consumer);
+        got = await this.#gather(first);
       } catch (error) {
         // The others wait on: by the next sweep the store may be back.
         this.#holding.clear();
-        this.leave(consumer);
-        consumer.fail(error);
+        this.leave(first);
+        first.fail(error);
         return;
       }
-      if (got.length === 0) continue;
-      this.#hand(got);
+      this.#hand(got, true);
     }
   }
 
-  /** What the partitions hold for one consumer: until it is full, or each has been asked once. */
-  async #gather(consumer: Consumer): Promise<readonly LeasedDelivery[]> {
-    const got: LeasedDelivery[] = [];
-    let bytes = 0;
+  /** Asks each partition once, at most, while somebody waits. Answers who is full; returns what is left for the next. */
+  async #gather(first: Consumer): Promise<readonly LeasedDelivery[]> {
+    let got: LeasedDelivery[] = [];
     for (let asks = this.#options.store.info.partitions; asks > 0; asks--) {
+      const room = this.#room - got.length;
       const partition = this.#next();
-      if (partition === undefined || got.length >= consumer.max || bytes >= answerBytesMax) break;
+      if (partition === undefined || room <= 0) break;
       let deliveries: readonly LeasedDelivery[];
       try {
-        deliveries = await this.#ask(partition, consumer.max - got.length, consumer.leaseMs);
+        deliveries = await this.#ask(
+          partition,
+          Math.min(room, askMax),
+          (this.#consumers[0] ?? first).leaseMs,
+        );
       } catch (error) {
         if (got.length === 0) throw error;
         break;
       }
-      for (const delivery of deliveries) bytes += delivery.frame.length;
-      got.push(...deliveries);
-      // It has left: nothing more is leased for it.
-      if (got.length === 0 && this.#consumers[0] !== consumer) break;
+      got = this.#hand([...got, ...deliveries], false);
+      if (bytesOf(got) >= answerBytesMax) break;
     }
     return got;
+  }
+
+  /** What all who wait take at most. */
+  get #room(): number {
+    let room = 0;
+    for (const { max } of this.#consumers) room += max;
+    return room;
   }
 
   /** The partition after the one asked last, of those that may hold something. */
@@ -165,16 +175,23 @@ export class Line {
     return deliveries.length === 0 ? deliveries : admit(deliveries, now);
   }
 
-  /** Gives what was got to those who wait, in their order; what nobody takes goes back. */
-  #hand(got: readonly LeasedDelivery[]): void {
-    let rest = got;
-    while (rest.length > 0) {
-      const consumer = this.#consumers.shift();
-      if (!consumer) break;
-      consumer.serve(rest.slice(0, consumer.max));
-      rest = rest.slice(consumer.max);
+  /**
+   * Gives what was got to those who wait, in their order, as far as it fills them; in the end also to one who wanted more, and
+   * what nobody takes goes back. Returns what is kept for whoever is first.
+   */
+  #hand(got: readonly LeasedDelivery[], end: boolean): LeasedDelivery[] {
+    let at = 0;
+    while (at < got.length) {
+      const first = this.#consumers[0];
+      if (!first || !(end || got.length - at >= first.max)) break;
+      this.#consumers.shift();
+      first.serve(got.slice(at, at + first.max));
+      at += first.max;
     }
-    if (rest.length > 0) void giveBack(this.#options, rest);
+    const rest = got.slice(at);
+    if (!end || rest.length === 0) return rest;
+    void giveBack(this.#options, rest);
+    return [];
   }
 
   #expect(partition: number, at: number | undefined): void {
@@ -204,6 +221,12 @@ export class Line {
     this.#due?.cancel();
     this.#options.onEmpty();
   }
+}
+
+function bytesOf(deliveries: readonly LeasedDelivery[]): number {
+  let bytes = 0;
+  for (const { frame } of deliveries) bytes += frame.length;
+  return bytes;
 }
 
 /** Makes received deliveries due again as if nobody had received them. If that fails, their locks run out by themselves. */

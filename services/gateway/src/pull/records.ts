@@ -1,7 +1,13 @@
 /** What consumers said, for the attempt log. A lock knows of its event only where it stands. */
 import { type AttemptLogLevel, BlockWriter, type Ending, type RecordedOutcome } from '@gridpost/attempt-log';
-import type { Subscription } from '@gridpost/model';
-import { type AttemptBlock, type AttemptKind, attemptKinds, type LeaseOutcome } from '@gridpost/store';
+import { Event, type Subscription } from '@gridpost/model';
+import {
+  type AttemptBlock,
+  type AttemptKind,
+  attemptKinds,
+  type LeasedDelivery,
+  type LeaseOutcome,
+} from '@gridpost/store';
 import type { Lock } from './lock-token.js';
 
 type Conclusion = LeaseOutcome['disposition'];
@@ -45,6 +51,25 @@ export class ConsumerRecords {
         attempt,
       );
     }
+    return this.#take();
+  }
+
+  /** Deliveries that are received again because a lock ran out, each under a new lock of `lockMs`. */
+  blocksOfExpired(
+    subscription: Subscription,
+    deliveries: readonly LeasedDelivery[],
+    lockMs: number,
+    at: number,
+  ): AttemptBlock[] {
+    if (this.#level !== 'all') return [];
+    for (const { place, acceptedAt, frame } of deliveries) {
+      const ending = { kind: 'leased', until: at + lockMs, reason: 'lockExpired' } as const;
+      this.#writers.successes.add({ ...place, acceptedAt }, new Event(frame), subscription, at, ending);
+    }
+    return this.#take();
+  }
+
+  #take(): AttemptBlock[] {
     return attemptKinds.flatMap((kind) => {
       const block = this.#writers[kind].take();
       return block ? [{ kind, block }] : [];

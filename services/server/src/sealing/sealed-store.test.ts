@@ -27,7 +27,10 @@ const subscription = {
     },
     deadLetterDestination: {
       endpointType: 'WebHook',
-      properties: { endpointUrl: 'https://example.com/?code=CANARY-dead' },
+      properties: {
+        endpointUrl: 'https://example.com/?code=CANARY-dead',
+        credentials: { type: 'bearer', token: 'CANARY-letters' },
+      },
     },
   },
 };
@@ -65,7 +68,7 @@ test('every secret is sealed in the store and open above it, however it is read'
   const stored = await raw();
   expect(stored).not.toContain('CANARY');
   expect(stored).toContain('"name":"billing"');
-  expect(stored.match(/"sealed":/g)).toHaveLength(2 + 4);
+  expect(stored.match(/"sealed":/g)).toHaveLength(2 + 5);
   const opened = { path, value: subscription };
   expect(await resources.get(path)).toMatchObject(opened);
   expect(await resources.list('topics/', undefined, 10)).toMatchObject([opened]);

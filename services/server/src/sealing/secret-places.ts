@@ -26,6 +26,7 @@ export const secretPlaces: readonly SecretKind[] = [
       [...destination, 'deliveryAttributeMappings', '*', 'properties', 'value'],
       ['properties', 'signing', 'keys', '*', 'secret'],
       ['properties', 'deadLetterDestination', 'properties', 'endpointUrl'],
+      ['properties', 'deadLetterDestination', 'properties', 'credentials'],
     ],
   },
   { paths: /^secrets\/check$/, places: [['check']] },

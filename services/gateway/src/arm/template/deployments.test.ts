@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { MemoryStore } from '@gridpost/store';
-import { systemClock } from '@gridpost/model';
+import { type Subscription, systemClock } from '@gridpost/model';
 import { type Answer, serve, type Served } from '../../testing/serve.js';
 
 const groupId = '/subscriptions/8f6b6269-84f2-4d09-9e31-1127efcd1e40/resourceGroups/examplerg';
@@ -655,4 +655,83 @@ test('a write that is refused tells which one and what was written before it', a
   expect(answer.json.error.message).toBe(
     'topics/orders/eventsubscriptions/billing: there is no topic "orders". 2 of 3 resources were written before it: topics/other, topics/orders; the same deployment can be put again',
   );
+});
+
+const signed = (name: string): object =>
+  subscription('orders', name, { properties: { ...hook, signing: { scheme: 'v1' } } });
+
+test('a signing secret that is made is shown in the answer, once', async () => {
+  const served = await serve();
+  const given = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const template = {
+    resources: [
+      topic('orders'),
+      signed('made'),
+      subscription('orders', 'plain'),
+      subscription('orders', 'given', {
+        properties: { ...hook, signing: { scheme: 'v1', secret: given } },
+      }),
+    ],
+  };
+  const { json, headers, text } = await deploy(served, template);
+  expect(json.properties.signingSecrets).toEqual([
+    { id: `${provider}/topics/orders/eventSubscriptions/made`, secret: expect.stringMatching(/^whsec_/) },
+  ]);
+  expect(headers['cache-control']).toBe('no-store');
+  expect(text).not.toContain(given);
+  const [{ secret }] = json.properties.signingSecrets;
+  const { value } = (await served.store.resources.get('topics/orders/eventsubscriptions/made'))!;
+  expect((value as Subscription).properties.signing!.keys[0]!.secret).toBe(secret);
+  const again = await deploy(served, template);
+  expect(again.json.properties).not.toHaveProperty('signingSecrets');
+  expect(served.lines.join()).not.toContain(secret);
+  const { json: audit } = await served.admin('GET', '/audit');
+  expect(JSON.stringify(audit)).not.toContain(secret);
+});
+
+test('when a write fails, the error names the secrets that were made, and shows none', async () => {
+  const store = new MemoryStore({ clock: systemClock });
+  const { resources } = store;
+  const put = resources.put.bind(resources);
+  resources.put = (path, ...rest) =>
+    path.endsWith('/parcels') ? Promise.reject(new Error('out of order')) : put(path, ...rest);
+  const served = await serve({ store });
+  const failed = await deploy(served, {
+    resources: [topic('orders'), signed('made'), subscription('orders', 'parcels')],
+  });
+  expect(failed.json.error.message).toContain(
+    'put again; signing secrets were made and are shown by :rotateSecret alone: topics/orders/eventsubscriptions/made',
+  );
+  expect(failed.text).not.toContain('whsec_');
+});
+
+test('each resource that is written has an audit record of its own, beside that of the deployment', async () => {
+  const store = new MemoryStore({ clock: systemClock });
+  const { resources } = store;
+  const put = resources.put.bind(resources);
+  let isBroken = false;
+  resources.put = (path, ...rest) =>
+    isBroken && path.endsWith('/billing') ? Promise.reject(new Error('out of order')) : put(path, ...rest);
+  const served = await serve({ store });
+  const template = { resources: [topic('orders'), subscription('orders', 'billing')] };
+  const { headers } = await deploy(served, template);
+  const records = (): Record<string, unknown>[] =>
+    served.lines.map((line) => JSON.parse(line)).filter(({ audit }) => audit === true);
+  const of = (resource: string, status: number): object =>
+    expect.objectContaining({
+      ...{ requestId: headers['x-ms-request-id'], caller: { kind: 'adminKey', role: 'admin' } },
+      ...{ method: 'PUT', path: deploymentId, resource, status, etag: expect.any(String) },
+    });
+  expect(records()).toEqual([
+    of('/topics/orders', 201),
+    of('/topics/orders/eventsubscriptions/billing', 201),
+    expect.objectContaining({ path: deploymentId, status: 200 }),
+  ]);
+  expect(records()[2]).not.toHaveProperty('resource');
+  isBroken = true;
+  await deploy(served, template);
+  expect(records().slice(3)).toMatchObject([
+    { resource: '/topics/orders', status: 200 },
+    { path: deploymentId, status: 500 },
+  ]);
 });

@@ -1,6 +1,7 @@
 /** A template with all its resources applied by one request, as Azure Resource Manager's deployments are. */
 import { GridpostError } from '@gridpost/model';
 import type { Request, Response } from 'express';
+import { partWritten } from '../../audit/audited.js';
 import type { Context } from '../../context.js';
 import { catalogued } from '../../problem.js';
 import { parameter, type Route } from '../../route.js';
@@ -50,7 +51,8 @@ export function deploymentRoutes(context: Context, native: NativeRoutes): Route[
     if (faults.length) throw invalidResource(faults);
     const plan = await planOf(context, wantedResources(evaluation, template.resources, `${at}/resources`));
     const outputs = outputsOf(template, evaluation, `${at}/outputs`);
-    await apply(plan, req);
+    const secrets = await apply(plan, req, res);
+    if (secrets.size > 0) res.set('cache-control', 'no-store');
     res.json({
       id: `${groupId(group)}/providers/Microsoft.Resources/deployments/${name}`,
       name,
@@ -61,22 +63,36 @@ export function deploymentRoutes(context: Context, native: NativeRoutes): Route[
         timestamp: new Date(context.clock.now()).toISOString(),
         outputs,
         outputResources: plan.map((write) => ({ id: idOf(group, write) })),
+        ...(secrets.size === 0 ? {} : { signingSecrets: secretsView(group, secrets) }),
       },
     });
   }
 
-  /** One after the other. Rejects with what the first that fails rejects with, telling what was written before it. */
-  async function apply(plan: readonly Write[], req: Request): Promise<void> {
+  /**
+   * One after the other, each with its audit record; resolves with the signing secrets that were made. Rejects with what
+   * the first that fails rejects with, telling what was written before it.
+   */
+  async function apply(plan: readonly Write[], req: Request, res: Response): Promise<Map<Write, string>> {
     const { host } = req.headers;
-    for (const [index, { path, params, body, wanted }] of plan.entries()) {
+    const secrets = new Map<Write, string>();
+    for (const [index, write] of plan.entries()) {
+      const { path, params, body, wanted } = write;
       try {
         // What the request requires of the deployment, it does not require of each resource.
-        await native.ask('PUT', path, req, { params, body, headers: host === undefined ? {} : { host } });
+        const headers = host === undefined ? {} : { host };
+        const answered = await native.ask('PUT', path, req, { params, body, headers });
+        const etag = answered.headers.get('etag');
+        partWritten(res, {
+          ...{ resource: `/${ownPath(wanted)}`, status: answered.status },
+          ...(etag === undefined ? {} : { etag }),
+        });
+        const secret = answered.body?.properties?.signing?.secret as string | undefined;
+        if (secret !== undefined) secrets.set(write, secret);
       } catch (thrown) {
         const { code, message, errors, retryAfterSeconds } = catalogued(thrown);
         throw new GridpostError(
           code,
-          `${ownPath(wanted)}: ${message}. ${told(plan.slice(0, index), plan.length)}; the same deployment can be put again`,
+          `${ownPath(wanted)}: ${message}. ${told(plan.slice(0, index), plan.length)}; the same deployment can be put again${unshown(secrets)}`,
           {
             errors: errors.map((each) => ({ ...each, pointer: wanted.pointer + each.pointer })),
             ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
@@ -85,6 +101,7 @@ export function deploymentRoutes(context: Context, native: NativeRoutes): Route[
         );
       }
     }
+    return secrets;
   }
 
   return [
@@ -129,6 +146,17 @@ function told(written: readonly Write[], count: number): string {
   const names = written.slice(0, toldMax).map(({ wanted }) => ownPath(wanted));
   const more = written.length > toldMax ? ` and ${written.length - toldMax} more` : '';
   return `${written.length} of ${count} resources were written before it${names.length ? `: ${names.join(', ')}${more}` : ''}`;
+}
+
+function secretsView(group: Group, secrets: ReadonlyMap<Write, string>): object[] {
+  return [...secrets].map(([write, secret]) => ({ id: idOf(group, write), secret }));
+}
+
+/** An error shows no secret, and the next deployment makes none. */
+function unshown(secrets: ReadonlyMap<Write, string>): string {
+  if (secrets.size === 0) return '';
+  const names = [...secrets.keys()].slice(0, toldMax).map(({ wanted }) => ownPath(wanted));
+  return `; signing secrets were made and are shown by :rotateSecret alone: ${names.join(', ')}${secrets.size > toldMax ? ', …' : ''}`;
 }
 
 /** Azure, "Naming rules and restrictions for Azure resources". */
