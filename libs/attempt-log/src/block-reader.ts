@@ -44,7 +44,7 @@ class Reader {
       const head = this.#block[this.#cursor++]!;
       if (head === again) {
         const before = records.at(-1)!;
-        const index = before.index + this.#varint();
+        const index = this.#varint();
         records.push({ ...before, index, event: { source: before.event!.source, id: this.#text() } });
         continue;
       }

@@ -38,6 +38,7 @@ export const blockVersion = 2;
 export const headerBytes = 8;
 export const hasNameless = 1;
 export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped', 'sentOn'] as const;
+/** Stands for a record that is as the one before. */
 export const again = 7;
 export const bits = { attempt: 8, event: 16, status: 32, error: 64, more: 128 } as const;
 export const moreBits = { job: 1, copy: 2, copyJob: 4, original: 8 } as const;
@@ -57,15 +58,14 @@ export class BlockWriter {
   #first = 0;
   #at = 0;
   #entry = '';
-  #index = 0;
-  #acceptedAt = 0;
-  #more = false;
   #event: Event | undefined;
   #sourceNumber = 0;
   #subscription: Recorded | undefined;
   #subscriptionNumber = 0;
-  #attempt: RecordedAttempt | undefined;
-  #ending: Ending | undefined;
+  #acceptedAt = 0;
+  #attempted: RecordedAttempt | undefined;
+  /** Undefined also after a record that had more: none is as that. */
+  #ended: Ending | undefined;
   readonly #texts = new Map<string, number>();
   readonly #subscriptions = new Map<string, number>();
 
@@ -81,7 +81,8 @@ export class BlockWriter {
 
   /**
    * Instants are rounded to milliseconds. Without an event the record can be found by its place alone. `job`: whose it is.
-   * What is the same as in the record before is written once, if `subscription`, `ending` and `attempt` are the same objects.
+   * What records that follow each other have in common is written once if `subscription`, `ending` and `attempt` are the same
+   * objects.
    */
   add(
     place: RecordedPlace,
@@ -93,65 +94,58 @@ export class BlockWriter {
     job?: string,
   ): void {
     this.#makeRoom();
-    const { entry, index, acceptedAt } = place;
     const instant = Math.round(at);
-    const ofSource = event !== undefined && this.#event !== undefined && event.hasSourceOf(this.#event);
     const copy = event?.direction;
     const more = copy !== undefined || job !== undefined;
+    const sourced = event !== undefined && this.#event !== undefined && event.hasSourceOf(this.#event);
+    this.#count++;
     if (
-      ofSource &&
+      sourced &&
       !more &&
-      !this.#more &&
-      attempt === this.#attempt &&
-      ending === this.#ending &&
+      attempt === this.#attempted &&
+      ending === this.#ended &&
       subscription === this.#subscription &&
       instant === this.#at &&
-      acceptedAt === this.#acceptedAt &&
-      entry === this.#entry
+      place.acceptedAt === this.#acceptedAt &&
+      place.entry === this.#entry
     ) {
       this.#bytes[this.#cursor++] = again;
-      this.#varint(index - this.#index);
+      this.#varint(place.index);
       this.#idOf(event);
-    } else {
-      if (this.#count === 0) {
-        this.#first = instant;
-        this.#at = instant;
-      }
-      this.#bytes[this.#cursor++] =
-        kinds.indexOf(ending.kind) |
-        (event === undefined ? 0 : bits.event) |
-        (attempt === undefined ? 0 : bits.attempt) |
-        (attempt?.status === undefined ? 0 : bits.status) |
-        (attempt?.error === undefined ? 0 : bits.error) |
-        (more ? bits.more : 0);
-      if (more) this.#bytes[this.#cursor++] = moreOf(copy, job);
-      this.#more = more;
-      this.#varint(instant - this.#at);
-      this.#at = instant;
-      this.#entryOf(entry);
-      this.#varint(index);
-      this.#subscriptionOf(subscription);
-      this.#varint(instant - Math.round(acceptedAt));
-      this.#acceptedAt = acceptedAt;
-      if (event === undefined) this.#flags |= hasNameless;
-      else {
-        if (ofSource) this.#varint(this.#sourceNumber);
-        else this.#sourceNumber = this.#ref(event.source);
-        this.#idOf(event);
-      }
-      if (attempt !== undefined) this.#attemptOf(attempt);
-      this.#attempt = attempt;
-      if (ending.kind === 'deferred' || ending.kind === 'leased')
-        this.#varint(Math.round(ending.until) - instant);
-      if (ending.kind !== 'delivered') this.#ref(ending.reason ?? '');
-      if (ending.kind === 'sentOn') this.#text(ending.target ?? '');
-      if (job !== undefined) this.#ref(job);
-      if (copy !== undefined) this.#copy(copy, instant);
-      this.#ending = ending;
+      return;
     }
-    this.#index = index;
+    if (this.#count === 1) {
+      this.#first = instant;
+      this.#at = instant;
+    }
+    this.#bytes[this.#cursor++] =
+      kinds.indexOf(ending.kind) |
+      (event === undefined ? 0 : bits.event) |
+      (attempt === undefined ? 0 : bits.attempt) |
+      (attempt?.status === undefined ? 0 : bits.status) |
+      (attempt?.error === undefined ? 0 : bits.error) |
+      (more ? bits.more : 0);
+    if (more) this.#bytes[this.#cursor++] = moreOf(copy, job);
+    this.#varint(instant - this.#at);
+    this.#at = instant;
+    this.#entryOf(place.entry);
+    this.#varint(place.index);
+    this.#subscriptionOf(subscription);
+    this.#varint(instant - Math.round(place.acceptedAt));
+    this.#acceptedAt = place.acceptedAt;
+    if (event === undefined) this.#flags |= hasNameless;
+    else {
+      if (sourced) this.#varint(this.#sourceNumber);
+      else this.#sourceNumber = this.#ref(event.source);
+      this.#idOf(event);
+    }
     this.#event = event;
-    this.#count++;
+    if (attempt !== undefined) this.#attempt(attempt);
+    this.#attempted = attempt;
+    // Nearly every record ends here.
+    if (ending.kind !== 'delivered') this.#ending(ending, instant);
+    if (more) this.#more(copy, job, instant);
+    this.#ended = more ? undefined : ending;
   }
 
   /** The block so far, as a copy; the writer begins the next. Undefined without records. */
@@ -169,8 +163,8 @@ export class BlockWriter {
     this.#entry = '';
     this.#event = undefined;
     this.#subscription = undefined;
-    this.#attempt = undefined;
-    this.#ending = undefined;
+    this.#attempted = undefined;
+    this.#ended = undefined;
     this.#texts.clear();
     this.#subscriptions.clear();
     return block;
@@ -183,7 +177,7 @@ export class BlockWriter {
     this.#bytes = larger;
   }
 
-  #attemptOf({ number, durationMs, outcome, status, error }: RecordedAttempt): void {
+  #attempt({ number, durationMs, outcome, status, error }: RecordedAttempt): void {
     this.#varint(number);
     this.#varint(Math.round(durationMs));
     this.#ref(outcome);
@@ -191,9 +185,19 @@ export class BlockWriter {
     if (error !== undefined) this.#text(error);
   }
 
-  #copy({ cause, job, original }: Direction, instant: number): void {
-    this.#ref(cause);
+  #ending(ending: Exclude<Ending, { readonly kind: 'delivered' }>, instant: number): void {
+    if (ending.kind === 'deferred' || ending.kind === 'leased')
+      this.#varint(Math.round(ending.until) - instant);
+    this.#ref(ending.reason ?? '');
+    if (ending.kind === 'sentOn') this.#text(ending.target ?? '');
+  }
+
+  #more(copy: Direction | undefined, job: string | undefined, instant: number): void {
     if (job !== undefined) this.#ref(job);
+    if (copy === undefined) return;
+    this.#ref(copy.cause);
+    if (copy.job !== undefined) this.#ref(copy.job);
+    const { original } = copy;
     if (original === undefined) return;
     this.#text(original.entry);
     this.#varint(original.index);
