@@ -120,6 +120,11 @@ export class Ward {
     return this.#unsaved || this.#retryAfter.unsaved;
   }
 
+  /** There is something to be written, and nothing is being written. */
+  get waits(): boolean {
+    return !this.#writing && (this.unsaved || this.#claims || this.#recovered);
+  }
+
   get held(): boolean {
     return this.#permit.kind === 'none';
   }
@@ -202,7 +207,7 @@ export class Ward {
       this.#advance({ kind: 'probeFailed' });
     this.#retryAfter.tick(this.#options.clock.now());
     this.#refresh();
-    return writes && !this.#writing ? this.#draft() : undefined;
+    return writes && this.waits ? this.#draft() : undefined;
   }
 
   wrote({ health, before, seen, claims }: Draft, etag: string, version: number): void {
@@ -271,16 +276,23 @@ export class Ward {
     this.#grant = undefined;
   }
 
-  #draft(): Draft | undefined {
+  /** A probe is to be made, and the right to it is to be claimed. */
+  get #claims(): boolean {
+    return this.probing && this.#asked && !this.#grant && !this.#leaving;
+  }
+
+  get #recovered(): boolean {
+    return this.#permit.kind === 'all' && this.#health.state !== 'Healthy';
+  }
+
+  #draft(): Draft {
     const { clock, random } = this.#options;
     const { policy, timeoutMs } = this.#terms;
     const before = this.#health;
-    const claims = this.probing && this.#asked && !this.#grant && !this.#leaving;
-    const recovered = this.#permit.kind === 'all' && before.state !== 'Healthy';
-    if (!claims && !recovered && !this.unsaved) return undefined;
+    const claims = this.#claims;
     const now = clock.now();
     const event: HealthEvent = claims ? { kind: 'probing', timeoutMs } : { kind: 'recovered' };
-    const advanced = claims || recovered ? next(before, event, now, policy, random) : before;
+    const advanced = claims || this.#recovered ? next(before, event, now, policy, random) : before;
     // Failures of an endpoint that is healthy are noted when they have led somewhere.
     const seen = this.#sightings.take(before.state !== 'Healthy', now - clock.elapsed());
     const { retryAfter: _, ...health } = withSeen(advanced, seen);
