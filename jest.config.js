@@ -21,8 +21,9 @@ const shared = {
 
 export default {
   coverageProvider: 'v8',
-  // Whole servers start in some tests, on machines that may be busy; a test that hangs still ends.
-  testTimeout: 30_000,
+  // Whole servers start in some tests, on machines that may be busy: longer than what a test waits for, which says itself
+  // what has not come. A test that hangs still ends.
+  testTimeout: 120_000,
   // Also on two cores: much of the time is spent waiting.
   maxWorkers: 2,
   projects: [

@@ -90,7 +90,7 @@ beforeAll(async () => {
   await api.putTopic('conformance');
   for (const contentMode of ['structured', 'binary'] as const)
     await api.putSubscription('conformance', contentMode, { url: sink.url(`/${contentMode}`), contentMode });
-}, 30_000);
+});
 
 /** What arrived since the last call, by mode. Everything stored before the marker has arrived with it. */
 async function arrived(): Promise<Record<'structured' | 'binary', Sample[]>> {

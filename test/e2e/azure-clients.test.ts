@@ -50,7 +50,7 @@ describeTopologies('Azure’s clients', (topology) => {
       ...options,
       endpoint: deployment.api.url,
     });
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   /** A topic with a subscription to everything, both made by the management client. */

@@ -264,7 +264,13 @@ describeStores('no secret comes out', (topology) => {
         `${group}/providers/Microsoft.Resources/deployments/first?api-version=2021-04-01`,
         { properties: deploying },
       );
-      expectStatus(answer, ...(attemptTimeoutInSeconds === 0 ? [400] : [200, 201]));
+      expectStatus(answer, attemptTimeoutInSeconds === 0 ? 400 : 200);
+      if (attemptTimeoutInSeconds === 0) continue;
+      // Meant to be shown, once.
+      evidence.pop();
+      const [shown] = answer.json<{ properties: { signingSecrets: { secret: string }[] } }>().properties
+        .signingSecrets;
+      secrets['templated signing'] = shown!.secret;
     }
     expectStatus(await ask('GET', '/topics', undefined, { key: secrets.wrongAdminKey! }), 401);
     const publishing = { headers: { 'content-type': 'application/cloudevents+json' }, key: '' };
@@ -285,11 +291,9 @@ describeStores('no secret comes out', (topology) => {
       });
       expect(evidence.at(-1)!.bytes.toString()).toContain('***');
     }
-    await sink.received(({ path }) => path.startsWith('/letters-ok'), 1, 30_000);
-    await sink.received(({ path }) => path.startsWith('/letters-retry'), 1, 30_000);
-    await until('files are written', () => filesIn([letters]).length > 0 && objects.objects.size > 0, {
-      withinMs: 30_000,
-    });
+    await sink.received(({ path }) => path.startsWith('/letters-ok'));
+    await sink.received(({ path }) => path.startsWith('/letters-retry'));
+    await until('files are written', () => filesIn([letters]).length > 0 && objects.objects.size > 0);
     await deployment.counted('gridpost_deliveries_deferred_total', 1, { subscription: 'bearer-retry' });
 
     const look = async (): Promise<void> => {

@@ -22,7 +22,7 @@ describeTopologies('delivering', (topology) => {
   beforeAll(async () => {
     deployment = await topology.start();
     sink = await startSink();
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   /** A topic of the test's own, with a subscription to everything at a path of the same name. */
@@ -249,12 +249,12 @@ describeTopologies('delivering', (topology) => {
     await received(20);
     await api.deleteSubscription(topic, 'all');
     const answeredAt = performance.now();
-    await pause(3_500);
+    await pause(4_000);
     publishing = false;
     await publish;
-    // What started in time may arrive a little later.
-    expect(sink.on(path).filter(({ at }) => at > answeredAt + 2_200)).toEqual([]);
-  }, 20_000);
+    // What started in time may arrive later, by as much as a busy machine holds it up.
+    expect(sink.on(path).filter(({ at }) => at > answeredAt + 2_000 + 1_000)).toEqual([]);
+  });
 
   test('a name used again inherits nothing', async () => {
     const { api, topic, path, received } = await setup();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Api, eventOf, type JobView, expectStatus, subscriptionPath } from '../support/api.js';
 import { type Deployment, describeStores, metricOf } from '../support/deployment.js';
 import { startServer } from '../support/server.js';
-import { type Behaviour, type Receipt, type Sink, startSink } from '../support/sink.js';
+import { type Receipt, type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
 const idOf = ({ event }: Receipt): unknown => event.attributes.id;
@@ -15,14 +15,12 @@ describeStores('jobs', (topology) => {
   let deployment: Deployment;
   let api: Api;
   let sink: Sink;
-  const behaviours = new Map<string, Behaviour>();
 
   beforeAll(async () => {
     deployment = await topology.start();
     api = deployment.api;
     sink = await startSink();
-    sink.reply(({ path }) => behaviours.get(path) ?? { status: 200 });
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   async function publish(topic: string, count: number, attributes = {}): Promise<void> {
@@ -37,13 +35,13 @@ describeStores('jobs', (topology) => {
   /** A subscription with so many dead letters, whose endpoint takes everything from now on. */
   async function refused(topic: string, count: number): Promise<{ path: string; first: Receipt[] }> {
     const path = `/${topic}`;
-    behaviours.set(path, { status: 400 });
+    sink.replyAt(path, { status: 400 });
     await api.putTopic(topic);
     await api.putSubscription(topic, 'hook', { url: sink.url(path) });
     await publish(topic, count);
     await deployment.counted('gridpost_deadlettered_events_total', count, { topic });
     const first = [...sink.on(path)];
-    behaviours.set(path, { status: 200 });
+    sink.replyAt(path, { status: 200 });
     return { path, first };
   }
 
@@ -83,7 +81,7 @@ describeStores('jobs', (topology) => {
     );
     expect(job.done).toBeLessThan(150);
     await sink.received(path, 300 + job.done);
-  }, 120_000);
+  });
 
   test('a job outlives its worker, killed in the middle of it, and nothing is missing', async () => {
     const count = 600;
@@ -120,7 +118,7 @@ describeStores('jobs', (topology) => {
 
   test('dead letters of one reason are purged, and others stay', async () => {
     await refused('purged', 120);
-    behaviours.set('/purged', { status: 403 });
+    sink.replyAt('/purged', { status: 403 });
     await publish('purged', 3);
     await deployment.counted('gridpost_deadlettered_events_total', 3, {
       ...{ topic: 'purged', reason: 'UndeliverableDueToForbidden' },
@@ -133,7 +131,7 @@ describeStores('jobs', (topology) => {
     expect(left.map(({ deadLetterReason }) => deadLetterReason)).toEqual(
       Array(3).fill('UndeliverableDueToForbidden'),
     );
-  }, 120_000);
+  });
 
   test('a dead letter is edited and sent again, to its subscription alone', async () => {
     const { path } = await refused('edited', 1);
@@ -151,7 +149,7 @@ describeStores('jobs', (topology) => {
     expect(after!.headers['webhook-id']).not.toBe(before!.headers['webhook-id']);
     expect(await api.deadLetters('edited', 'hook')).toEqual([]);
     expect(sink.on('/bystander')).toEqual([]);
-  }, 120_000);
+  });
 
   describe('of a topic that keeps its events', () => {
     test('a range of time is replayed through the filter, marked, under the same message ids', async () => {
@@ -178,7 +176,7 @@ describeStores('jobs', (topology) => {
       expect((await api.send('POST', of('replayed', ':replay'), { ...range, dryRun: true })).json()).toEqual({
         ...{ count: 200, exact: true },
       });
-    }, 120_000);
+    });
 
     test('a new subscription starts in the past, and misses nothing that comes meanwhile', async () => {
       await api.putTopic('begun', { eventRetentionInDays: 1 });
@@ -202,6 +200,6 @@ describeStores('jobs', (topology) => {
         expect(ids.get(idOf(receipt)) ?? messageId).toBe(messageId);
         ids.set(idOf(receipt), messageId);
       }
-    }, 120_000);
+    });
   });
 });

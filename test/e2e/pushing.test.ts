@@ -36,7 +36,7 @@ describeStores('pushing', (topology) => {
   beforeAll(async () => {
     deployment = await topology.start();
     sink = await startSink();
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   /** A topic with one subscription for each wish, at a path of its own. */

@@ -20,7 +20,7 @@ describeTopologies('receiving', (topology) => {
 
   beforeAll(async () => {
     deployment = await topology.start();
-  }, 120_000);
+  });
   afterAll(() => deployment?.stop());
 
   async function setup() {
@@ -75,7 +75,7 @@ describeTopologies('receiving', (topology) => {
     );
     expect(seen.sort()).toEqual(ids.sort());
     expect(await api.deadLetters(topic, 'queue')).toEqual([]);
-  }, 60_000);
+  });
 
   test('an event that is released comes again, one that is rejected is a dead letter', async () => {
     const { api, topic, consumer, publish } = await setup();

@@ -21,7 +21,10 @@ describeTopologies('a restart', (topology) => {
     sink.reply(({ path }) => ({ status: mended ? 200 : path === '/refusing' ? 400 : 500 }));
     await before.api.putTopic('kept');
     await before.api.putSubscription('kept', 'refusing', { url: sink.url('/refusing') });
-    await before.api.putSubscription('kept', 'failing', { url: sink.url('/failing') });
+    await before.api.putSubscription('kept', 'failing', {
+      url: sink.url('/failing'),
+      properties: { retryPolicy: { delaysInSeconds: [2] } },
+    });
     await before.api.accept('kept', eventOf({ id: 'e', data: { kept: true } }));
     await before.api.deadLettered('kept', 'refusing', 1);
     const [failed] = await sink.received('/failing');
@@ -29,15 +32,16 @@ describeTopologies('a restart', (topology) => {
     for (const { code } of await before.stopServers()) expect(code).toBe(0);
 
     mended = true;
+    const tried = sink.on('/failing').length;
     const after = await topology.start(before.ground);
     const [letter] = await after.api.deadLetters('kept', 'refusing');
     expect(letter!.deadLetterReason).toBe('UndeliverableDueToBadRequest');
-    const receipts = await sink.received('/failing', 2, 25_000);
-    expect(receipts[1]!.headers).toMatchObject({ 'webhook-id': failed!.headers['webhook-id'] });
+    const receipts = await sink.received('/failing', tried + 1);
+    expect(receipts[tried]!.headers).toMatchObject({ 'webhook-id': failed!.headers['webhook-id'] });
     await after.api.accept('kept', eventOf({ id: 'later' }));
     await sink.received(({ path, event }) => path === '/refusing' && event.attributes.id === 'later');
     await after.stop();
-  }, 120_000);
+  });
 
   test('by SIGTERM under load loses nothing, repeats nothing, and ends with 0', async () => {
     const ledger = openLedger();
@@ -78,7 +82,7 @@ describeTopologies('a restart', (topology) => {
     // A request that meets the end of a kept-alive connection may stay unknown; it is neither lost nor repeated.
     withEvidence(servers, () => expect(verdict).toMatchObject(clean));
     expect(verdict.accepted).toBeGreaterThanOrEqual(400);
-  }, 120_000);
+  });
 });
 
 test('a drain writes what its last attempts came to, though nothing else keeps the process alive', async () => {
@@ -99,9 +103,10 @@ test('a drain writes what its last attempts came to, though nothing else keeps t
   const next = await startServer(ground.settings);
   await new Api(next.url).accept('quiet', eventOf({ id: 'after' }));
   await sink.received(({ event }) => event.attributes.id === 'after');
-  expect(sink.on('/quiet').map(({ event }) => event.attributes.id)).toEqual([...ids, 'after']);
+  const seen = sink.on('/quiet').map(({ event }) => event.attributes.id);
+  expect(seen.toSorted()).toEqual(['after', ...ids]);
   await next.stop();
-}, 120_000);
+});
 
 test('a second SIGTERM changes nothing', async () => {
   const topic = 'twice';
@@ -121,4 +126,4 @@ test('a second SIGTERM changes nothing', async () => {
   await new Api(again.url).accept(topic, eventOf({ id: 'marker' }));
   await sink.received(({ event }) => event.attributes.id === 'marker');
   expect(sink.receipts).toHaveLength(2);
-}, 120_000);
+});

@@ -101,5 +101,5 @@ describeStores('signed deliveries', (topology) => {
     );
     expect([first, second].map((secret) => verified(secret, neither!))).toEqual([false, false]);
     await again.stop();
-  }, 120_000);
+  });
 });

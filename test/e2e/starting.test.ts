@@ -18,7 +18,7 @@ test('listening beyond loopback with an admin key is allowed', async () => {
     GRIDPOST_ADMIN_KEY: 'an-admin-key-of-some-length',
   });
   expect((await server.stop()).code).toBe(0);
-}, 120_000);
+});
 
 test('everything wrong with the settings is said at once, and no secret repeated', async () => {
   const { code, stdout, stderr } = await runServer({
@@ -55,7 +55,7 @@ test('a data directory belongs to one process at a time', async () => {
   await next.exited;
   // The owner that was killed left its mark behind; it is not mistaken for a living one.
   expect((await (await startServer(settings)).stop()).code).toBe(0);
-}, 120_000);
+});
 
 test('a port that is taken ends the start with a sentence', async () => {
   const first = await startServer({ GRIDPOST_STORE: embedded() });
@@ -66,14 +66,14 @@ test('a port that is taken ends the start with a sentence', async () => {
   expect(code).toBe(1);
   expect(stderr).toContain('EADDRINUSE');
   expect(stderr).not.toContain('    at ');
-}, 120_000);
+});
 
 test('a store that cannot be reached ends the start with a sentence', async () => {
   const { code, stderr } = await runServer({ GRIDPOST_STORE: 'redis://127.0.0.1:1' });
   expect(code).toBe(1);
   expect(stderr).toContain('127.0.0.1:1');
   expect(stderr).not.toContain('    at ');
-}, 120_000);
+});
 
 test('logs are JSON lines on standard error, and standard output is for people', async () => {
   const server = await startServer({ GRIDPOST_STORE: embedded(), GRIDPOST_PROT: '1' });
@@ -82,4 +82,4 @@ test('logs are JSON lines on standard error, and standard output is for people',
   expect(lines.map(({ msg }) => msg)).toEqual(
     expect.arrayContaining([expect.stringContaining('GRIDPOST_PORT'), 'draining', 'stopped']),
   );
-}, 120_000);
+});

@@ -7,8 +7,13 @@ import { describeWithRedis, startOwnRedis } from '../support/redis.js';
 import { startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
-/** The store's command timeout, and what a busy machine may add to it. */
-const answerWithinMs = 2_000 + 700;
+/**
+ * The store's command timeout, and what a busy machine may add to it. Without the timeout it would be the test's own, of a
+ * minute.
+ */
+const answerWithinMs = 2_000 + 2_000;
+/** From the store answering again, reconnecting included: 3 s are promised, to publishers on a machine that is not busy. */
+const publishingWithinMs = 9_000;
 
 async function timed(request: Promise<Answer>): Promise<Answer & { elapsedMs: number }> {
   const began = performance.now();
@@ -52,8 +57,8 @@ describeWithRedis('a Redis that cannot be reached', () => {
         'publishing goes on',
         async () => (await api.publish('reached', eventOf({ id: 'after' }))).status === 200,
       );
-      expect(performance.now() - backAt).toBeLessThan(3_000);
-      await sink.received(({ event }) => event.attributes.id === 'after', 1, 20_000);
+      expect(performance.now() - backAt).toBeLessThan(publishingWithinMs);
+      await sink.received(({ event }) => event.attributes.id === 'after');
       await until('readiness is back', async () => (await api.send('GET', '/readyz')).status === 200);
       // A frozen Redis may carry out what it had been sent: unknown, and said so. A dead one stored nothing.
       if (how === 'killed')
@@ -90,7 +95,7 @@ describe('a store that is full', () => {
         accepted++;
         return false;
       },
-      { everyMs: 0, withinMs: 30_000 },
+      { everyMs: 0 },
     );
     return { api, deployment, sink, accepted, refusal };
   }
@@ -116,7 +121,7 @@ describe('a store that is full', () => {
     );
     await sink.received(({ event }) => event.attributes.id === 'after');
     await deployment.stop();
-  }, 120_000);
+  });
 });
 
 test('while the process drains, publishers are told so or cut off, and nobody is told 200 for nothing', async () => {
@@ -140,7 +145,6 @@ test('while the process drains, publishers are told so or cut off, and nobody is
   const again = await deploy(ground);
   await again.api.accept('draining', eventOf({ id: 'marker' }));
   await sink.received(({ event }) => event.attributes.id === 'marker');
-  expect(sink.receipts.filter(({ event }) => String(event.attributes.id).startsWith('late'))).toHaveLength(
-    told200,
-  );
-}, 120_000);
+  const late = await sink.received(({ event }) => String(event.attributes.id).startsWith('late'), told200);
+  expect(late).toHaveLength(told200);
+});

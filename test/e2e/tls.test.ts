@@ -54,7 +54,7 @@ test('a server with a certificate serves HTTPS and takes a renewed one while it 
     { everyMs: 250 },
   );
   expect(await server.stop()).toEqual({ code: 0, signal: null });
-}, 120_000);
+});
 
 test('a certificate that is not one ends the start with a sentence', async () => {
   const { paths, settings } = setup(makeCertificate());
@@ -63,7 +63,7 @@ test('a certificate that is not one ends the start with a sentence', async () =>
   expect(code).toBe(1);
   expect(stderr).toContain(`GRIDPOST_TLS_CERT (${paths.cert})`);
   expect(stderr).not.toContain('    at ');
-}, 120_000);
+});
 
 test('a certificate without its key is a wrong setting', async () => {
   const { GRIDPOST_TLS_KEY: _, ...settings } = setup(makeCertificate()).settings;

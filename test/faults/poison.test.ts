@@ -13,12 +13,14 @@ const crashesMax = 3;
 async function poison(ground: Ground): Promise<void> {
   const { servers, workers } = await deploy(ground);
   let worker = workers[0]!;
+  /** The worker as soon as it is known: it may attempt the poison before it has said that it listens. */
+  let starting = Promise.resolve(worker);
   const sink = await startSink();
   let crashes = 0;
-  sink.reply(({ event }) => {
+  sink.reply(async ({ event }) => {
     if (event.attributes.id !== 'poison') return { status: 200 };
     crashes++;
-    worker.kill();
+    (await starting).kill();
     return 'silence';
   });
   /** The API of whichever process serves it now. */
@@ -35,16 +37,16 @@ async function poison(ground: Ground): Promise<void> {
   if (answer) expectStatus(answer, 200);
   for (let crash = 0; crash < crashesMax; crash++) {
     await worker.exited;
-    worker = await startServer(worker.settings);
+    starting = startServer(worker.settings);
+    worker = await starting;
   }
   const [letter] = await api().deadLettered('poisoned', 'hook', 1, 60_000);
   expect(letter).toMatchObject({ deadLetterReason: 'Quarantined', event: { id: 'poison' } });
   expect(crashes).toBe(crashesMax);
   await api().accept('poisoned', eventOf({ id: 'later' }));
-  await sink.received(({ event }) => event.attributes.id === 'later');
-  await sink.received(({ event }) => String(event.attributes.id).startsWith('neighbour'), ids.length - 1);
-  const seen = new Set(sink.receipts.map(({ event }) => event.attributes.id));
-  expect(seen).toEqual(new Set([...ids, 'later']));
+  // Neighbours may come more than once.
+  for (const id of [...ids, 'later']) await sink.received(({ event }) => event.attributes.id === id);
+  expect(new Set(sink.receipts.map(({ event }) => event.attributes.id))).toEqual(new Set([...ids, 'later']));
   expect(await api().deadLetters('poisoned', 'hook')).toHaveLength(1);
   expect((await worker.stop()).code).toBe(0);
 }

@@ -126,7 +126,7 @@ export async function startPrometheus(targets: readonly string[]): Promise<Prome
     });
     void exited.then(() => reject(new Error(`prometheus ended:\n${output.join('\n')}`)));
   });
-  return new PrometheusApi(`http://${await within('prometheus is ready', 15_000, ready)}`);
+  return new PrometheusApi(`http://${await within('prometheus is ready', 60_000, ready)}`);
 }
 
 interface Configuration {

@@ -31,7 +31,7 @@ export async function startFunctionHost(key: string): Promise<FunctionHost> {
   const invocations: Invocation[] = [];
   const url = await within(
     'the function host listens',
-    15_000,
+    60_000,
     new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
         const address = /^listening on (\S+)/.exec(line)?.[1];

@@ -17,7 +17,7 @@ export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | number>>;
   readonly body?: string | Buffer;
-  /** Gives up with an error after this long. Default 15 s. */
+  /** Gives up with an error after this long. Default 60 s. */
   readonly timeoutMs?: number;
   /** Default: a connection of its own. */
   readonly agent?: Agent;
@@ -27,7 +27,7 @@ export interface Call {
 
 /** Makes one request. Rejects with Node's error if the connection fails, or with `TimedOut`. */
 export function call(url: string, options: Call = {}): Promise<Answer> {
-  const { method = 'GET', headers = {}, body, timeoutMs = 15_000, agent = false, onFirstByte } = options;
+  const { method = 'GET', headers = {}, body, timeoutMs = 60_000, agent = false, onFirstByte } = options;
   return new Promise((resolve, reject) => {
     const outgoing = request(
       url,
@@ -74,7 +74,7 @@ export class TimedOut extends Error {
  * Writes bytes to a connection of its own and resolves with everything that came back when the peer closed it, or
  * after `timeoutMs`.
  */
-export function exchange(url: string, bytes: string | Buffer, timeoutMs = 5_000): Promise<string> {
+export function exchange(url: string, bytes: string | Buffer, timeoutMs = 60_000): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     let answer = '';

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from '@gridpost/model/testing';
 import { atEnd, temporaryDirectory } from './teardown.js';
 import { within } from './waiting.js';
 
@@ -75,10 +76,10 @@ function keep(lines: string[], line: string): void {
 
 /**
  * Starts a server on a free loopback port, or on `GRIDPOST_PORT` if the settings name one, and resolves when it
- * listens. Rejects with its output if it ends before, or after `withinMs`.
+ * listens. Started again with the settings it had, it has the same port. Rejects with its output if it ends before, or after `withinMs`.
  */
-export async function startServer(settings: Settings, withinMs = 60_000): Promise<ServerProcess> {
-  const all = { GRIDPOST_PORT: '0', GRIDPOST_LOG_LEVEL: 'info', ...settings };
+export async function startServer(settings: Settings, withinMs = 90_000): Promise<ServerProcess> {
+  const all = { GRIDPOST_PORT: String(await freePort()), GRIDPOST_LOG_LEVEL: 'info', ...settings };
   const { child, stdout, stderr, exited, onLine } = start(all, []);
   const output = (): string => [...stdout, ...stderr].join('\n');
   const listening = new Promise<string>((resolve, reject) => {
@@ -106,7 +107,7 @@ export async function startServer(settings: Settings, withinMs = 60_000): Promis
     log: stderr,
     exited,
     kill: (signal = 'SIGKILL') => void child.kill(signal),
-    async stop(stopWithinMs = 45_000) {
+    async stop(stopWithinMs = 60_000) {
       child.kill('SIGTERM');
       try {
         return await within('the server stops', stopWithinMs, exited);
@@ -128,7 +129,7 @@ export interface Run extends Exit {
 export async function runServer(
   settings: Settings,
   args: readonly string[] = [],
-  withinMs = 15_000,
+  withinMs = 60_000,
 ): Promise<Run> {
   const { child, stdout, stderr, exited } = start({ GRIDPOST_PORT: '0', ...settings }, args);
   try {

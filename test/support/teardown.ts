@@ -5,10 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, jest } from '@jest/globals';
-
-/** Whole products on a busy machine: a test that waits for something says itself how long that may take. */
-jest.setTimeout(30_000);
+import { afterAll } from '@jest/globals';
 
 const ends: (() => unknown)[] = [];
 
@@ -27,7 +24,7 @@ afterAll(async () => {
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'not everything could be ended');
-}, 60_000);
+});
 
 /** A new empty directory, removed at the end of the file. Short, because Unix socket paths end at about 100 characters. */
 export function temporaryDirectory(): string {

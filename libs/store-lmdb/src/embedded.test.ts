@@ -147,7 +147,7 @@ test('every event that was acknowledged is there after the process was killed', 
     await store.release(0, 'heir', claim.epoch);
     await store.close();
   }
-}, 60_000);
+});
 
 test('a full disk refuses publishers, lets settling go on, and loses nothing', async () => {
   const blocksMax = 4_096;
@@ -163,4 +163,4 @@ test('a full disk refuses publishers, lets settling go on, and loses nothing', a
   const gone = Number(settled.slice('settled '.length));
   expect(gone).toBeGreaterThan(20);
   expect(numbersIn(await readAll(await setup()))).toEqual(acked.slice(gone));
-}, 60_000);
+});

@@ -189,4 +189,4 @@ test('nothing is left of a batch that was taken apart in every way, and frames s
     for (const subscription of [subA, subB]) while (await store.purge(0, subscription, 10));
     expect(await records()).toEqual(Object.fromEntries(held.map((name) => [name, 0])));
   }
-}, 60_000);
+});

@@ -1,9 +1,9 @@
 /** A store on a cluster that loses a node: the others' partitions go on, and the node's come back with it. */
 
 import type { Store } from '@gridpost/store';
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { openRedisStore } from './index.js';
+import { openRedisStore, type RedisStoreOptions } from './index.js';
 import {
   canSpawnRedis,
   type RedisCluster,
@@ -12,8 +12,6 @@ import {
   timed,
   until,
 } from './testing/index.js';
-
-jest.setTimeout(60_000);
 
 const limits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 0.5 };
 const partitions = 12;
@@ -27,7 +25,8 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
   beforeAll(async () => {
     // Without it a cluster serves nothing while any slot is without a node.
     const settings = { 'cluster-require-full-coverage': 'no' };
-    cluster = await startRedisCluster(3, { appendFsync: 'everysec', settings });
+    // And with `everysec` a stalling disk has Redis postpone what it replied to, which then dies with it (DESIGN.md).
+    cluster = await startRedisCluster(3, { appendFsync: 'no', settings });
   });
 
   afterEach(async () => {
@@ -38,7 +37,7 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
     await cluster?.stop();
   });
 
-  async function setup() {
+  async function setup(options: Partial<RedisStoreOptions> = {}) {
     const prefix = `test${++stores}`;
     const store = await openRedisStore({
       url: cluster.url,
@@ -46,6 +45,7 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
       limits,
       partitions,
       prefix,
+      ...options,
     });
     open.push(store);
     return { store, prefix };
@@ -103,7 +103,7 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
   });
 
   test('a killed node takes its partitions along, and brings back what they had acknowledged', async () => {
-    const { store, prefix } = await setup();
+    const { store, prefix } = await setup({ commandTimeoutMs: 1_000 });
     const { node, own, others } = await victim(prefix);
     for (const partition of numbers) await publish(store, partition, 'before');
     await node.kill();
@@ -112,13 +112,13 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
       expect(code).toMatch(/^(StoreUnavailable|OutcomeUnknown)$/);
       expect(ms).toBeLessThan(2_000);
     }
-    for (const partition of others) await until(() => publish(store, partition, 'meanwhile'), 3_000);
+    for (const partition of others) await until(() => publish(store, partition, 'meanwhile'));
     const health = await timed(store.health());
     expect(health.ms).toBeLessThan(2_000);
     expect((await store.health()).ok).toBe(false);
     await node.restart();
     // The node itself waits for its word with the others before it accepts writes.
-    for (const partition of own) await until(() => publish(store, partition, 'after'), 15_000);
+    for (const partition of own) await until(() => publish(store, partition, 'after'));
     for (const partition of numbers) {
       const { epoch } = (await store.claim(partition, 'w1', 60_000, 1))!;
       const { entries } = await store.read(partition, epoch, undefined, { entriesMax: 100, bytesMax: 1e6 });
@@ -131,8 +131,9 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
     await until(async () => (await store.health()).ok);
   });
 
-  test('a frozen node holds nobody up for more than 2 s, and the others not at all', async () => {
-    const { store, prefix } = await setup();
+  test('a frozen node holds nobody up for longer than a call may take, and the others not at all', async () => {
+    const commandTimeoutMs = 3_000;
+    const { store, prefix } = await setup({ commandTimeoutMs });
     const { node, own, others } = await victim(prefix);
     for (const partition of numbers) await publish(store, partition, 'before');
     await node.kill('SIGSTOP');
@@ -141,21 +142,21 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
       for (const partition of others) {
         const { ms, code } = await timed(publish(store, partition, 'meanwhile'));
         expect(code).toBeUndefined();
-        expect(ms).toBeLessThan(1_000);
+        expect(ms).toBeLessThan(commandTimeoutMs / 2);
       }
       for (const { ms, code } of await Promise.all(frozen)) {
         expect(code).toBe('OutcomeUnknown');
-        expect(ms).toBeLessThan(2_000);
+        expect(ms).toBeLessThan(commandTimeoutMs + 1_000);
       }
       const later = await Promise.all(own.map((partition) => timed(publish(store, partition, 'refused'))));
       for (const { ms, code } of later) {
         expect(code).toMatch(/^(StoreUnavailable|OutcomeUnknown)$/);
-        expect(ms).toBeLessThan(2_000);
+        expect(ms).toBeLessThan(commandTimeoutMs + 1_000);
       }
     } finally {
       await node.kill('SIGCONT');
     }
-    for (const partition of own) await until(() => publish(store, partition, 'after'), 10_000);
+    for (const partition of own) await until(() => publish(store, partition, 'after'));
   });
 
   test('a node that forgets its scripts is told them again', async () => {
@@ -181,11 +182,10 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
       const [primary] = cluster.nodes;
       // The class promises nothing of what a replica has not got yet.
       await until(() => hasReplicated(primary!));
-      const from = performance.now();
       await primary!.kill();
-      // Three times the node timeout: finding the primary gone, agreeing on it, and electing.
-      for (const partition of numbers) await until(() => publish(partition, 'after'), 6_000);
-      expect(performance.now() - from).toBeLessThan(6_000);
+      // When the nodes have found it gone and elected another is their business: where they were held up, they try again.
+      await until(() => isPrimary(cluster.nodes[3]!), 100_000);
+      for (const partition of numbers) await until(() => publish(partition, 'after'));
       for (const partition of numbers) expect((await store.usage(partition)).logEntries).toBeGreaterThan(1);
       await until(async () => (await store.health()).ok);
     } finally {
@@ -195,13 +195,20 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
   });
 });
 
+const isPrimary = async (server: RedisServer): Promise<boolean> =>
+  /role:master/.test(await replicationOf(server));
+
 /** Whether the server's replica has confirmed all that was written to it. */
-async function hasReplicated({ host, port }: RedisServer): Promise<boolean> {
+async function hasReplicated(server: RedisServer): Promise<boolean> {
+  const told = await replicationOf(server);
+  const [written] = /(?<=master_repl_offset:)\d+/.exec(told)!;
+  return told.includes(`offset=${written},`);
+}
+
+async function replicationOf({ host, port }: RedisServer): Promise<string> {
   const connection = new Redis({ host, port });
   try {
-    const told = await connection.info('replication');
-    const [written] = /(?<=master_repl_offset:)\d+/.exec(told)!;
-    return told.includes(`offset=${written},`);
+    return await connection.info('replication');
   } finally {
     connection.disconnect();
   }

@@ -2,7 +2,7 @@
 
 import type { StoreLimits } from '@gridpost/store';
 import { describeStore, type OpenedStore } from '@gridpost/store/suite';
-import { afterAll, beforeAll, describe, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore } from './index.js';
 import {
@@ -16,9 +16,6 @@ import {
   wipe,
 } from './testing/index.js';
 
-// Some tests move hundreds of megabytes.
-jest.setTimeout(30_000);
-
 const availability = redisAvailability();
 let stores = 0;
 
@@ -31,7 +28,7 @@ async function open(
 ): Promise<OpenedStore> {
   const prefix = `gptest.${process.pid}.${++stores}`;
   // Deadlines are the business of `faults.test.ts`; here a busy machine must not meet them.
-  const commandTimeoutMs = 20_000;
+  const commandTimeoutMs = 60_000;
   const again = () =>
     openRedisStore({ url, durability: 'memory', limits, partitions, prefix, commandTimeoutMs });
   let store = await again();
@@ -87,7 +84,7 @@ async function open(
 
   beforeAll(async () => {
     cluster = await startRedisCluster(3);
-  }, 30_000);
+  });
 
   afterAll(async () => {
     await cluster?.stop();

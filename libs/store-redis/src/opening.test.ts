@@ -1,12 +1,12 @@
 /** Opening: what is refused and in what words, what is recorded, and what happens when the server becomes less than it was. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { freePort } from '@gridpost/model/testing';
 import type { Store } from '@gridpost/store';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisStore, type RedisStoreOptions } from './index.js';
 import {
-  freePort,
   type RedisServer,
   type RedisServerOptions,
   redisAvailability,
@@ -16,8 +16,6 @@ import {
   timed,
   until,
 } from './testing/index.js';
-
-jest.setTimeout(45_000);
 
 const hour = 3_600_000;
 const limits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 0.5 };
@@ -71,7 +69,7 @@ const publish = (store: Store, content: string) =>
   test('gives up a server that accepts and does not answer', async () => {
     const server = await serve();
     await server.kill('SIGSTOP');
-    const { ms } = await timed(refusal(server.url));
+    const { ms } = await timed(refusal(server.url, { commandTimeoutMs: 1_000 }));
     expect(ms).toBeLessThan(3_000);
     await server.kill('SIGCONT');
   });
@@ -216,7 +214,8 @@ const publish = (store: Store, content: string) =>
 
   test('notices a server that came back weaker, and one that was mended', async () => {
     const server = await serve({ appendFsync: 'always' });
-    const store = await open(server.url, { durability: 'disk' });
+    // However long the disk takes.
+    const store = await open(server.url, { durability: 'disk', commandTimeoutMs: 20_000 });
     await publish(store, 'before');
     await server.restart({ appendFsync: 'everysec' });
     const codes = new Set<string | undefined>();
@@ -229,7 +228,7 @@ const publish = (store: Store, content: string) =>
     expect(codes).not.toContain(undefined);
     expect((await timed(publish(store, 'weak'))).code).toBe('StoreUnavailable');
     await operator(server).config('SET', 'appendfsync', 'always');
-    await until(() => publish(store, 'mended'), 2_000);
+    await until(() => publish(store, 'mended'));
     await until(async () => (await store.health()).ok);
   });
 
@@ -304,16 +303,18 @@ const publish = (store: Store, content: string) =>
     started.push(() => Promise.all(sentinels.map((sentinel) => sentinel.stop())));
     const hosts = sentinels.map(({ host, port }) => `${host}:${port}`).join(',');
     const url = `redis-sentinel://${hosts}/main`;
-    const watching = operator(sentinels[0]!);
-    await until(async () => /slaves=1,sentinels=3/.test(await watching.info('sentinel')));
+    // Whichever of them is to fail over has to know of the others and of the replica.
+    for (const watching of sentinels.map(operator))
+      await until(async () => /slaves=1,sentinels=3/.test(await watching.info('sentinel')));
     const store = await open(url, { durability: 'process' });
     expect(store.info).toMatchObject({ kind: 'redis-sentinel', place: url });
     await publish(store, 'before');
     // The class promises nothing of what a replica has not got yet.
     await until(async () => (await operator(replica).xlen('{gp:p0}:log')) === 1);
     await server.kill();
-    await until(() => publish(store, 'after'), 25_000);
-    expect(/role:master/.test(await operator(replica).info('replication'))).toBe(true);
+    // When the sentinels agree is their business: where they split their votes, or were held up, they try again.
+    await until(async () => /role:master/.test(await operator(replica).info('replication')), 100_000);
+    await until(() => publish(store, 'after'));
     const { epoch } = (await store.claim(0, 'w1', hour, 10))!;
     const { entries } = await store.read(0, epoch, undefined, { entriesMax: 100, bytesMax: 1e6 });
     const contents = entries.flatMap(({ events }) => events.map(({ frame }) => String(frame)));
@@ -326,11 +327,13 @@ const publish = (store: Store, content: string) =>
     await Promise.all(Array.from({ length: 50 }, (_, index) => publish(store, `${index}`)));
     expect(await operator(replica).xlen('{gp:p0}:log')).toBe(50);
     proxy.freeze();
-    const { code, ms } = await timed(publish(store, 'not replicated'));
-    expect(code).toBe('OutcomeUnknown');
-    expect(ms).toBeLessThan(2_000);
+    const publishing = timed(publish(store, 'not replicated'));
     // Nobody else waits for the replica.
-    expect((await timed(store.usage(0))).ms).toBeLessThan(500);
+    const first = await Promise.race([store.usage(0).then(() => 'usage'), publishing.then(() => 'append')]);
+    expect(first).toBe('usage');
+    const { code, ms } = await publishing;
+    expect(code).toBe('OutcomeUnknown');
+    expect(ms).toBeLessThan(3_000);
     proxy.cut();
     await until(async () => /connected_slaves:0/.test(await redis.info('replication')));
     await until(async () => /replica/.test((await store.health()).reason ?? ''));

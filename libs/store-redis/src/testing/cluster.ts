@@ -1,6 +1,7 @@
 /** A private Redis Cluster, put together by commands. For tests. */
+import { freePort } from '@gridpost/model/testing';
 import { Redis } from 'ioredis';
-import { freePort, type RedisServer, type RedisServerOptions, startRedis } from './server.js';
+import { type RedisServer, type RedisServerOptions, startRedis } from './server.js';
 
 export interface RedisCluster {
   /** `redis-cluster://` with all nodes. */
@@ -11,7 +12,7 @@ export interface RedisCluster {
 }
 
 const slots = 16_384;
-const joinMs = 20_000;
+const joinMs = 60_000;
 
 export interface RedisClusterOptions extends RedisServerOptions {
   /** Of each primary. Default 0. */

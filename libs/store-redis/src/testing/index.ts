@@ -5,5 +5,5 @@ export { type RedisCluster, startRedisCluster } from './cluster.js';
 export { timed, until } from './patience.js';
 export { startProxy, type TcpProxy } from './proxy.js';
 export { startSentinel } from './sentinel.js';
-export { freePort, type RedisServer, type RedisServerOptions, startRedis } from './server.js';
+export { type RedisServer, type RedisServerOptions, startRedis } from './server.js';
 export { wipe } from './wipe.js';

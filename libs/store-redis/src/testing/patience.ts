@@ -1,7 +1,7 @@
 /** Waiting for what another process does, which gives no signal. For tests. */
 
 /** Asks again every few milliseconds until there is an answer; rejects after `ms`. An ask that rejects is no answer. */
-export async function until<T>(ask: () => Promise<T | undefined | false>, ms = 10_000): Promise<T> {
+export async function until<T>(ask: () => Promise<T | undefined | false>, ms = 60_000): Promise<T> {
   const patience = AbortSignal.timeout(ms);
   let last: unknown;
   while (!patience.aborted) {

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RedisServer, startServer } from './server.js';
 
-/** Two sentinels that find the primary down for half a second fail over. */
+/** Two sentinels that find the primary down for two seconds fail over: a busy machine holds one up for less. */
 export function startSentinel(primary: {
   readonly host: string;
   readonly port: number;
@@ -15,7 +15,7 @@ export function startSentinel(primary: {
       'bind 127.0.0.1',
       `dir ${dir}`,
       `sentinel monitor main ${primary.host} ${primary.port} 2`,
-      'sentinel down-after-milliseconds main 500',
+      'sentinel down-after-milliseconds main 2000',
       'sentinel failover-timeout main 3000',
     ];
     await writeFile(file, `${lines.join('\n')}\n`);

@@ -1,12 +1,13 @@
 /**
  * A private redis-server in a directory of its own, to be killed, frozen and started again. Nothing of it is left after
- * `stop`. For tests; the port is free when it is chosen, so that the server can come back on it.
+ * `stop`. For tests.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@gridpost/model/testing';
 
 export interface RedisServerOptions {
   /** `appendfsync` of the append-only file, or none. Default none. */
@@ -31,7 +32,8 @@ export interface RedisServer {
 }
 
 const host = '127.0.0.1';
-const startMs = 10_000;
+/** Generous: a busy machine may take its time, and what does not start says so by itself. */
+const startMs = 60_000;
 /** Signals after which the process is still there. */
 const survived = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
 
@@ -69,15 +71,6 @@ export async function startServer(line: CommandLine, options: RedisServerOptions
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function launch(line: readonly string[], port: number): Promise<ChildProcess> {

@@ -5,11 +5,13 @@ import { limits } from '@gridpost/model';
 import { identityStepMax } from '../bounds.js';
 import type { AppendOptions, PendingEvent, Store, StoreLimits } from '../port.js';
 import {
+  apartMs,
   event,
   expectRefusal,
   hour,
   type Lacks,
   life,
+  oldMs,
   onlyEntries,
   type OpenStore,
   roomy,
@@ -81,7 +83,7 @@ export function describeDuplicates(open: OpenStore, lacks: Lacks): void {
       'ends with the window, which a duplicate does not prolong',
       withScene(open, roomy, async (scene) => {
         const { store } = scene;
-        const windowMs = 400;
+        const windowMs = 2 * apartMs;
         await store.append(0, [known('a')], within(windowMs));
         await scene.pass(windowMs / 2);
         await store.append(0, [known('a')], within(windowMs));
@@ -222,12 +224,12 @@ export function describeDuplicates(open: OpenStore, lacks: Lacks): void {
       withScene(open, roomy, async (scene) => {
         const { store } = scene;
         for (const content of ['a', 'b', 'c']) await store.append(0, [known(content)], within(hour));
-        await scene.pass(100);
+        await scene.pass(apartMs);
         await store.append(0, [known('young'), known('of another', other)], within(hour));
         expect(await store.forgetIdentities(0, once, 50_000, 10)).toBe(0);
-        expect(await store.forgetIdentities(0, once, 80, 2)).toBe(2);
-        expect(await store.forgetIdentities(0, once, 80, 2)).toBe(1);
-        expect(await store.forgetIdentities(0, once, 80, 2)).toBe(0);
+        expect(await store.forgetIdentities(0, once, oldMs, 2)).toBe(2);
+        expect(await store.forgetIdentities(0, once, oldMs, 2)).toBe(1);
+        expect(await store.forgetIdentities(0, once, oldMs, 2)).toBe(0);
         expect(await store.append(0, [known('young')], within(hour))).toMatchObject({ duplicates: [0] });
         expect(await store.forgetIdentities(0, once, 0, 2_500)).toBe(1);
         expect(await store.identities(0)).toEqual([{ topic: other, count: 1 }]);

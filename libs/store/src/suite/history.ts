@@ -2,8 +2,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HistoryOrder, HistoryPage, HistoryStart } from '../port.js';
 import {
+  apartMs,
   event,
   life,
+  oldMs,
   onlyEntries,
   type OpenStore,
   roomy,
@@ -18,7 +20,8 @@ const other = life('other');
 const passing = life('passing');
 const retained = new Set([kept, other]);
 
-async function allPages(
+/** A whole history, at most `max` at a time. */
+export async function allPages(
   scene: Scene,
   topic: string,
   max: number,
@@ -94,13 +97,13 @@ export function describeHistory(open: OpenStore): void {
         const { store } = scene;
         for (const content of ['one', 'two', 'three'])
           await store.append(0, [event(content, kept)], { retained });
-        await scene.pass(100);
+        await scene.pass(apartMs);
         await store.append(0, [event('young', kept)], { retained });
         await store.append(0, [event('of another', other)], { retained });
         expect(await store.trimHistory(0, kept, { ageMs: 50_000 }, 10)).toBe(0);
-        expect(await store.trimHistory(0, kept, { ageMs: 80 }, 2)).toBe(2);
+        expect(await store.trimHistory(0, kept, { ageMs: oldMs }, 2)).toBe(2);
         expect(texts(await allPages(scene, kept, 10))).toEqual(['three', 'young']);
-        expect(await store.trimHistory(0, kept, { ageMs: 80 }, 2)).toBe(1);
+        expect(await store.trimHistory(0, kept, { ageMs: oldMs }, 2)).toBe(1);
         expect(texts(await allPages(scene, kept, 10))).toEqual(['young']);
       }),
     );

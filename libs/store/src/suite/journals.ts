@@ -2,7 +2,17 @@
 import { describe, expect, test } from '@jest/globals';
 import { journalRecordBytesMax } from '../bounds.js';
 import type { JournalRecord } from '../port.js';
-import { hour, type Lacks, type OpenStore, roomy, type Scene, unless, withScene } from './scene.js';
+import {
+  apartMs,
+  hour,
+  type Lacks,
+  oldMs,
+  type OpenStore,
+  roomy,
+  type Scene,
+  unless,
+  withScene,
+} from './scene.js';
 
 const bounds = { recordsMax: 100, olderThanMs: hour };
 
@@ -57,12 +67,27 @@ export function describeJournals(open: OpenStore, lacks: Lacks): void {
     );
 
     test(
+      'give no record of an emptied one the id of another',
+      withScene(open, roomy, async (scene) => {
+        const { journals } = scene.store;
+        await journals.appendRecords('audit', ['1', '2'], bounds);
+        const [newest] = await journals.newestRecords('audit', undefined, 1);
+        await scene.pass(apartMs);
+        await journals.appendRecords('audit', [], { ...bounds, olderThanMs: oldMs });
+        expect(await allRecords(scene, 'audit', 10)).toEqual([]);
+        await journals.appendRecords('audit', ['3'], bounds);
+        expect(await journals.newestRecords('audit', newest!.id, 10)).toEqual([]);
+        expect(await allRecords(scene, 'audit', 10)).toEqual(['3']);
+      }),
+    );
+
+    test(
       'let those go that are too old',
       withScene(open, roomy, async (scene) => {
         const { journals } = scene.store;
         await journals.appendRecords('audit', ['old', 'older'], bounds);
-        await scene.pass(50);
-        await journals.appendRecords('audit', ['new'], { ...bounds, olderThanMs: 20 });
+        await scene.pass(apartMs);
+        await journals.appendRecords('audit', ['new'], { ...bounds, olderThanMs: oldMs });
         expect(await allRecords(scene, 'audit', 10)).toEqual(['new']);
       }),
     );

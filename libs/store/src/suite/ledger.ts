@@ -25,7 +25,7 @@ import type {
   StoredAttemptBlock,
 } from '../port.js';
 
-interface LoggedEvent {
+export interface LoggedEvent {
   readonly event: PendingEvent;
   /** Requests made at the same time share the moment; their order in the log is the store's. */
   readonly moment: number;
@@ -44,7 +44,7 @@ interface Delivery {
   token: string | undefined;
 }
 
-const numberOf = ({ frame }: PendingEvent): number => frame.readUInt32LE(0);
+export const numberOf = ({ frame }: Pick<PendingEvent, 'frame'>): number => frame.readUInt32LE(0);
 const keyOf = (entry: EntryId, index: number, subscription: Incarnation): string =>
   `${entry}/${index}/${subscription}`;
 
@@ -63,12 +63,16 @@ export class Ledger {
   #begun = 0;
   #finished = 0;
 
-  /** Of events made at the same time with the same identity, which one is stored is the store's choice. */
+  /**
+   * Of events made at the same time with the same identity, which one is stored is the store's choice. Returns what was
+   * stored.
+   */
   accepted(
     requests: readonly (readonly PendingEvent[])[],
     answers: readonly AppendResult[],
     moment: number,
-  ): void {
+  ): LoggedEvent[] {
+    const logged: LoggedEvent[] = [];
     const stored: string[] = [];
     const repeated: string[] = [];
     for (const [request, events] of requests.entries()) {
@@ -78,7 +82,9 @@ export class Ledger {
         if (identity) (duplicates.has(index) ? repeated : stored).push(identity);
         else expect(duplicates).not.toContain(index);
         if (duplicates.has(index)) continue;
-        this.#log.set(numberOf(event), { event, moment, request });
+        const kept = { event, moment, request };
+        logged.push(kept);
+        this.#log.set(numberOf(event), kept);
         this.#accepted++;
       }
     }
@@ -86,6 +92,7 @@ export class Ledger {
     expect(new Set(stored).size).toBe(stored.length);
     for (const identity of stored) this.#identities.add(identity);
     expect(repeated.filter((identity) => !this.#identities.has(identity))).toEqual([]);
+    return logged;
   }
 
   /** Returns how many were remembered. */
@@ -100,18 +107,7 @@ export class Ledger {
     for (const entry of entries) this.learn(entry);
     const numbers = entries.flatMap(({ events }) => events.map(numberOf));
     expect([...numbers].sort((a, b) => a - b)).toEqual([...this.#log.keys()].sort((a, b) => a - b));
-    let last = { moment: 0, request: 0, number: 0 };
-    const done = new Set<string>();
-    for (const number of numbers) {
-      const { moment, request } = this.#log.get(number)!;
-      expect(moment).toBeGreaterThanOrEqual(last.moment);
-      if (moment === last.moment && request === last.request) expect(number).toBeGreaterThan(last.number);
-      else {
-        done.add(`${last.moment}/${last.request}`);
-        expect(done).not.toContain(`${moment}/${request}`);
-      }
-      last = { moment, request, number };
-    }
+    checkOrder(numbers, this.#log);
   }
 
   /** An entry that was read: its events are in the log, byte for byte. */
@@ -344,6 +340,22 @@ export class Ledger {
 
   #of(subscription: Incarnation): Delivery[] {
     return [...this.#deliveries.values()].filter((delivery) => delivery.subscription === subscription);
+  }
+}
+
+/** Events in the order of the log: by their moments, requests whole, and in each request as they were in it. */
+export function checkOrder(numbers: readonly number[], logged: ReadonlyMap<number, LoggedEvent>): void {
+  let last = { moment: 0, request: 0, number: 0 };
+  const done = new Set<string>();
+  for (const number of numbers) {
+    const { moment, request } = logged.get(number)!;
+    expect(moment).toBeGreaterThanOrEqual(last.moment);
+    if (moment === last.moment && request === last.request) expect(number).toBeGreaterThan(last.number);
+    else {
+      done.add(`${last.moment}/${last.request}`);
+      expect(done).not.toContain(`${moment}/${request}`);
+    }
+    last = { moment, request, number };
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Random histories of one partition: rival workers that claim, read, settle, crash and come back, publishers beside
- * them, operators who redrive, purge and hasten, and calls that are made twice. The store's answers are checked by the
- * `Ledger`; a failure names the seed that repeats it.
+ * Random courses of one partition: rival workers that claim, read, settle, crash and come back, publishers beside
+ * them, operators who redrive, purge and hasten, histories that are read and trimmed, journals, and calls that are made
+ * twice. The store's answers are checked by ledgers; a failure names the seed that repeats it.
  */
 import { randomInt } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
@@ -16,6 +16,8 @@ import {
   type Disposition,
   type DueAsk,
   Fenced,
+  type HistoryOrder,
+  type HistoryStart,
   type LeaseOutcome,
   type LogEntry,
   type PendingEvent,
@@ -24,6 +26,9 @@ import {
 } from '../port.js';
 import { Permits } from '../permits.js';
 import { allAttempts } from './attempts.js';
+import { allPages } from './history.js';
+import { HistoryLedger, signOf } from './history-ledger.js';
+import { JournalLedger } from './journal-ledger.js';
 import { Ledger } from './ledger.js';
 import { hour, type Lacks, life, type OpenStore, roomy, type Scene, withScene } from './scene.js';
 
@@ -47,6 +52,7 @@ const unique: AppendOptions['unique'] & {} = new Map([
 ]);
 const identitiesMax = 60;
 const workers = ['w1', 'w2', 'w3'];
+const journals = ['random-a', 'random-b'];
 
 export function describeRandom(open: OpenStore, lacks: Lacks, options: RandomOptions = {}): void {
   const { seed = randomInt(2 ** 31), histories = 12, steps = 80 } = options;
@@ -83,6 +89,8 @@ class Driver {
   readonly #random: () => number;
   readonly #reopens: boolean;
   readonly #ledger = new Ledger();
+  readonly #histories = new HistoryLedger();
+  readonly #journals = new JournalLedger();
   readonly #knowledge = new Map<string, Knowledge>(
     workers.map((name) => [name, { epoch: undefined, read: [] }]),
   );
@@ -121,6 +129,10 @@ class Driver {
       [1, 'letGo', () => this.#letGo()],
       [0.4, 'purge', () => this.#purge()],
       [1, 'permits', () => this.#askPermits()],
+      [1, 'history', () => this.#readHistory()],
+      [1, 'trim history', () => this.#trimHistory()],
+      [1, 'write journal', () => this.#writeJournal()],
+      [1, 'read journal', () => this.#readJournal()],
       [0.3, 'forget identities', () => this.#forgetIdentities()],
       [1, 'crash', () => this.#crash()],
       [this.#reopens ? 0.5 : 0, 'reopen', () => this.#reopen()],
@@ -159,16 +171,19 @@ class Driver {
       const identified = this.#chance(0.5);
       return this.#times(1, this.#chance(0.1) ? 150 : 6, () => this.#event(identified));
     });
+    const retained = requests.map(() => new Set(topics.filter(() => this.#chance(0.4))));
     // A settle beside them shares their commit, or does not: neither may notice the other.
     const settling = this.#chance(0.3) ? this.#settle() : undefined;
     const answers = await Promise.all(
-      requests.map((events) => {
-        const options = events.some(({ identity }) => identity) ? { unique } : {};
-        return this.#scene.store.append(0, events, options);
+      requests.map((events, request) => {
+        const options: AppendOptions = { retained: retained[request]! };
+        const identified = events.some(({ identity }) => identity);
+        return this.#scene.store.append(0, events, identified ? { ...options, unique } : options);
       }),
     );
     await settling;
-    this.#ledger.accepted(requests, answers, ++this.#moment);
+    for (const logged of this.#ledger.accepted(requests, answers, ++this.#moment))
+      if (retained[logged.request]!.has(logged.event.topic)) this.#histories.add(logged);
   }
 
   async #claim(): Promise<void> {
@@ -369,6 +384,76 @@ class Driver {
     expect(await store.permits(worker, asks, ttlMs)).toEqual(this.#permits.ask(worker, asks, ttlMs));
   }
 
+  /** A topic's whole history, in pages of any size. */
+  #history(topic: Incarnation, order?: HistoryOrder, start?: HistoryStart): ReturnType<typeof allPages> {
+    return allPages(this.#scene, topic, this.#count(1, 60), order, start);
+  }
+
+  async #readHistory(): Promise<void> {
+    const topic = this.#pick(topics)!;
+    const all = await this.#history(topic);
+    this.#histories.check(topic, all);
+    const signs = all.map(signOf);
+    expect((await this.#history(topic, 'newestFirst')).map(signOf)).toEqual(signs.toReversed());
+    const first = this.#pick(all);
+    if (!first) return;
+    const { acceptedAt } = first;
+    const [since, until] = [
+      await this.#history(topic, 'oldestFirst', { acceptedAt }),
+      await this.#history(topic, 'newestFirst', { acceptedAt }),
+    ];
+    expect(since.map(signOf)).toEqual(signs.filter((_, at) => all[at]!.acceptedAt >= acceptedAt));
+    expect(until.map(signOf)).toEqual(
+      signs.filter((_, at) => all[at]!.acceptedAt <= acceptedAt).toReversed(),
+    );
+  }
+
+  async #trimHistory(): Promise<void> {
+    await this.#pass(passingMs);
+    const { store } = this.#scene;
+    const topic = this.#pick(topics)!;
+    const before = await this.#history(topic);
+    const ageMs = this.#chance(0.2) ? shortMs : hour;
+    const bounds = { ageMs, ...(this.#chance(0.8) ? { bytesMax: this.#count(0, 100_000) } : {}) };
+    const max = this.#count(1, 30);
+    const count = await store.trimHistory(0, topic, bounds, max);
+    expect(count).toBeLessThanOrEqual(max);
+    const after = await this.#history(topic);
+    expect(after.length < before.length).toBe(count > 0);
+    const how = { isOld: ageMs === shortMs, done: count < max };
+    this.#histories.trimmed(before, after, bounds, how);
+    if (how.done) expect(await store.trimHistory(0, topic, bounds, max)).toBe(0);
+    this.#histories.check(topic, after);
+  }
+
+  async #writeJournal(): Promise<void> {
+    await this.#pass(passingMs);
+    const journal = this.#pick(journals)!;
+    const outlived = this.#chance(0.15);
+    // What is written by a call that takes longer than so short an age may be too old for it already.
+    const texts = outlived
+      ? []
+      : this.#times(0, 6, () => `${++this.#numbers} ${'ü'.repeat(this.#count(0, 300))}`);
+    const bounds = { recordsMax: this.#count(1, 20), olderThanMs: outlived ? shortMs : hour };
+    await this.#scene.store.journals.appendRecords(journal, texts, bounds);
+    this.#journals.written(journal, texts, bounds.recordsMax, outlived);
+    await this.#checkJournal(journal, undefined);
+  }
+
+  async #readJournal(): Promise<void> {
+    const journal = this.#pick(journals)!;
+    await this.#checkJournal(
+      journal,
+      this.#chance(0.3) ? undefined : this.#pick(this.#journals.idsOf(journal)),
+    );
+  }
+
+  async #checkJournal(journal: string, before: string | undefined): Promise<void> {
+    const max = this.#count(1, 25);
+    const page = await this.#scene.store.journals.newestRecords(journal, before, max);
+    this.#journals.check(journal, before, max, page);
+  }
+
   async #forgetIdentities(): Promise<void> {
     const { store } = this.#scene;
     const count = this.#ledger.forgetIdentities();
@@ -413,6 +498,9 @@ class Driver {
     }
     for (const kind of attemptKinds)
       this.#ledger.checkAttempts(kind, await allAttempts(this.#scene, kind, this.#count(1, 20_000)));
+    for (const topic of topics) this.#histories.check(topic, await allPages(this.#scene, topic, 1_000));
+    expect((await this.#scene.store.histories(0)).toSorted()).toEqual(this.#histories.topics);
+    for (const journal of journals) await this.#checkJournal(journal, undefined);
   }
 
   async #dead(subscription: Incarnation): Promise<DeadLetter[]> {

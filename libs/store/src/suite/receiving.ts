@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Incarnation } from '@gridpost/model';
 import type { Disposition, LeasedDelivery, LeaseOutcome } from '../port.js';
 import {
+  apartMs,
   dead,
   dueLater,
   dueNow,
@@ -11,6 +12,7 @@ import {
   freshState,
   hour,
   life,
+  oldMs,
   type OpenStore,
   onlyEntries,
   roomy,
@@ -163,7 +165,7 @@ export function describeReceiving(open: OpenStore): void {
         const epoch = await scene.own();
         await scene.hold(epoch, 'kept', dueNow);
         await scene.hold(epoch, 'lost', dueNow);
-        const [kept] = (await scene.receive({ max: 1, leaseMs: 5_000 })).deliveries;
+        const [kept] = (await scene.receive({ max: 1, leaseMs: hour / 2 })).deliveries;
         const [lost] = (await scene.receive({ max: 1, leaseMs: shortMs })).deliveries;
         const renewed: Disposition = {
           kind: 'leased',
@@ -215,10 +217,10 @@ export function describeReceiving(open: OpenStore): void {
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();
         await scene.hold(epoch, 'old', dueNow);
-        await scene.pass(80);
+        await scene.pass(apartMs);
         await scene.hold(epoch, 'young', dueNow);
         expect((await scene.receive({ waitedMs: 60_000 })).deliveries).toEqual([]);
-        const { deliveries } = await scene.receive({ waitedMs: 60 });
+        const { deliveries } = await scene.receive({ waitedMs: oldMs });
         expect(texts(deliveries)).toEqual(['old']);
         expect(deliveries[0]!.state).toEqual(freshState);
         expect(texts((await scene.receive()).deliveries)).toEqual(['young']);

@@ -97,7 +97,8 @@ test('the rate holds, and little of what is looked at costs none of it', async (
   await rig.clock.skip(3_000);
   await desk.over(id);
   expect(rig.clock.elapsed() - began).toBeGreaterThanOrEqual(1_900);
-  expect(rig.clock.elapsed() - began).toBeLessThan(10_000);
+  // What is looked at would take 50 s at this rate.
+  expect(rig.clock.elapsed() - began).toBeLessThan(25_000);
 });
 
 test('what is sent twice after a crash has the same message id both times, and nothing is missing', async () => {

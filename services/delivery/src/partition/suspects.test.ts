@@ -75,7 +75,8 @@ describe('events that were unsettled at a crash', () => {
     await endpoint.until(() => endpoint.ids('/quick').length === 16);
     const tookMs = rig.clock.elapsed() - began;
     expect(tookMs).toBeGreaterThan(5 * 200);
-    expect(tookMs).toBeLessThan(5_000);
+    // An attempt of each would end after half a minute.
+    expect(tookMs).toBeLessThan(20_000);
   });
 });
 
