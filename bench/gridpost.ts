@@ -15,6 +15,8 @@ const putsAtOnce = 16;
 
 export interface SubscriptionToPut {
   readonly name: string;
+  /** Default: the one that `publish` is of. */
+  readonly topic?: string;
   /** As the management API takes them. */
   readonly properties: object;
 }
@@ -34,6 +36,8 @@ export interface GridpostSubject extends Subject {
   readonly dataDirectory: string;
   /** Address of each process, by the same names as its pid. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** Kills its processes, not the store, and starts them again at the same addresses. */
+  restart(): Promise<void>;
 }
 
 /** What the driver publishes. */
@@ -76,26 +80,38 @@ export const gridpost =
         const workers = Array.from({ length: options.workers ?? 1 }, (_, at) => `worker ${at + 1}`);
         roles = [['gateway', 'gateway'], ...workers.map((name) => [name, 'delivery'] as const)];
       }
-      const started: [string, Started][] = [];
-      for (const [name, role] of roles) {
-        const server = await startServer(name, directory, {
-          ...options.environment,
-          GRIDPOST_STORE: store,
-          GRIDPOST_ROLES: role,
-        });
-        stops.push(server.stop);
-        started.push([name, server]);
-      }
-      const addresses = Object.fromEntries(started.map(([name, { match }]) => [name, match[1]!]));
+      const started = new Map<string, Started>();
+      stops.push(async () => {
+        for (const server of started.values()) await server.stop();
+      });
+      const addresses: Record<string, string> = {};
+      const router: Record<string, number> = {};
+      const start = async (): Promise<void> => {
+        for (const [name, role] of roles) {
+          const server = await startServer(name, directory, {
+            ...options.environment,
+            GRIDPOST_STORE: store,
+            GRIDPOST_ROLES: role,
+            GRIDPOST_PORT: addresses[name] === undefined ? '0' : new URL(addresses[name]).port,
+          });
+          started.set(name, server);
+          addresses[name] = server.match[1]!;
+          router[name] = server.pid;
+        }
+      };
+      await start();
       const api = addresses[roles[0]![0]]!;
-      await put(`${api}/topics/${topic}`, {});
       await putAll(api, (options.subscriptions ?? ((sink) => [pushed('driver', sink)]))(sinkUrl(sinkPort)));
       return {
         publish: `${api}/topics/${topic}:publish`,
-        router: Object.fromEntries(started.map(([name, { pid }]) => [name, pid])),
+        router,
         ...(storePid === undefined ? {} : { storePid }),
         dataDirectory,
         addresses,
+        async restart() {
+          for (const server of started.values()) await server.stop();
+          await start();
+        },
         stop,
       };
     } catch (error) {
@@ -113,17 +129,19 @@ function startServer(
     name: `gridpost ${name}`,
     command: process.execPath,
     args: [main],
-    environment: { ...environment, GRIDPOST_PORT: '0' },
+    environment,
     directory,
     ready: /^Gridpost \S+ listening on (http:\/\/\S+)/,
   });
 }
 
 async function putAll(api: string, subscriptions: readonly SubscriptionToPut[]): Promise<void> {
+  for (const name of new Set([topic, ...subscriptions.map((each) => each.topic ?? topic)]))
+    await put(`${api}/topics/${name}`, {});
   const left = [...subscriptions];
   const putSome = async (): Promise<void> => {
     for (let next = left.shift(); next; next = left.shift()) {
-      await put(`${api}/topics/${topic}/eventsubscriptions/${next.name}`, next.properties);
+      await put(`${api}/topics/${next.topic ?? topic}/eventsubscriptions/${next.name}`, next.properties);
     }
   };
   await Promise.all(Array.from({ length: putsAtOnce }, putSome));

@@ -6,6 +6,7 @@ import { deadMillion } from './dead-million.js';
 import { embedded } from './embedded.js';
 import { isolation } from './isolation.js';
 import { latency } from './latency.js';
+import { outage } from './outage.js';
 import { pull } from './pull.js';
 import { redis } from './redis.js';
 import { routing } from './routing.js';
@@ -26,4 +27,5 @@ export const workloads: readonly Workload[] = [
   isolation,
   routing,
   deadMillion,
+  outage,
 ];

@@ -115,6 +115,8 @@ describeStores('access', (topology) => {
       'none  DELETE /topics/orders 401',
       'unknown  GET /keys 401',
     ]);
+    const some = await gatewaysOf(after).here.send('GET', '/audit?outcome=refused&resource=/topics/');
+    expect(some.json()).toMatchObject({ value: [{ method: 'DELETE', path: '/topics/orders', status: 401 }] });
     const said = [answer.body.toString(), ...before.servers.flatMap(({ log }) => log)].join('\n');
     for (const secret of [adminKey, keys.key1, keys.key2]) expect(said).not.toContain(secret);
     await after.stop();

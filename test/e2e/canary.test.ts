@@ -264,7 +264,13 @@ describeStores('no secret comes out', (topology) => {
         `${group}/providers/Microsoft.Resources/deployments/first?api-version=2021-04-01`,
         { properties: deploying },
       );
-      expectStatus(answer, ...(attemptTimeoutInSeconds === 0 ? [400] : [200, 201]));
+      expectStatus(answer, attemptTimeoutInSeconds === 0 ? 400 : 200);
+      if (attemptTimeoutInSeconds === 0) continue;
+      // Meant to be shown, once.
+      evidence.pop();
+      const [shown] = answer.json<{ properties: { signingSecrets: { secret: string }[] } }>().properties
+        .signingSecrets;
+      secrets['templated signing'] = shown!.secret;
     }
     expectStatus(await ask('GET', '/topics', undefined, { key: secrets.wrongAdminKey! }), 401);
     const publishing = { headers: { 'content-type': 'application/cloudevents+json' }, key: '' };

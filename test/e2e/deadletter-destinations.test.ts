@@ -6,7 +6,7 @@ import { ObjectStore } from '@gridpost/model/testing';
 import { type Api, eventOf, expectStatus, subscriptionBody, subscriptionPath } from '../support/api.js';
 import { type Deployment, describeStores } from '../support/deployment.js';
 import type { Settings } from '../support/server.js';
-import { type Behaviour, type Sink, startSink } from '../support/sink.js';
+import { type Sink, startSink } from '../support/sink.js';
 import { atEnd, temporaryDirectory } from '../support/teardown.js';
 import { until } from '../support/waiting.js';
 
@@ -23,7 +23,6 @@ describeStores('dead-letter destinations', (topology) => {
   let objects: ObjectStore;
   let root: string;
   let settings: Settings;
-  const behaviours = new Map<string, Behaviour>();
 
   beforeAll(async () => {
     objects = await new ObjectStore(account).listen();
@@ -41,8 +40,7 @@ describeStores('dead-letter destinations', (topology) => {
     deployment = await topology.start(undefined, settings);
     api = deployment.api;
     sink = await startSink();
-    sink.reply(({ path }) => behaviours.get(path) ?? { status: 200 });
-    behaviours.set('/refusing', { status: 400 });
+    sink.replyAt('/refusing', { status: 400 });
   });
   afterAll(() => deployment?.stop());
 
@@ -119,7 +117,7 @@ describeStores('dead-letter destinations', (topology) => {
 
   test('a worker that is killed while they are being taken has them written again, under the same id', async () => {
     await api.putTopic('killed');
-    behaviours.set('/killed', 'silence');
+    sink.replyAt('/killed', 'silence');
     await subscribe('killed', 'hook', {
       endpointType: 'WebHook',
       properties: { endpointUrl: sink.url('/killed') },
@@ -128,7 +126,7 @@ describeStores('dead-letter destinations', (topology) => {
     const [first] = await sink.received('/killed');
     for (const server of deployment.servers) server.kill('SIGKILL');
     await Promise.all(deployment.servers.map(({ exited }) => exited));
-    behaviours.set('/killed', { status: 200 });
+    sink.replyAt('/killed', { status: 200 });
     deployment = await topology.start(deployment.ground, settings);
     api = deployment.api;
     const receipts = await sink.received('/killed', 2, 60_000);

@@ -9,19 +9,17 @@ describeTopologies('dead letters', (topology) => {
   let deployment: Deployment;
   let api: Api;
   let sink: Sink;
-  const behaviours = new Map<string, Behaviour>();
 
   beforeAll(async () => {
     deployment = await topology.start();
     api = deployment.api;
     sink = await startSink();
-    sink.reply(({ path }) => behaviours.get(path) ?? { status: 200 });
   });
   afterAll(() => deployment?.stop());
 
   async function setup(topic: string, behaviour: Behaviour, properties = {}) {
     const path = `/${topic}`;
-    behaviours.set(path, behaviour);
+    sink.replyAt(path, behaviour);
     await api.putTopic(topic);
     await api.putSubscription(topic, 'hook', { url: sink.url(path), properties });
     return { path };
@@ -40,7 +38,7 @@ describeTopologies('dead letters', (topology) => {
     const payloads = held.map(({ event }) => (event as { id: string; data: unknown }).data);
     expect(payloads).toEqual(expect.arrayContaining(ids.map((id) => ({ id }))));
 
-    behaviours.set(path, { status: 200 });
+    sink.replyAt(path, { status: 200 });
     const firstIds = sink.on(path).map(({ headers }) => headers['webhook-id']);
     expect((await api.redrive('refused', 'hook')).json()).toMatchObject({
       ...{ kind: 'redrive', status: 'queued', total: { count: ids.length, exact: true } },
@@ -92,7 +90,7 @@ describeTopologies('dead letters', (topology) => {
     await deployment.counted('gridpost_deliveries_deferred_total', 5, { topic: 'gone', reason: 'disabled' });
     expect(sink.on(path)).toHaveLength(1);
 
-    behaviours.set(path, { status: 200 });
+    sink.replyAt(path, { status: 200 });
     await api.putSubscription('gone', 'hook', { url: sink.url(path) });
     const receipts = await sink.received(path, 7);
     expect(new Set(receipts.map(({ event }) => event.attributes.id)).size).toBe(6);
@@ -102,7 +100,7 @@ describeTopologies('dead letters', (topology) => {
     const { path } = await setup('retried', { status: 500 });
     await api.accept('retried', eventOf());
     const [first] = await sink.received(path);
-    behaviours.set(path, { status: 200 });
+    sink.replyAt(path, { status: 200 });
     const receipts = await sink.received(path, 2);
     expect(receipts[1]!.at - first!.at).toBeGreaterThan(9_500);
     expect(receipts[1]!.headers).toMatchObject({

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Api, eventOf, type JobView, expectStatus, subscriptionPath } from '../support/api.js';
 import { type Deployment, describeStores, metricOf } from '../support/deployment.js';
 import { startServer } from '../support/server.js';
-import { type Behaviour, type Receipt, type Sink, startSink } from '../support/sink.js';
+import { type Receipt, type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
 const idOf = ({ event }: Receipt): unknown => event.attributes.id;
@@ -15,13 +15,11 @@ describeStores('jobs', (topology) => {
   let deployment: Deployment;
   let api: Api;
   let sink: Sink;
-  const behaviours = new Map<string, Behaviour>();
 
   beforeAll(async () => {
     deployment = await topology.start();
     api = deployment.api;
     sink = await startSink();
-    sink.reply(({ path }) => behaviours.get(path) ?? { status: 200 });
   });
   afterAll(() => deployment?.stop());
 
@@ -37,13 +35,13 @@ describeStores('jobs', (topology) => {
   /** A subscription with so many dead letters, whose endpoint takes everything from now on. */
   async function refused(topic: string, count: number): Promise<{ path: string; first: Receipt[] }> {
     const path = `/${topic}`;
-    behaviours.set(path, { status: 400 });
+    sink.replyAt(path, { status: 400 });
     await api.putTopic(topic);
     await api.putSubscription(topic, 'hook', { url: sink.url(path) });
     await publish(topic, count);
     await deployment.counted('gridpost_deadlettered_events_total', count, { topic });
     const first = [...sink.on(path)];
-    behaviours.set(path, { status: 200 });
+    sink.replyAt(path, { status: 200 });
     return { path, first };
   }
 
@@ -120,7 +118,7 @@ describeStores('jobs', (topology) => {
 
   test('dead letters of one reason are purged, and others stay', async () => {
     await refused('purged', 120);
-    behaviours.set('/purged', { status: 403 });
+    sink.replyAt('/purged', { status: 403 });
     await publish('purged', 3);
     await deployment.counted('gridpost_deadlettered_events_total', 3, {
       ...{ topic: 'purged', reason: 'UndeliverableDueToForbidden' },

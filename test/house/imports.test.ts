@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { ambientUse, cycles, forbiddenImports, idleExceptions, strayImports, undeclared } from './rules.js';
+import {
+  ambientUse,
+  cycles,
+  folderCycles,
+  forbiddenImports,
+  idleExceptions,
+  strayImports,
+  undeclared,
+} from './rules.js';
 import { type Room, readHouse, readSource } from './sources.js';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -37,6 +45,7 @@ describe('the house', () => {
 
   test('has no import cycles within a room', () => {
     expect(cycles(house)).toEqual([]);
+    expect(folderCycles(house)).toEqual([]);
   });
 });
 
@@ -126,5 +135,17 @@ describe('the rules', () => {
     expect(cycles([room('codec', files)])).toEqual([
       'libs/codec/src/a.ts → libs/codec/src/b.ts → libs/codec/src/c.ts → libs/codec/src/a.ts',
     ]);
+  });
+
+  test('see a cycle of folders, and not what tests import', () => {
+    const files = {
+      'lanes/a.ts': "import '../limits/b.js'; import './deep/c.js';",
+      'lanes/deep/c.ts': "import '../../top.js';",
+      'limits/b.ts': "import type { C } from '../lanes/deep/c.js';",
+      'top.ts': "import './limits/b.js';",
+    };
+    expect(folderCycles([room('delivery', files)])).toEqual(['services/delivery: lanes → limits → lanes']);
+    const tested = { ...files, 'limits/b.ts': '', 'testing/rig.ts': "import '../lanes/a.js';" };
+    expect(folderCycles([room('delivery', tested)])).toEqual([]);
   });
 });

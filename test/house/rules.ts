@@ -128,26 +128,44 @@ export function undeclared(rooms: readonly Room[], development: readonly string[
 
 /** Cycles of files within a room, each once, as the path around it. Type imports count: they bind the reader as well. */
 export function cycles(rooms: readonly Room[]): string[] {
+  return rooms.flatMap(({ sources }) => {
+    const next = new Map(sources.map((source) => [source.path, importedBy(source)]));
+    return around(next);
+  });
+}
+
+/** The same of the folders of a room, whose files may lie deeper in them. What serves tests may import anything. */
+export function folderCycles(rooms: readonly Room[]): string[] {
+  return rooms.flatMap(({ path, sources }) => {
+    const folderOf = (file: string): string | undefined =>
+      /^([^/]+)\//.exec(file.slice(`${path}/src/`.length))?.[1];
+    const next = new Map<string, string[]>();
+    for (const source of sources) {
+      const own = folderOf(source.path);
+      if (own === undefined || forTesting(source)) continue;
+      const others = importedBy(source).flatMap((file) => folderOf(file) ?? []);
+      next.set(own, [...(next.get(own) ?? []), ...others.filter((other) => other !== own)]);
+    }
+    return around(next).map((trail) => `${path}: ${trail}`);
+  });
+}
+
+const importedBy = (source: Source): string[] =>
+  source.imports.filter(isRelative).map((specifier) => resolveRelative(source.path, specifier));
+
+function around(next: ReadonlyMap<string, readonly string[]>): string[] {
   const found: string[] = [];
-  for (const { sources } of rooms) {
-    const next = new Map(
-      sources.map((source) => [
-        source.path,
-        source.imports.filter(isRelative).map((specifier) => resolveRelative(source.path, specifier)),
-      ]),
-    );
-    const done = new Set<string>();
-    const walk = (path: string, trail: readonly string[]): void => {
-      const since = trail.indexOf(path);
-      if (since >= 0) {
-        found.push([...trail.slice(since), path].join(' → '));
-        return;
-      }
-      if (done.has(path)) return;
-      for (const to of next.get(path) ?? []) walk(to, [...trail, path]);
-      done.add(path);
-    };
-    for (const path of next.keys()) walk(path, []);
-  }
+  const done = new Set<string>();
+  const walk = (from: string, trail: readonly string[]): void => {
+    const since = trail.indexOf(from);
+    if (since >= 0) {
+      found.push([...trail.slice(since), from].join(' → '));
+      return;
+    }
+    if (done.has(from)) return;
+    for (const to of next.get(from) ?? []) walk(to, [...trail, from]);
+    done.add(from);
+  };
+  for (const from of next.keys()) walk(from, []);
   return found;
 }

@@ -44,6 +44,16 @@ test('answers with status, headers and body, late if it is told to', async () =>
   expect([busy.status, busy.headers['retry-after'], busy.body.toString()]).toEqual([503, '7', 'full']);
 });
 
+test('answers one path as it is told for that, and all others as ever', async () => {
+  const { sink, post } = await setup();
+  sink.replyAt('/a', { status: 503 });
+  sink.reply({ status: 204 });
+  expect([(await post('/a')).status, (await post('/b')).status]).toEqual([503, 204]);
+  sink.replyAt('/a', { status: 200 });
+  expect((await post('/a')).status).toBe(200);
+  expect(sink.receipts).toHaveLength(3);
+});
+
 test('is silent or resets, having received', async () => {
   const { sink, post } = await setup();
   sink.reply(({ path }) => (path === '/silent' ? 'silence' : 'reset'));

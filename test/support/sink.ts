@@ -44,6 +44,8 @@ export interface Sink {
   url(path: string): string;
   /** Sets how requests are answered from now on; at first, everything with 200. */
   reply(reply: Reply | Behaviour): void;
+  /** Sets how requests to one path are answered from now on, whatever `reply` says of others. */
+  replyAt(path: string, behaviour: Behaviour): void;
   /** Called with each receipt before it is answered. */
   onReceipt(call: (receipt: Receipt) => void): void;
   /** Resolves with all matching receipts as soon as there are `count`, earlier ones included; rejects after `withinMs`. */
@@ -72,6 +74,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
   const sockets = new Set<Socket>();
   const timers = new Set<NodeJS.Timeout>();
   let answer: Reply = () => ({ status: 200 });
+  const answers = new Map<string, Behaviour>();
 
   const server = createServer({ keepAlive: true }, (request, response) => {
     const chunks: Buffer[] = [];
@@ -95,7 +98,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     const receipt = record(request, response, body);
     receipts.push(receipt);
     for (const observe of [...observers]) observe(receipt);
-    const behaviour = await answer(receipt);
+    const behaviour = answers.get(receipt.path) ?? (await answer(receipt));
     if (behaviour === 'silence') return;
     if (behaviour === 'reset') {
       request.socket.resetAndDestroy();
@@ -157,6 +160,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     reply(reply) {
       answer = typeof reply === 'function' ? reply : () => reply;
     },
+    replyAt: (path, behaviour) => void answers.set(path, behaviour),
     onReceipt: (call) => void observers.add(call),
     on: (path) => receipts.filter((receipt) => receipt.path === path),
     received(match, count = 1, withinMs = 60_000) {

@@ -105,12 +105,9 @@ export class BlockWriter {
       this.#text(event.id);
     }
     if (attempt !== undefined) this.#attempt(attempt);
-    if (ending.kind === 'deferred' || ending.kind === 'leased')
-      this.#varint(Math.round(ending.until) - instant);
-    if (ending.kind !== 'delivered') this.#ref(ending.reason ?? '');
-    if (ending.kind === 'sentOn') this.#text(ending.target ?? '');
-    if (job !== undefined) this.#ref(job);
-    if (copy !== undefined) this.#copy(copy, instant);
+    // Nearly every record ends here.
+    if (ending.kind !== 'delivered') this.#ending(ending, instant);
+    if (more) this.#more(copy, job, instant);
   }
 
   /** The block so far, as a copy; the writer begins the next. Undefined without records. */
@@ -145,9 +142,19 @@ export class BlockWriter {
     if (error !== undefined) this.#text(error);
   }
 
-  #copy({ cause, job, original }: Direction, instant: number): void {
-    this.#ref(cause);
+  #ending(ending: Exclude<Ending, { readonly kind: 'delivered' }>, instant: number): void {
+    if (ending.kind === 'deferred' || ending.kind === 'leased')
+      this.#varint(Math.round(ending.until) - instant);
+    this.#ref(ending.reason ?? '');
+    if (ending.kind === 'sentOn') this.#text(ending.target ?? '');
+  }
+
+  #more(copy: Direction | undefined, job: string | undefined, instant: number): void {
     if (job !== undefined) this.#ref(job);
+    if (copy === undefined) return;
+    this.#ref(copy.cause);
+    if (copy.job !== undefined) this.#ref(copy.job);
+    const { original } = copy;
     if (original === undefined) return;
     this.#text(original.entry);
     this.#varint(original.index);

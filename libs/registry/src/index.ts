@@ -1,5 +1,6 @@
 /** The topics and subscriptions of the deployment as this process knows them, kept current from the store. */
 export {
+  type ChangedSubscriptions,
   filtersOf,
   type RegisteredHealth,
   type RegisteredSubscription,

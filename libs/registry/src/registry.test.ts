@@ -11,7 +11,7 @@ import {
 } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
 import { changeLogMax, MemoryStore, type Store } from '@gridpost/store';
-import { Registry } from './registry.js';
+import { type ChangedSubscriptions, Registry } from './registry.js';
 
 const topic = (name: string, incarnation: string): Topic => ({
   name,
@@ -206,6 +206,25 @@ test('watchers hear of changes, not of refreshes that found none', async () => {
   await put(topic('audit', 'b'));
   await registry.refresh();
   expect(heard).toBe(1);
+});
+
+test('watchers hear which subscriptions changed, unless it may be all of them', async () => {
+  const heard: ChangedSubscriptions[] = [];
+  registry.onChange((changed) => heard.push(changed));
+  await put(topic('orders', 'a'));
+  await registry.refresh();
+  const path = subscriptionPath('orders', 's');
+  await store.resources.put(path, subscription('orders', 'a', 's'));
+  await registry.refresh();
+  await store.resources.put(healthPath('orders', 's'), { incarnation: 'a-s' });
+  await registry.refresh();
+  // Made anew under the same name.
+  await store.resources.put(path, { ...subscription('orders', 'a', 's'), incarnation: 'other' });
+  await registry.refresh();
+  await store.resources.remove(path);
+  await registry.refresh();
+  const of = (...ids: string[]) => new Set(ids);
+  expect(heard).toEqual([undefined, of('a-s'), of('a-s'), of('a-s', 'other'), of('other')]);
 });
 
 describe('a domain', () => {

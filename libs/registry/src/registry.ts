@@ -58,6 +58,12 @@ export interface RegisteredKey {
   readonly etag: string;
 }
 
+/**
+ * What a refresh brought: the subscriptions that were written, or whose health was, or that are gone; undefined where it may
+ * be all of them.
+ */
+export type ChangedSubscriptions = ReadonlySet<Incarnation> | undefined;
+
 interface OwnTopic extends RegisteredTopic {
   topic: Topic;
   etag: string;
@@ -81,7 +87,7 @@ export class Registry {
   readonly #subscriptions = new Map<Incarnation, RegisteredSubscription>();
   /** By path. */
   readonly #keys = new Map<string, RegisteredKey>();
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<(changed: ChangedSubscriptions) => void>();
   #version = 0;
   #confirmedAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
@@ -149,8 +155,8 @@ export class Registry {
     return this.#keys.values();
   }
 
-  /** Calls after each refresh that changed something; returns how to stop. */
-  onChange(call: () => void): () => void {
+  /** Calls after each refresh that changed something, with what; returns how to stop. */
+  onChange(call: (changed: ChangedSubscriptions) => void): () => void {
     this.#watchers.add(call);
     return () => void this.#watchers.delete(call);
   }
@@ -190,6 +196,7 @@ export class Registry {
     const asOf = this.#clock.elapsed();
     const { version, complete, changedPaths, documents } = await this.#store.resources.changes(this.#version);
     const found = new Map(documents.map((document) => [document.path, document]));
+    const touched = complete ? this.#subscriptionsOf(changedPaths) : undefined;
     if (!complete) {
       // Everything there is came back: what is not among it is gone.
       for (const path of this.#paths()) if (!found.has(path)) this.#remove(path);
@@ -203,7 +210,23 @@ export class Registry {
     const changed = !complete || changedPaths.some((path) => !path.startsWith(jobsPrefix));
     this.#version = version;
     if (asOf > this.#confirmedAt) this.#confirmedAt = asOf;
-    if (changed) for (const call of this.#watchers) call();
+    if (!changed) return;
+    const after = touched && this.#subscriptionsOf(changedPaths);
+    const subscriptions = touched && after && new Set([...touched, ...after]);
+    for (const call of this.#watchers) call(subscriptions);
+  }
+
+  /** Those that documents at these paths are about, as they are known; undefined if it may be any. */
+  #subscriptionsOf(paths: readonly string[]): Incarnation[] | undefined {
+    const ids: Incarnation[] = [];
+    for (const each of paths) {
+      const shape = shapeOf(each);
+      if (!shape) continue;
+      if (!shape.subscription) return undefined;
+      const known = this.#topics.get(shape.holder)?.subscriptions.get(shape.path);
+      if (known) ids.push(known.subscription.incarnation);
+    }
+    return ids;
   }
 
   *#paths(): Generator<string> {

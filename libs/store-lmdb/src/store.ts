@@ -9,6 +9,7 @@ import {
   type AttemptKind,
   type AttemptPage,
   attemptQuotaOf,
+  checkedJournals,
   type AttemptUsage,
   type Claim,
   type ConcludeResult,
@@ -22,6 +23,7 @@ import {
   type HistoryOrder,
   type HistoryPage,
   type HistoryStart,
+  type Journals,
   type LeaseOutcome,
   type PartitionUsage,
   type PendingEvent,
@@ -79,7 +81,7 @@ export class LmdbStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: LmdbResources;
-  readonly journals: LmdbJournals;
+  readonly journals: Journals;
   readonly #parts: StoreParts;
   readonly #commits: Commits;
   readonly #ownership: Ownership;
@@ -124,7 +126,7 @@ export class LmdbStore implements Store {
     commits.follow([space, resources, ownership, notes, log, runs, payloads, lines, quotas, attempts]);
     this.#commits = commits;
     this.resources = resources;
-    this.journals = new LmdbJournals(tables, commits, clock);
+    this.journals = checkedJournals(new LmdbJournals(tables, commits, clock));
     this.#ownership = ownership;
     this.#notes = notes;
     this.#history = history;

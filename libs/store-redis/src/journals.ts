@@ -1,5 +1,5 @@
 /** Journals, in the configuration's slot. */
-import { checkJournal, type JournalBounds, type JournalRecord, type Journals } from '@gridpost/store';
+import type { JournalBounds, JournalRecord, Journals } from '@gridpost/store';
 import { acceptedAtOf, isEntryId, type Key } from './keys.js';
 import type { Link } from './link.js';
 import { readRecords, writeRecords } from './scripts/journals.js';
@@ -21,13 +21,11 @@ export class RedisJournals implements Journals {
     records: readonly string[],
     { recordsMax, olderThanMs }: JournalBounds,
   ): Promise<void> {
-    checkJournal(journal, records);
     const args = [journal, String(recordsMax), String(olderThanMs), ...records];
     await this.#writer.write(writeRecords, this.#key, args);
   }
 
   async newestRecords(journal: string, before: string | undefined, max: number): Promise<JournalRecord[]> {
-    checkJournal(journal);
     if (before !== undefined && !isEntryId(before)) throw new RangeError(`no record is at ${before}`);
     const from = before === undefined ? '+' : `(${before}`;
     const reply = (await this.#link.run(readRecords, this.#key, [journal, from, String(max)])) as Buffer[];

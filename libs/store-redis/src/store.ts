@@ -6,6 +6,8 @@ import { type Clock, GridpostError, type Timer } from '@gridpost/model';
 import {
   type AppendOptions,
   attemptQuotaOf,
+  checkedJournals,
+  type Journals,
   type Permit,
   quotaOf,
   type Store,
@@ -51,7 +53,7 @@ export class RedisStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: true };
   readonly resources: RedisResources;
-  readonly journals: RedisJournals;
+  readonly journals: Journals;
   readonly #link: Link;
   readonly #writeLink: Link;
   readonly #condition: Condition;
@@ -88,7 +90,7 @@ export class RedisStore implements Store {
     this.#histories = new Histories(link, partitions);
     this.#identities = new Identities(link, partitions);
     this.resources = new RedisResources({ link, writer, key: this.#config, partitions: partitions.keys });
-    this.journals = new RedisJournals(link, writer, this.#config);
+    this.journals = checkedJournals(new RedisJournals(link, writer, this.#config));
     const look = () => void this.#look().catch(() => {});
     link.onReady(look);
     if (writeLink !== link) writeLink.onReady(look);

@@ -39,14 +39,6 @@ export const attemptShedMax = 64;
 /** Bytes of a record in a journal. */
 export const journalRecordBytesMax = 4_096;
 
-/** Throws a `RangeError` for what no journal takes. */
-export function checkJournal(journal: string, records: readonly string[] = []): void {
-  if (!/^[a-z-]{1,32}$/.test(journal)) throw new RangeError(`there is no journal ${JSON.stringify(journal)}`);
-  for (const record of records)
-    if (Buffer.byteLength(record) > journalRecordBytesMax)
-      throw new RangeError(`a record has more than ${journalRecordBytesMax} bytes`);
-}
-
 /** Bytes from which on `append` is refused with `StoreFull`. */
 export function appendBytesMax(limits: StoreLimits): number {
   return Math.floor(limits.bytesMax * appendShare);

@@ -1,4 +1,4 @@
-/** The metrics of one subscription's deliveries. Those of the happy path are resolved once, the others when they occur. */
+/** The metrics of one subscription. Those of the happy path are resolved once, those of deferrals and others when they occur. */
 import type { AttemptClass, DeadLetterReason, DropReason } from '@gridpost/model';
 import type { Counter, Histogram, Metrics } from '@gridpost/metrics';
 
@@ -24,6 +24,7 @@ export class DeliverySeries {
   readonly #metrics: Metrics;
   readonly #topic: string;
   readonly #subscription: string;
+  readonly #deferred = new Map<DeferReason, Counter>();
 
   constructor(metrics: Metrics, topic: string, subscription: string) {
     this.#metrics = metrics;
@@ -41,7 +42,12 @@ export class DeliverySeries {
   }
 
   deferred(reason: DeferReason): void {
-    this.#metrics.deliveriesDeferred.with(this.#topic, this.#subscription, reason).add();
+    let counter = this.#deferred.get(reason);
+    if (!counter) {
+      counter = this.#metrics.deliveriesDeferred.with(this.#topic, this.#subscription, reason);
+      this.#deferred.set(reason, counter);
+    }
+    counter.add();
   }
 
   deadLettered(reason: DeadLetterReason, count = 1): void {

@@ -6,6 +6,7 @@
 import { type Clock, GridpostError, type Incarnation, type Place, systemClock } from '@gridpost/model';
 import { Announcements } from '../announcements.js';
 import { appendBytesMax, appendedBytes } from '../bounds.js';
+import { checkedJournals } from '../checked-journals.js';
 import { announcedBy, DeferralWatch, releasedBy } from '../deferral-watch.js';
 import { Permits } from '../permits.js';
 import type {
@@ -26,6 +27,7 @@ import type {
   HistoryOrder,
   HistoryPage,
   HistoryStart,
+  Journals,
   LeaseOutcome,
   PartitionUsage,
   PendingEvent,
@@ -61,7 +63,7 @@ export class MemoryStore implements Store {
   readonly info: StoreInfo;
   readonly supports: StoreSupports = { sharing: false };
   readonly resources: MemoryResources = new MemoryResources();
-  readonly journals: MemoryJournals;
+  readonly journals: Journals;
   readonly #partitions: readonly MemoryPartition[];
   readonly #limits: StoreLimits;
   readonly #clock: Clock;
@@ -76,7 +78,7 @@ export class MemoryStore implements Store {
     const { partitions = 1, limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 } } = options;
     this.#limits = limits;
     this.#clock = options.clock ?? systemClock;
-    this.journals = new MemoryJournals(this.#clock);
+    this.journals = checkedJournals(new MemoryJournals(this.#clock));
     this.#processes = new Announcements(() => this.#clock.now());
     this.#permits = new Permits(() => this.#clock.now());
     this.info = { kind: 'memory', place: 'this process', partitions, durability: 'memory' };

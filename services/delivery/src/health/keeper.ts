@@ -1,7 +1,8 @@
 /**
  * Writes what this worker finds out about endpoints, so that all workers and the API know it. Only transitions and probes
  * are written, and few at a time: what a thousand endpoints that fail together have to say is written one after the other,
- * while each has been stopped at once.
+ * while each has been stopped at once. Whoever has waited longest is next, so that those who have much to say, as probes do,
+ * do not keep the others from being heard.
  */
 import { type Clock, healthPath, type Log, type Subscription, subscriptionPath } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
@@ -20,6 +21,9 @@ export interface KeeperOptions {
   readonly metrics: Metrics;
 }
 
+/** Whose health it is. */
+type Named = Pick<Subscription, 'incarnation' | 'topic' | 'name'>;
+
 /** Writes under way at once. */
 const writesMax = 16;
 
@@ -27,6 +31,8 @@ export class HealthKeeper {
   readonly #options: KeeperOptions;
   readonly #outage: Outage;
   readonly #writing = new Set<Promise<void>>();
+  /** Those with something to be written, in the order in which they had it. */
+  readonly #waiting = new Map<Ward, Named>();
   #notBefore = 0;
   #closed = false;
 
@@ -36,20 +42,17 @@ export class HealthKeeper {
   }
 
   /** To be called about every 100 ms for each ward. */
-  tend(ward: Ward, subscription: Subscription): void {
-    const { clock } = this.#options;
-    const writes = !this.#closed && this.#writing.size < writesMax && clock.elapsed() >= this.#notBefore;
-    const draft = ward.tick(writes);
-    if (!draft) return;
-    const writing = this.#write(ward, subscription, draft).finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
+  tend(ward: Ward, subscription: Named): void {
+    ward.tick(false);
+    if (ward.waits) this.#waiting.set(ward, subscription);
+    this.#writeNext();
   }
 
   /**
    * Writes what is left to be written of these wards, whose worker stops. Resolves when it is, or the store cannot be
    * reached.
    */
-  async leave(wards: ReadonlyMap<Ward, Subscription>): Promise<void> {
+  async leave(wards: ReadonlyMap<Ward, Named>): Promise<void> {
     for (const ward of wards.keys()) ward.leave();
     for (let left = Number.POSITIVE_INFINITY; ; ) {
       for (const [ward, subscription] of wards) this.tend(ward, subscription);
@@ -67,7 +70,22 @@ export class HealthKeeper {
     await Promise.all(this.#writing);
   }
 
-  async #write(ward: Ward, subscription: Subscription, draft: Draft): Promise<void> {
+  #writeNext(): void {
+    const { clock } = this.#options;
+    for (const [ward, subscription] of this.#waiting) {
+      if (this.#closed || this.#writing.size >= writesMax || clock.elapsed() < this.#notBefore) return;
+      this.#waiting.delete(ward);
+      const draft = ward.tick(true);
+      if (!draft) continue;
+      const writing = this.#write(ward, subscription, draft).finally(() => {
+        this.#writing.delete(writing);
+        this.#writeNext();
+      });
+      this.#writing.add(writing);
+    }
+  }
+
+  async #write(ward: Ward, subscription: Named, draft: Draft): Promise<void> {
     const { store, registry, clock } = this.#options;
     const { incarnation, topic, name } = subscription;
     const { health, etag } = draft;
@@ -101,7 +119,7 @@ export class HealthKeeper {
     ward.learn(registry.healthOf(incarnation), registry.version);
   }
 
-  #tell({ topic, name }: Subscription, { health, stored }: Draft): void {
+  #tell({ topic, name }: Named, { health, stored }: Draft): void {
     const { log, metrics } = this.#options;
     const { state, failures, lastFailure, nextProbeAt } = health;
     if (state === stored) return;

@@ -23,9 +23,14 @@ export class RetryAfterKept {
     this.#kept = found;
   }
 
-  /** Whether it is to be stored and is not yet. `now`: `clock.now()`. */
-  unsaved(now: number): boolean {
-    return this.#unsaved && this.at(now) !== undefined;
+  /** It is to be stored and is not yet. */
+  get unsaved(): boolean {
+    return this.#unsaved;
+  }
+
+  /** Lets time pass: what is over need not be stored any more. `now`: `clock.now()`. */
+  tick(now: number): void {
+    if (this.#unsaved && !this.at(now)) this.#unsaved = false;
   }
 
   /** What is stored or to be stored; undefined if it is over. */

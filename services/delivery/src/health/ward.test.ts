@@ -169,7 +169,7 @@ describe('what the endpoint asked for with Retry-After', () => {
   test('is not written any more when it is over', async () => {
     ward.asked(8_000, 429);
     await clock.advance(8_000);
-    expect([ward.free, ward.tick(true)]).toEqual([true, undefined]);
+    expect([ward.tick(true), ward.free]).toEqual([undefined, true]);
   });
 
   test('is kept to when another was asked, for five minutes at most, and ends when what is stored is forgotten', () => {

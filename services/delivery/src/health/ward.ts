@@ -1,6 +1,6 @@
 /**
  * One subscription's health as this worker has it: the state that is stored, or about to be, and what the worker has seen
- * since. It counts the lane's attempts, tells the lane what may start, and says what is to be written; `keeper.ts` writes.
+ * since (`sightings.ts`). It tells the lane what may start, and says what is to be written; `keeper.ts` writes.
  *
  * A worker that finds an endpoint failing stops at once and has it written afterwards, again and again until the store
  * has taken it or another worker has written something else, which then counts. The right to a probe is the other way
@@ -14,7 +14,7 @@
  * Instants in the state are compared with this process's clock. Those of a worker whose clock is ahead are taken for at
  * most as far away as a probe can be.
  */
-import type { Clock, FailureSeen, Health, HealthState, Incarnation, Random } from '@gridpost/model';
+import type { Clock, Health, HealthState, Incarnation, Random } from '@gridpost/model';
 import type { RegisteredHealth } from '@gridpost/registry';
 import type { AttemptFailure, PassedAttempt } from '../attempts/open-delivery.js';
 import {
@@ -31,6 +31,7 @@ import {
   withSeen,
 } from './health.js';
 import { RetryAfterKept } from './retry-after.js';
+import { Sightings } from './sightings.js';
 
 export interface WardOptions {
   readonly id: Incarnation;
@@ -69,8 +70,6 @@ interface Grant {
   used: boolean;
 }
 
-const nothing: Seen = { failures: {} };
-
 export class Ward {
   readonly #options: WardOptions;
   readonly #pace: number;
@@ -85,10 +84,7 @@ export class Ward {
   /** The version of the configuration in which this worker's last write stands. */
   #version = 0;
   #permit: Permit = all;
-  /** Failures in a row. */
-  #row = 0;
-  #seen: Seen = nothing;
-  #succeededAt: number | undefined;
+  readonly #sightings = new Sightings();
   /** `clock.elapsed()`: what started before tells nothing of the state that holds now. */
   #countsFrom = Number.NEGATIVE_INFINITY;
   #unsaved = false;
@@ -121,7 +117,12 @@ export class Ward {
 
   /** This worker has found out something that is not written yet. */
   get unsaved(): boolean {
-    return this.#unsaved || this.#retryAfter.unsaved(this.#options.clock.now());
+    return this.#unsaved || this.#retryAfter.unsaved;
+  }
+
+  /** There is something to be written, and nothing is being written. */
+  get waits(): boolean {
+    return !this.#writing && (this.unsaved || this.#claims || this.#recovered);
   }
 
   get held(): boolean {
@@ -169,27 +170,22 @@ export class Ward {
 
   /** The endpoint took an event, or answered that it does not want this one. */
   worked(attempt: PassedAttempt, now: number): void {
-    this.#succeededAt = now;
+    this.#sightings.succeeded(now);
     if (this.#isProbe(attempt)) this.#advance({ kind: 'probeSucceeded' });
-    else if (this.#row > 0 && attempt.startedAt >= this.#countsFrom) {
-      this.#row = 0;
+    else if (this.#sightings.row > 0 && attempt.startedAt >= this.#countsFrom) {
+      this.#sightings.row = 0;
       // Failures before a success are of the past, unless a time on probation is not over yet.
-      if (this.#health.state === 'Healthy') this.#seen = nothing;
+      if (this.#health.state === 'Healthy') this.#sightings.forget();
     }
   }
 
   /** An attempt failed in a way that another may not. */
-  failed(attempt: PassedAttempt, { outcome, status, lastError }: AttemptFailure): void {
-    const lastFailure: FailureSeen = {
-      ...{ at: this.#options.clock.now(), outcome },
-      ...(status === undefined ? {} : { status }),
-      ...(lastError === '' ? {} : { error: lastError }),
-    };
-    this.#seen = withSeen(this.#seen, { failures: { [outcome]: 1 }, lastFailure });
+  failed(attempt: PassedAttempt, failure: AttemptFailure): void {
+    this.#sightings.failed(failure, this.#options.clock.now());
     if (this.#isProbe(attempt)) this.#advance({ kind: 'probeFailed' });
     else if (attempt.startedAt >= this.#countsFrom && this.#health.state !== 'Probation') {
       const { failuresMax } = this.#terms.policy;
-      if (++this.#row >= failuresMax && failuresMax > 0) this.#advance({ kind: 'failing' });
+      if (++this.#sightings.row >= failuresMax && failuresMax > 0) this.#advance({ kind: 'failing' });
     }
   }
 
@@ -209,8 +205,9 @@ export class Ward {
     // Nothing was there to make it with. The next is then no further away than after one that fails.
     if (grant && !grant.used && this.#options.clock.elapsed() >= grant.until)
       this.#advance({ kind: 'probeFailed' });
+    this.#retryAfter.tick(this.#options.clock.now());
     this.#refresh();
-    return writes && !this.#writing ? this.#draft() : undefined;
+    return writes && this.waits ? this.#draft() : undefined;
   }
 
   wrote({ health, before, seen, claims }: Draft, etag: string, version: number): void {
@@ -243,7 +240,7 @@ export class Ward {
 
   notWritten({ seen }: Draft): void {
     this.#writing = false;
-    this.#seen = withSeen(seen, this.#seen);
+    this.#sightings.giveBack(seen);
   }
 
   /** Learns what is stored, as of a version of the configuration. */
@@ -273,43 +270,37 @@ export class Ward {
   #enter(health: Health): void {
     this.#health = health;
     this.#timed = this.#inTime(health);
-    this.#row = 0;
+    this.#sightings.row = 0;
     this.#countsFrom = this.#options.clock.elapsed();
     this.#asked = false;
     this.#grant = undefined;
   }
 
-  #draft(): Draft | undefined {
+  /** A probe is to be made, and the right to it is to be claimed. */
+  get #claims(): boolean {
+    return this.probing && this.#asked && !this.#grant && !this.#leaving;
+  }
+
+  get #recovered(): boolean {
+    return this.#permit.kind === 'all' && this.#health.state !== 'Healthy';
+  }
+
+  #draft(): Draft {
     const { clock, random } = this.#options;
     const { policy, timeoutMs } = this.#terms;
     const before = this.#health;
-    const claims = this.probing && this.#asked && !this.#grant && !this.#leaving;
-    const recovered = this.#permit.kind === 'all' && before.state !== 'Healthy';
-    if (!claims && !recovered && !this.unsaved) return undefined;
+    const claims = this.#claims;
     const now = clock.now();
     const event: HealthEvent = claims ? { kind: 'probing', timeoutMs } : { kind: 'recovered' };
-    const advanced = claims || recovered ? next(before, event, now, policy, random) : before;
-    const seen = this.#takeSeen(now);
+    const advanced = claims || this.#recovered ? next(before, event, now, policy, random) : before;
+    // Failures of an endpoint that is healthy are noted when they have led somewhere.
+    const seen = this.#sightings.take(before.state !== 'Healthy', now - clock.elapsed());
     const { retryAfter: _, ...health } = withSeen(advanced, seen);
     const retryAfter = this.#retryAfter.at(now);
     this.#writing = true;
     return {
       health: { ...health, ...(retryAfter ? { retryAfter } : {}) },
       ...{ etag: this.#etag, before, seen, claims, stored: this.#stored.state },
-    };
-  }
-
-  /** What is to be noted of what was seen. Of a healthy endpoint no failures: they may be the first of those in a row. */
-  #takeSeen(now: number): Seen {
-    const { failures, ...last } = this.#seen;
-    const counts = this.#health.state !== 'Healthy';
-    this.#seen = counts ? nothing : { failures };
-    return {
-      ...last,
-      failures: counts ? failures : {},
-      ...(this.#succeededAt === undefined
-        ? {}
-        : { lastSuccessAt: Math.round(now - this.#options.clock.elapsed() + this.#succeededAt) }),
     };
   }
 

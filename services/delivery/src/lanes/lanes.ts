@@ -19,7 +19,7 @@ import {
   type Timer,
 } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
-import type { RegisteredSubscription, Registry } from '@gridpost/registry';
+import type { ChangedSubscriptions, RegisteredSubscription, Registry } from '@gridpost/registry';
 import type { Store } from '@gridpost/store';
 import type { Batch } from '../attempts/batch.js';
 import type { Connections } from '../requests/connections.js';
@@ -89,7 +89,7 @@ export class Lanes implements Surroundings {
         if (lane) this.#divide(lane);
       },
     });
-    this.#stopWatching = options.registry.onChange(() => this.#refresh());
+    this.#stopWatching = options.registry.onChange((changed) => this.#refresh(changed));
   }
 
   /** The subscription's lane, made if there is none. */
@@ -191,7 +191,7 @@ export class Lanes implements Surroundings {
     this.#lanes.get(subscription)?.setStop('disabled');
   }
 
-  /** Undoes `disable` where it did not hold. */
+  /** Has a lane know what the registry knows; also undoes `disable` where it did not hold. */
   reconsider(subscription: Incarnation): void {
     const lane = this.#lanes.get(subscription);
     if (lane) this.#update(lane);
@@ -287,9 +287,10 @@ export class Lanes implements Surroundings {
     lane.setActive(active);
   }
 
-  #refresh(): void {
+  #refresh(changed: ChangedSubscriptions): void {
     this.#subscriptions = undefined;
-    for (const lane of this.#lanes.values()) this.#update(lane);
+    // Where a thousand endpoints fail, health is written all the time: not all lanes are to be looked at for each.
+    for (const id of changed ?? this.#lanes.keys()) this.reconsider(id);
   }
 
   #update(lane: Lane): void {

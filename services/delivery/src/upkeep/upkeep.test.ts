@@ -123,9 +123,10 @@ test('quotas that turn deferred deliveries into dead letters are counted', async
   await rig.publish(rig.ids(50));
   await rig.watched.until(async () => (await rig.logEntries()) === 0);
   const { deferred, deadLettered } = await rig.usage(subscription);
-  expect(deadLettered).toBeGreaterThan(0);
   const quota = metrics.deadLettered.with('orders', 'hook', 'QuotaExceeded').value;
   const dropped = metrics.dropped.with('orders', 'hook', 'DeadLetterQuotaExceeded').value;
+  // How many of them the quota of dead letters leaves depends on their sizes, which the order of the answers decides.
+  expect(quota).toBeGreaterThan(0);
   expect(quota).toBe(deadLettered + dropped);
   expect(deferred + deadLettered + dropped).toBe(50);
 });

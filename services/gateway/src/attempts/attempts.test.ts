@@ -359,7 +359,7 @@ test('what operators did with a dead letter is a step of its delivery', async ()
   const event = structured('one');
   const given: Ending = { kind: 'deadLettered', reason: 'TimeToLiveExceeded' };
   const steps: (Omit<Written, 'event' | 'subscription'> & { readonly ending: Ending })[] = [
-    { ending: given },
+    { ending: given, attempt: { ...busy, number: 30 } },
     { ending: { kind: 'deferred', until: noon + 1_000, reason: 'redriven' }, job: 'job-1' },
     { ending: given, attempt: busy },
     { ending: { kind: 'dropped', reason: 'Purged' }, job: 'job-2' },
@@ -375,7 +375,7 @@ test('what operators did with a dead letter is a step of its delivery', async ()
   const placeOf = (index: number): string => Buffer.from(`0.1.${index}`).toString('base64url');
   expect(of(0).deliveries).toMatchObject([
     {
-      ...{ state: 'Dropped', reason: 'Purged', job: 'job-2' },
+      ...{ state: 'Dropped', reason: 'Purged', job: 'job-2', attempts: 1 },
       steps: [
         { state: 'DeadLettered' },
         { state: 'Deferred', reason: 'redriven', job: 'job-1' },

@@ -128,11 +128,15 @@ const turned = ({ deadLetteredAt, reason }: DeadLetter): object => ({
   ...{ since: instant(deadLetteredAt), state: 'DeadLettered', reason },
 });
 
-/** Attempts that count, as far as they are known. */
+/** Attempts that count, as far as they are known: a dead letter that is redriven has fresh ones. */
 function attemptsOf(steps: Steps): number {
+  const revived = steps.findIndex(
+    ({ ending }) => ending.kind === 'deferred' && ['redriven', 'resent'].includes(ending.reason),
+  );
+  const counting = revived === -1 ? steps : steps.slice(0, revived);
   return Math.max(
     0,
-    ...steps.map(({ attempt }) =>
+    ...counting.map(({ attempt }) =>
       attempt === undefined ? 0 : attempt.outcome === 'Aborted' ? attempt.number - 1 : attempt.number,
     ),
   );

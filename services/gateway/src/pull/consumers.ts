@@ -1,6 +1,6 @@
 /**
  * What consumers of pull subscriptions do, in terms of deliveries: receive, acknowledge, release, reject and renew. HTTP is
- * `routes.ts`'s business, waiting `line.ts`'s.
+ * `pull-route.ts`'s business, waiting `line.ts`'s.
  *
  * What a consumer may still get is judged when it is received (Event Grid namespaces, "Message delivery and retry"): a
  * delivery that has been received as often as its subscription allows, or has outlived its time to live, becomes a dead
@@ -229,14 +229,13 @@ export class Consumers {
     const groups = byPartition(concluded, (at) => locks[at]!.place.partition);
     await Promise.all(
       [...groups].map(async ([partition, together]) => {
-        const ends = together.map((at): LeaseOutcome => {
-          const { place, lease } = locks[at]!;
-          const { entry, index } = place;
-          return { entry, index, subscription: incarnation, token: lease, disposition: conclusions[at]! };
+        const held = together.map((at) => locks[at]!);
+        const ends = together.map((at) => conclusions[at]!);
+        const outcomes = held.map(({ place: { entry, index }, lease }, each): LeaseOutcome => {
+          return { entry, index, subscription: incarnation, token: lease, disposition: ends[each]! };
         });
-        const told = together.map((at) => [locks[at]!, conclusions[at]!] as const);
-        const attempts = this.#records.blocksOf(subscription, told, outcome, clock.now());
-        const result = await store.conclude(partition, ends, attempts);
+        const attempts = this.#records.blocksOf(subscription, held, ends, outcome, clock.now());
+        const result = await store.conclude(partition, outcomes, attempts);
         for (const [index, at] of together.entries()) applied[at] = result.applied[index]!;
         for (const { deadLettered, dropped } of result.quotaEffects) {
           if (deadLettered > 0) metrics.deadLettered.with(topic, name, 'QuotaExceeded').add(deadLettered);

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
-import { encodeDelivery } from '@gridpost/codec';
+import { encodeOne } from '@gridpost/codec';
 import { Event, GridpostError, holderOf, limits, subscriptionPath } from '@gridpost/model';
 import type { LeasedDelivery } from '@gridpost/store';
 import { type Access, checkOrigin } from '../auth.js';
@@ -106,23 +106,35 @@ export class PullRoute {
   }
 
   #received({ incarnation }: PulledSubscription, deliveries: readonly LeasedDelivery[]): Buffer {
+    if (deliveries.length === 0) return nothing;
     const { lockTokens } = this.#options.context;
-    const parts: Buffer[] = [];
+    const heads: string[] = [];
+    const bodies: Buffer[] = [];
+    let length = end.length;
     let before = '{"value":[';
     for (const delivery of deliveries) {
       const event = new Event(delivery.frame);
       const job = event.direction?.job;
       const replay = job === undefined ? '' : `,"replay":"${job}"`;
-      // A token is of characters that JSON leaves as they are, and so is a job's id.
-      const properties = `{"lockToken":"${lockTokens.tokenOf(incarnation, lockOf(delivery))}","deliveryCount":${delivery.state.attempts}${replay}}`;
-      parts.push(
-        Buffer.from(`${before}{"brokerProperties":${properties},"event":`, 'latin1'),
-        encodeDelivery(event, 'structured').body!,
-      );
+      const token = lockTokens.tokenOf(incarnation, lockOf(delivery));
+      // Of characters that JSON leaves as they are, like a job's id.
+      const properties = `{"lockToken":"${token}","deliveryCount":${delivery.state.attempts}${replay}}`;
+      const head = `${before}{"brokerProperties":${properties},"event":`;
+      const body = encodeOne(event, 'CloudEventSchemaV1_0');
+      heads.push(head);
+      bodies.push(body);
+      length += head.length + body.length;
       before = '},';
     }
-    parts.push(Buffer.from(deliveries.length === 0 ? '{"value":[]}' : '}]}'));
-    return Buffer.concat(parts);
+    const answer = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (const [index, body] of bodies.entries()) {
+      at += answer.write(heads[index]!, at, 'latin1');
+      answer.set(body, at);
+      at += body.length;
+    }
+    answer.write(end, at, 'latin1');
+    return answer;
   }
 
   async #conclude(
@@ -152,6 +164,10 @@ export class PullRoute {
     this.#options.answers.accept(exchange, [...answerHeaders, 'content-length', length], body);
   }
 }
+
+/** An answer without events, and how one with events ends. */
+const nothing = Buffer.from('{"value":[]}');
+const end = '}]}';
 
 const answerHeaders: readonly string[] = [
   ...['content-type', 'application/json; charset=utf-8', 'x-content-type-options', 'nosniff'],

@@ -25,17 +25,19 @@ export class ConsumerRecords {
   }
 
   /**
-   * Locks with what becomes of them, as blocks; a lock that is prolonged is no news. `outcome`: undefined where no consumer
+   * Locks with what becomes of each, as blocks; a lock that is prolonged is no news. `outcome`: undefined where no consumer
    * was asked. `at`: by the store's clock, more or less.
    */
   blocksOf(
     subscription: Subscription,
-    concluded: readonly (readonly [Lock, Conclusion])[],
+    locks: readonly Lock[],
+    conclusions: readonly Conclusion[],
     outcome: RecordedOutcome | undefined,
     at: number,
   ): AttemptBlock[] {
     if (this.#level === 'off') return [];
-    for (const [{ place, received, receivedAt, liveFrom }, conclusion] of concluded) {
+    for (const [each, { place, received, receivedAt, liveFrom }] of locks.entries()) {
+      const conclusion = conclusions[each]!;
       if (conclusion.kind === 'leased') continue;
       const ending = endingOf(conclusion, outcome, at);
       const failed = ending.kind === 'deadLettered' || ending.kind === 'dropped';
@@ -77,9 +79,11 @@ export class ConsumerRecords {
   }
 }
 
+const delivered: Ending = { kind: 'delivered' };
+
 function endingOf(conclusion: Conclusion, outcome: RecordedOutcome | undefined, at: number): Ending {
   if (conclusion.kind === 'deadLettered') return { kind: 'deadLettered', reason: conclusion.reason };
   if (conclusion.kind === 'deferred')
     return { kind: 'deferred', until: at + conclusion.dueInMs, reason: 'released' };
-  return outcome === 'Acknowledged' ? { kind: 'delivered' } : { kind: 'dropped', reason: 'DeadLetteringOff' };
+  return outcome === 'Acknowledged' ? delivered : { kind: 'dropped', reason: 'DeadLetteringOff' };
 }
