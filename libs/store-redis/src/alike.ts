@@ -33,9 +33,12 @@ export interface Alike {
  */
 export function alikeOf(outcomes: readonly LeaseOutcome[]): Alike[] {
   const groups = new Groups();
+  let known: EntryId | undefined;
   for (let position = 0; position < outcomes.length; position++) {
     const outcome = outcomes[position]!;
-    if (isEntryId(outcome.entry)) groups.add(outcome.entry, outcome, position);
+    if (outcome.entry !== known && !isEntryId(outcome.entry)) continue;
+    known = outcome.entry;
+    groups.add(known, outcome, position);
   }
   return groups.all;
 }

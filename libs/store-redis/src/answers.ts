@@ -27,6 +27,7 @@ export function readLeased(partition: number, fields: readonly Buffer[], deliver
     const firsts = fields[at + 6]!;
     at += runFields;
     let next = 0;
+    let topic = '';
     for (const first of firsts) {
       const piece = fields[at++]!;
       for (let index = first, cursor = 0; cursor < piece.length && next < indexes.length; index++) {
@@ -34,10 +35,12 @@ export function readLeased(partition: number, fields: readonly Buffer[], deliver
         const end = topicEnd + 4 + piece.readUInt32LE(topicEnd);
         if (index === indexes[next]) {
           next++;
+          if (!isTextAt(piece, cursor + 1, topicEnd, topic))
+            topic = piece.toString('latin1', cursor + 1, topicEnd);
           deliveries.push({
             place: { partition, entry, index },
             subscription,
-            topic: piece.toString('latin1', cursor + 1, topicEnd),
+            topic,
             acceptedAt,
             token,
             leaseExpired,
@@ -49,6 +52,13 @@ export function readLeased(partition: number, fields: readonly Buffer[], deliver
       }
     }
   }
+}
+
+/** Nearly every event is of the topic of the one before it. */
+function isTextAt(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 const leasedKind = 'l'.charCodeAt(0);

@@ -23,7 +23,7 @@ import type { Metrics } from '@gridpost/metrics';
 import type { DeliveryState, LeasedDelivery, LeaseOutcome, Store } from '@gridpost/store';
 import { byPartition } from '../by-partition.js';
 import { type Consumer, giveBack, Line } from './line.js';
-import type { Lock } from './lock-token.js';
+import type { Lease, Lock } from './lock-token.js';
 import { ConsumerRecords } from './records.js';
 
 /** A subscription whose events are received, not pushed. */
@@ -110,12 +110,16 @@ export class Consumers {
     action: Action,
   ): Promise<boolean[]> {
     const queueLimits = queueLimitsOf(subscription.properties.queue);
-    return this.#apply(
-      subscription,
-      locks,
-      locks.map((lock) => this.#conclusionOf(subscription, queueLimits, lock, action)),
-      outcomes[action.kind],
-    );
+    let lease: Lease | undefined;
+    let conclusion: Conclusion | undefined;
+    const conclusions = locks.map((lock) => {
+      if (lock.lease !== lease) {
+        lease = lock.lease;
+        conclusion = this.#conclusionOf(subscription, queueLimits, lease, action);
+      }
+      return conclusion;
+    });
+    return this.#apply(subscription, locks, conclusions, outcomes[action.kind]);
   }
 
   /** Answers everybody who waits, and lets nobody wait any more. */
@@ -156,10 +160,10 @@ export class Consumers {
         if (delivery.leaseExpired) expired.push(delivery);
         continue;
       }
-      const lock = { ...lockOf(delivery), received: attempts - 1 };
+      const lease = { ...leaseOf(delivery), received: attempts - 1 };
       const reason = now - liveFrom < timeToLiveMs ? 'MaxDeliveryAttemptsExceeded' : 'TimeToLiveExceeded';
-      over.push(lock);
-      conclusions.push(this.#giveUp(subscription, lock, reason));
+      over.push({ lease, index: delivery.place.index });
+      conclusions.push(this.#giveUp(subscription, lease, reason));
     }
     if (over.length > 0) {
       this.#apply(subscription, over, conclusions).catch((error: unknown) => {
@@ -192,27 +196,27 @@ export class Consumers {
   #conclusionOf(
     subscription: PulledSubscription,
     { lockMs, deliveriesMax }: QueueLimits,
-    lock: Lock,
+    lease: Lease,
     action: Action,
   ): Conclusion | undefined {
     switch (action.kind) {
       case 'acknowledge':
         return finished;
       case 'reject':
-        return this.#giveUp(subscription, lock, 'Rejected');
+        return this.#giveUp(subscription, lease, 'Rejected');
       case 'release':
-        return lock.received >= deliveriesMax
-          ? this.#giveUp(subscription, lock, 'MaxDeliveryAttemptsExceeded')
-          : { kind: 'deferred', dueInMs: action.delayMs, state: stateOf(lock) };
+        return lease.received >= deliveriesMax
+          ? this.#giveUp(subscription, lease, 'MaxDeliveryAttemptsExceeded')
+          : { kind: 'deferred', dueInMs: action.delayMs, state: stateOf(lease) };
       case 'renewLock':
-        return this.#options.clock.now() - lock.receivedAt < renewMsMax
-          ? { kind: 'leased', leaseMs: lockMs, token: lock.lease, state: stateOf(lock) }
+        return this.#options.clock.now() - lease.receivedAt < renewMsMax
+          ? { kind: 'leased', leaseMs: lockMs, token: lease.token, state: stateOf(lease) }
           : undefined;
     }
   }
 
-  #giveUp({ properties }: PulledSubscription, lock: Lock, reason: DeadLetterReason): Conclusion {
-    return properties.deadLettering ? { kind: 'deadLettered', reason, state: stateOf(lock) } : finished;
+  #giveUp({ properties }: PulledSubscription, lease: Lease, reason: DeadLetterReason): Conclusion {
+    return properties.deadLettering ? { kind: 'deadLettered', reason, state: stateOf(lease) } : finished;
   }
 
   /** Whether each was still locked, and has a conclusion. Counts what was given up. */
@@ -226,13 +230,13 @@ export class Consumers {
     const { incarnation, topic, name } = subscription;
     const applied = new Array<boolean>(locks.length).fill(false);
     const concluded = [...locks.keys()].filter((at) => conclusions[at] !== undefined);
-    const groups = byPartition(concluded, (at) => locks[at]!.place.partition);
+    const groups = byPartition(concluded, (at) => locks[at]!.lease.partition);
     await Promise.all(
       [...groups].map(async ([partition, together]) => {
         const held = together.map((at) => locks[at]!);
         const ends = together.map((at) => conclusions[at]!);
-        const outcomes = held.map(({ place: { entry, index }, lease }, each): LeaseOutcome => {
-          return { entry, index, subscription: incarnation, token: lease, disposition: ends[each]! };
+        const outcomes = held.map(({ lease: { entry, token }, index }, each): LeaseOutcome => {
+          return { entry, index, subscription: incarnation, token, disposition: ends[each]! };
         });
         const attempts = this.#records.blocksOf(subscription, held, ends, outcome, clock.now());
         const result = await store.conclude(partition, outcomes, attempts);
@@ -250,14 +254,34 @@ export class Consumers {
   }
 }
 
-/** The lock of a delivery that was just received. */
-export function lockOf({ place, token, state }: LeasedDelivery): Lock {
-  const { attempts, liveFrom, lastAttemptAt } = state;
-  // The store has noted when this was.
-  return { place, lease: token, received: attempts, receivedAt: lastAttemptAt!, liveFrom };
+/** The locks of deliveries that were just received. */
+export function locksOf(deliveries: readonly LeasedDelivery[]): Lock[] {
+  let before: LeasedDelivery | undefined;
+  let lease: Lease | undefined;
+  return deliveries.map((delivery) => {
+    if (!lease || !before || !isOfOneLease(before, delivery)) lease = leaseOf(delivery);
+    before = delivery;
+    return { lease, index: delivery.place.index };
+  });
 }
 
-function stateOf({ received, receivedAt, liveFrom }: Lock): DeliveryState {
+/** Deliveries that the store gives out together share their state. */
+function isOfOneLease(a: LeasedDelivery, b: LeasedDelivery): boolean {
+  return (
+    a.token === b.token &&
+    a.state === b.state &&
+    a.place.entry === b.place.entry &&
+    a.place.partition === b.place.partition
+  );
+}
+
+function leaseOf({ place: { partition, entry }, token, state }: LeasedDelivery): Lease {
+  const { attempts, liveFrom, lastAttemptAt } = state;
+  // The store has noted when this was.
+  return { partition, entry, token, received: attempts, receivedAt: lastAttemptAt!, liveFrom };
+}
+
+function stateOf({ received, receivedAt, liveFrom }: Lease): DeliveryState {
   return { attempts: received, liveFrom, lastAttemptAt: receivedAt };
 }
 

@@ -4,18 +4,26 @@
  * reaches the store.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { type Incarnation, limits, type Place } from '@gridpost/model';
+import { type EntryId, type Incarnation, limits } from '@gridpost/model';
 
-export interface Lock {
-  readonly place: Place;
-  /** The lease's token in the store. */
-  readonly lease: string;
-  /** How often the event has been received, this time included. */
+/** What the locks share that were given out together, of one entry. */
+export interface Lease {
+  readonly partition: number;
+  readonly entry: EntryId;
+  /** In the store. */
+  readonly token: string;
+  /** How often the events have been received, this time included. */
   readonly received: number;
   /** When this was, on the store's clock. */
   readonly receivedAt: number;
-  /** Instant from which its time to live counts. */
+  /** Instant from which their time to live counts. */
   readonly liveFrom: number;
+}
+
+export interface Lock {
+  readonly lease: Lease;
+  /** Of the event in its entry. */
+  readonly index: number;
 }
 
 /** What the locks of one lease share, in turn: what a store can have given out, and nothing that looks like the separator. */
@@ -25,11 +33,11 @@ const indexShape = /^(0|[1-9]\d{0,2})$/;
 /** In base64url: 96 bits. */
 const codeLength = 16;
 
-/** One lease: what its tokens share, as text and as it is meant, and their codes. */
-interface Lease {
+/** A lease as its tokens have it. */
+interface Given {
   readonly subscription: Incarnation;
+  readonly lease: Lease;
   readonly shared: string;
-  readonly of: Lock;
   /** For each index one after the other. */
   readonly codes: string;
 }
@@ -40,81 +48,71 @@ interface Lease {
  */
 export class LockTokens {
   readonly #key: string;
-  #last: Lease | undefined;
+  #last: Given | undefined;
 
   constructor(rootKey: Buffer) {
     this.#key = createHmac('sha256', rootKey).update('lock tokens').digest('hex');
   }
 
   /** Of characters that JSON and URLs leave as they are; the same for the same lock. */
-  tokenOf(subscription: Incarnation, lock: Lock): string {
-    let last = this.#last;
-    if (last?.subscription !== subscription || !isOfSameLease(last.of, lock)) {
-      const { place, lease, received, receivedAt, liveFrom } = lock;
-      const shared = `${place.partition}~${place.entry}~${lease}~${received}~${receivedAt}~${liveFrom}`;
-      last = this.#keep(subscription, shared, lock);
+  tokenOf(subscription: Incarnation, { lease, index }: Lock): string {
+    let given = this.#last;
+    if (given?.lease !== lease || given.subscription !== subscription) {
+      const { partition, entry, token, received, receivedAt, liveFrom } = lease;
+      const shared = `${partition}~${entry}~${token}~${received}~${receivedAt}~${liveFrom}`;
+      given = this.#give(subscription, lease, shared);
     }
-    const { index } = lock.place;
-    return `${codeOf(last, index)}${index}~${last.shared}`;
+    const { codes, shared } = given;
+    return `${codes.slice(codeLength * index, codeLength * (index + 1))}${index}~${shared}`;
   }
 
-  /** The lock a token stands for; undefined if it was not given out for this subscription. */
+  /**
+   * The lock a token stands for; undefined if it was not given out for this subscription. Those of one lease that are asked
+   * for one after the other have the same `lease`.
+   */
   lockOf(subscription: Incarnation, token: string): Lock | undefined {
     const at = token.indexOf('~', codeLength);
     const text = token.slice(codeLength, at);
-    if (at < 0 || !indexShape.test(text)) return undefined;
     const index = Number(text);
-    if (index >= limits.entryEventsMax) return undefined;
-    const shared = token.slice(at + 1);
-    let last = this.#last;
-    if (last?.shared !== shared || last.subscription !== subscription) {
+    if (at < 0 || !indexShape.test(text) || index >= limits.entryEventsMax) return undefined;
+    let given = this.#last;
+    if (!given || given.subscription !== subscription || !endsWith(token, at + 1, given.shared)) {
+      const shared = token.slice(at + 1);
       const found = sharedShape.exec(shared);
       if (!found) return undefined;
-      const [, partition, entry, lease, received, receivedAt, liveFrom] = found as unknown as string[];
-      last = this.#keep(subscription, shared, {
-        place: { partition: Number(partition), entry: entry!, index },
-        lease: lease!,
+      const [, partition, entry, name, received, receivedAt, liveFrom] = found as unknown as string[];
+      const lease = {
+        partition: Number(partition),
+        entry: entry!,
+        token: name!,
         received: Number(received),
         receivedAt: Number(receivedAt),
         liveFrom: Number(liveFrom),
-      });
+      };
+      given = this.#give(subscription, lease, shared);
     }
-    if (!sameCode(token, codeOf(last, index))) return undefined;
-    const { place, lease, received, receivedAt, liveFrom } = last.of;
-    const { partition, entry } = place;
-    return { place: { partition, entry, index }, lease, received, receivedAt, liveFrom };
+    return isCode(token, given.codes, codeLength * index) ? { lease: given.lease, index } : undefined;
   }
 
   /**
    * SHAKE128 of key and text, which unlike SHA-2 can be keyed by a prefix and gives as many bytes as are asked for
    * (FIPS 202, section 6.2, and appendix A.2).
    */
-  #keep(subscription: Incarnation, shared: string, of: Lock): Lease {
+  #give(subscription: Incarnation, lease: Lease, shared: string): Given {
     const codes = createHash('shake128', { outputLength: (limits.entryEventsMax * codeLength * 3) / 4 })
       .update(`${this.#key}${subscription}\n${shared}`)
       .digest('base64url');
-    this.#last = { subscription, shared, of, codes };
+    this.#last = { subscription, lease, shared, codes };
     return this.#last;
   }
 }
 
-function isOfSameLease(a: Lock, b: Lock): boolean {
-  return (
-    a.lease === b.lease &&
-    a.place.entry === b.place.entry &&
-    a.place.partition === b.place.partition &&
-    a.received === b.received &&
-    a.receivedAt === b.receivedAt &&
-    a.liveFrom === b.liveFrom
-  );
-}
+const endsWith = (token: string, at: number, shared: string): boolean =>
+  token.length === at + shared.length && token.endsWith(shared);
 
-const codeOf = ({ codes }: Lease, index: number): string =>
-  codes.slice(codeLength * index, codeLength * (index + 1));
-
-/** Whether a token begins with this code. Takes the same time wherever they differ. */
-function sameCode(token: string, code: string): boolean {
+/** Whether a token begins with the code at this place. Takes the same time wherever they differ. */
+function isCode(token: string, codes: string, at: number): boolean {
   let difference = 0;
-  for (let i = 0; i < codeLength; i++) difference |= token.charCodeAt(i) ^ code.charCodeAt(i);
+  for (let i = 0; i < codeLength; i++) difference |= token.charCodeAt(i) ^ codes.charCodeAt(at + i);
   return difference === 0;
 }

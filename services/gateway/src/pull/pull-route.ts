@@ -16,7 +16,7 @@ import { readJson } from '../json-body.js';
 import { invalidParameter, type Queried, wholeNumber } from '../query.js';
 import { getSubscription } from '../stored.js';
 import { schemaCheck } from '../validation.js';
-import { type Action, lockOf, type PulledSubscription } from './consumers.js';
+import { type Action, locksOf, type PulledSubscription } from './consumers.js';
 import type { Lock } from './lock-token.js';
 import { type Operation, type PullTarget, subscriptionNamed } from './pull-target.js';
 
@@ -112,11 +112,13 @@ export class PullRoute {
     const bodies: Buffer[] = [];
     let length = end.length;
     let before = '{"value":[';
-    for (const delivery of deliveries) {
+    const locks = locksOf(deliveries);
+    for (let each = 0; each < deliveries.length; each++) {
+      const delivery = deliveries[each]!;
       const event = new Event(delivery.frame);
       const job = event.direction?.job;
       const replay = job === undefined ? '' : `,"replay":"${job}"`;
-      const token = lockTokens.tokenOf(incarnation, lockOf(delivery));
+      const token = lockTokens.tokenOf(incarnation, locks[each]!);
       // Of characters that JSON leaves as they are, like a job's id.
       const properties = `{"lockToken":"${token}","deliveryCount":${delivery.state.attempts}${replay}}`;
       const head = `${before}{"brokerProperties":${properties},"event":`;
@@ -128,8 +130,9 @@ export class PullRoute {
     }
     const answer = Buffer.allocUnsafe(length);
     let at = 0;
-    for (const [index, body] of bodies.entries()) {
-      at += answer.write(heads[index]!, at, 'latin1');
+    for (let each = 0; each < bodies.length; each++) {
+      const body = bodies[each]!;
+      at += answer.write(heads[each]!, at, 'latin1');
       answer.set(body, at);
       at += body.length;
     }
@@ -151,8 +154,9 @@ export class PullRoute {
     const succeededLockTokens: string[] = [];
     const failedLockTokens: object[] = [];
     let at = 0;
-    for (const [index, lockToken] of lockTokens.entries()) {
-      if (locks[index] === undefined) failedLockTokens.push(failure(lockToken, 'BadToken'));
+    for (let each = 0; each < lockTokens.length; each++) {
+      const lockToken = lockTokens[each]!;
+      if (locks[each] === undefined) failedLockTokens.push(failure(lockToken, 'BadToken'));
       else if (done[at++]) succeededLockTokens.push(lockToken);
       else failedLockTokens.push(failure(lockToken, 'TokenLost'));
     }

@@ -1,5 +1,11 @@
 /** What consumers said, for the attempt log. A lock knows of its event only where it stands. */
-import { type AttemptLogLevel, BlockWriter, type Ending, type RecordedOutcome } from '@gridpost/attempt-log';
+import {
+  type AttemptLogLevel,
+  BlockWriter,
+  type Ending,
+  type RecordedAttempt,
+  type RecordedOutcome,
+} from '@gridpost/attempt-log';
 import { Event, type Subscription } from '@gridpost/model';
 import {
   type AttemptBlock,
@@ -8,7 +14,7 @@ import {
   type LeasedDelivery,
   type LeaseOutcome,
 } from '@gridpost/store';
-import type { Lock } from './lock-token.js';
+import type { Lease, Lock } from './lock-token.js';
 
 type Conclusion = LeaseOutcome['disposition'];
 
@@ -36,22 +42,22 @@ export class ConsumerRecords {
     at: number,
   ): AttemptBlock[] {
     if (this.#level === 'off') return [];
-    for (const [each, { place, received, receivedAt, liveFrom }] of locks.entries()) {
+    let of: Lease | undefined;
+    let attempt: RecordedAttempt | undefined;
+    for (let each = 0; each < locks.length; each++) {
+      const { lease, index } = locks[each]!;
       const conclusion = conclusions[each]!;
       if (conclusion.kind === 'leased') continue;
       const ending = endingOf(conclusion, outcome, at);
       const failed = ending.kind === 'deadLettered' || ending.kind === 'dropped';
       if (!failed && this.#level === 'failures') continue;
-      const where = { entry: place.entry, index: place.index, acceptedAt: liveFrom };
-      const attempt = outcome && { number: received, durationMs: Math.max(0, at - receivedAt), outcome };
-      this.#writers[failed ? 'failures' : 'successes'].add(
-        where,
-        undefined,
-        subscription,
-        at,
-        ending,
-        attempt,
-      );
+      const { entry, liveFrom, received, receivedAt } = lease;
+      if (outcome && lease !== of) {
+        of = lease;
+        attempt = { number: received, durationMs: Math.max(0, at - receivedAt), outcome };
+      }
+      const writer = this.#writers[failed ? 'failures' : 'successes'];
+      writer.add({ entry, index, acceptedAt: liveFrom }, undefined, subscription, at, ending, attempt);
     }
     return this.#take();
   }
