@@ -54,7 +54,15 @@ describe('a throttle', () => {
     expect(throttle.hold(500, 0)).toBe(false);
     expect(throttle.hold(2_000, 0)).toBe(false);
     expect(throttle.heldUntil).toBe(2_000);
-    expect(new Throttle(whole, 0).hold(0, 0)).toBe(false);
+  });
+
+  test('that is held for no time, or no longer, is open to who goes by an earlier moment as well', () => {
+    const throttle = new Throttle(whole, 0);
+    expect(throttle.hold(0, 100)).toBe(false);
+    expect([throttle.held(90), throttle.room(0, 90)]).toEqual([false, 4]);
+    throttle.hold(1_000, 100);
+    throttle.release();
+    expect([throttle.held(90), throttle.room(0, 90)]).toEqual([false, 4]);
   });
 
   test('is at rest where a new one would be the same', () => {
