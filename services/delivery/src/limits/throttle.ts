@@ -94,7 +94,7 @@ export class Throttle {
 
   /** The endpoint asked to be left alone for so long. Whether it was not being left alone already. */
   hold(ms: number, now: number): boolean {
-    // A pass goes by the moment at which it began: what is held until now is held for it.
+    // Others may still go by an instant of a moment ago, for which `now` is to come.
     if (ms <= 0) return false;
     const was = this.held(now);
     this.#heldUntil = Math.max(this.#heldUntil, now + Math.min(ms, holdMsMax));
