@@ -1,5 +1,6 @@
 /** All workloads, in the order in which they run and are reported. */
 import type { Workload } from '../workload.js';
+import { attemptLog } from './attempt-log.js';
 import { batch } from './batch.js';
 import { batchOutput } from './batch-output.js';
 import { deadMillion } from './dead-million.js';
@@ -20,6 +21,7 @@ export const workloads: readonly Workload[] = [
   batch,
   batchOutput,
   signing,
+  attemptLog,
   trusted,
   pull,
   latency,

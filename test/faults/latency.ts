@@ -1,8 +1,8 @@
 /** The latency of healthy subscriptions under a light, steady load, and what is allowed of it while others are in trouble. */
 import { Agent } from 'node:http';
-import { type Api, eventOf, publishPath } from '../support/api.js';
+import { type Api, eventOf, expectStatus, publishPath } from '../support/api.js';
 import { quantile } from '../support/checker.js';
-import { call } from '../support/http.js';
+import { type Answer, call } from '../support/http.js';
 import type { Sink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 import { thorough } from './load.js';
@@ -30,7 +30,7 @@ export async function latency(
     if (began !== undefined) latencies.push(at - began);
   });
   const agent = new Agent({ keepAlive: true });
-  const flights: Promise<unknown>[] = [];
+  const flights: Promise<Answer>[] = [];
   const count = eventsPerSecond * runSeconds;
   await new Promise<void>((resolve) => {
     const ticking = setInterval(() => {
@@ -49,7 +49,7 @@ export async function latency(
       resolve();
     }, 1_000 / eventsPerSecond);
   });
-  await Promise.all(flights);
+  for (const answer of await Promise.all(flights)) expectStatus(answer, 200);
   await until('all healthy deliveries', () => latencies.length >= count, { withinMs: 60_000 });
   agent.destroy();
   return quantile(

@@ -1,6 +1,6 @@
 /** Reads blocks as `block-writer.ts` packs them. */
 import type { DeadLetterReason, DirectionCause, DropReason } from '@gridpost/model';
-import { bits, blockVersion, hasNameless, headerBytes, kinds, moreBits } from './block-writer.js';
+import { again, bits, blockVersion, hasNameless, headerBytes, kinds, moreBits } from './block-writer.js';
 import type {
   AttemptRecord,
   Ending,
@@ -42,6 +42,12 @@ class Reader {
     let at = this.#block.readUIntLE(2, 6);
     while (this.#cursor < this.#block.length) {
       const head = this.#block[this.#cursor++]!;
+      if (head === again) {
+        const before = records.at(-1)!;
+        const index = this.#varint();
+        records.push({ ...before, index, event: { source: before.event!.source, id: this.#text() } });
+        continue;
+      }
       const more = head & bits.more ? this.#block[this.#cursor++]! : 0;
       at += this.#varint();
       const entry = this.#entryId();

@@ -1,10 +1,12 @@
 /**
- * Records packed into blocks as they are made, so that nothing is kept of a delivery until the block is written.
+ * Records packed into blocks as they are made, so that until the block is written nothing is kept of deliveries but the last
+ * one's event.
  *
- *     u8 version (1), u8 flags (1: some record has no event), u48 instant of the first record
+ *     u8 version (2), u8 flags (1: some record has no event), u48 instant of the first record
  *
  *     then per record:
- *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64), more (128)
+ *     u8      kind of ending (bits 0–2), attempt (8), event (16), status (32), error (64), more (128); or 7 alone: as the
+ *             record before but for index and id, as the events of a batch are; follow varint index, since that before, text id
  *     more    u8: job (1), copy (2), its job (4), its original (8)
  *     varint  instant, since that of the record before
  *     entry   u8 characters shared with the entry before, u8 others, those (latin1)
@@ -32,10 +34,12 @@ export const blockBytesMax = 256 * 1024;
 const recordBytesMax = 11 * 3 * textMax + 256;
 const firstBytes = 32 * 1024;
 
-export const blockVersion = 1;
+export const blockVersion = 2;
 export const headerBytes = 8;
 export const hasNameless = 1;
 export const kinds = ['delivered', 'deferred', 'leased', 'deadLettered', 'dropped', 'sentOn'] as const;
+/** Stands for a record that is as the one before. */
+export const again = 7;
 export const bits = { attempt: 8, event: 16, status: 32, error: 64, more: 128 } as const;
 export const moreBits = { job: 1, copy: 2, copyJob: 4, original: 8 } as const;
 
@@ -54,6 +58,14 @@ export class BlockWriter {
   #first = 0;
   #at = 0;
   #entry = '';
+  #event: Event | undefined;
+  #sourceNumber = 0;
+  #subscription: Recorded | undefined;
+  #subscriptionNumber = 0;
+  #acceptedAt = 0;
+  #attempted: RecordedAttempt | undefined;
+  /** Undefined also after a record that had more: none is as that. */
+  #ended: Ending | undefined;
   readonly #texts = new Map<string, number>();
   readonly #subscriptions = new Map<string, number>();
 
@@ -67,7 +79,11 @@ export class BlockWriter {
     return this.#cursor >= blockBytesMax;
   }
 
-  /** Instants are rounded to milliseconds. Without an event the record can be found by its place alone. `job`: whose it is. */
+  /**
+   * Instants are rounded to milliseconds. Without an event the record can be found by its place alone. `job`: whose it is.
+   * What records that follow each other have in common is written once if `subscription`, `ending` and `attempt` are the same
+   * objects.
+   */
   add(
     place: RecordedPlace,
     event: Event | undefined,
@@ -79,12 +95,29 @@ export class BlockWriter {
   ): void {
     this.#makeRoom();
     const instant = Math.round(at);
-    if (this.#count++ === 0) {
+    const copy = event?.direction;
+    const more = copy !== undefined || job !== undefined;
+    const sourced = event !== undefined && this.#event !== undefined && event.hasSourceOf(this.#event);
+    this.#count++;
+    if (
+      sourced &&
+      !more &&
+      attempt === this.#attempted &&
+      ending === this.#ended &&
+      subscription === this.#subscription &&
+      instant === this.#at &&
+      place.acceptedAt === this.#acceptedAt &&
+      place.entry === this.#entry
+    ) {
+      this.#bytes[this.#cursor++] = again;
+      this.#varint(place.index);
+      this.#idOf(event);
+      return;
+    }
+    if (this.#count === 1) {
       this.#first = instant;
       this.#at = instant;
     }
-    const copy = event?.direction;
-    const more = copy !== undefined || job !== undefined;
     this.#bytes[this.#cursor++] =
       kinds.indexOf(ending.kind) |
       (event === undefined ? 0 : bits.event) |
@@ -99,15 +132,20 @@ export class BlockWriter {
     this.#varint(place.index);
     this.#subscriptionOf(subscription);
     this.#varint(instant - Math.round(place.acceptedAt));
+    this.#acceptedAt = place.acceptedAt;
     if (event === undefined) this.#flags |= hasNameless;
     else {
-      this.#ref(event.source);
-      this.#text(event.id);
+      if (sourced) this.#varint(this.#sourceNumber);
+      else this.#sourceNumber = this.#ref(event.source);
+      this.#idOf(event);
     }
+    this.#event = event;
     if (attempt !== undefined) this.#attempt(attempt);
+    this.#attempted = attempt;
     // Nearly every record ends here.
     if (ending.kind !== 'delivered') this.#ending(ending, instant);
     if (more) this.#more(copy, job, instant);
+    this.#ended = more ? undefined : ending;
   }
 
   /** The block so far, as a copy; the writer begins the next. Undefined without records. */
@@ -117,11 +155,16 @@ export class BlockWriter {
     bytes[0] = blockVersion;
     bytes[1] = this.#flags;
     bytes.writeUIntLE(this.#first, 2, 6);
-    const block = Buffer.from(bytes.subarray(0, this.#cursor));
+    const block = Buffer.allocUnsafe(this.#cursor);
+    bytes.copy(block, 0, 0, this.#cursor);
     this.#cursor = headerBytes;
     this.#count = 0;
     this.#flags = 0;
     this.#entry = '';
+    this.#event = undefined;
+    this.#subscription = undefined;
+    this.#attempted = undefined;
+    this.#ended = undefined;
     this.#texts.clear();
     this.#subscriptions.clear();
     return block;
@@ -163,17 +206,26 @@ export class BlockWriter {
 
   #entryOf(entry: string): void {
     const before = this.#entry;
-    let shared = 0;
-    while (shared < entry.length && entry.charCodeAt(shared) === before.charCodeAt(shared)) shared++;
+    // Not read past its end: engines give up fast access for good where that happens.
+    const most = Math.min(entry.length, before.length);
+    let shared = entry === before ? most : 0;
+    while (shared < most && entry.charCodeAt(shared) === before.charCodeAt(shared)) shared++;
     this.#bytes[this.#cursor++] = shared;
     this.#bytes[this.#cursor++] = entry.length - shared;
     for (let i = shared; i < entry.length; i++) this.#bytes[this.#cursor++] = entry.charCodeAt(i);
     this.#entry = entry;
   }
 
-  #subscriptionOf({ topicIncarnation, incarnation, topic, name }: Recorded): void {
+  #subscriptionOf(subscription: Recorded): void {
+    if (subscription === this.#subscription) {
+      this.#varint(this.#subscriptionNumber);
+      return;
+    }
+    const { topicIncarnation, incarnation, topic, name } = subscription;
     const known = this.#subscriptions.get(incarnation);
-    this.#varint(known ?? this.#subscriptions.size);
+    this.#subscription = subscription;
+    this.#subscriptionNumber = known ?? this.#subscriptions.size;
+    this.#varint(this.#subscriptionNumber);
     if (known !== undefined) return;
     this.#subscriptions.set(incarnation, this.#subscriptions.size);
     this.#text(topicIncarnation);
@@ -182,12 +234,27 @@ export class BlockWriter {
     this.#text(name);
   }
 
-  #ref(text: string): void {
+  /** Returns the text's number. */
+  #ref(text: string): number {
     const known = this.#texts.get(text);
-    this.#varint(known ?? this.#texts.size);
-    if (known !== undefined) return;
-    this.#texts.set(text, this.#texts.size);
-    this.#text(text);
+    const number = known ?? this.#texts.size;
+    this.#varint(number);
+    if (known === undefined) {
+      this.#texts.set(text, number);
+      this.#text(text);
+    }
+    return number;
+  }
+
+  #idOf(event: Event): void {
+    // One byte of length. No character has fewer bytes than UTF-16 code units, so that there is nothing to cut.
+    const bytes = event.copyId(this.#bytes, this.#cursor + 1, 63);
+    if (bytes > 63) {
+      this.#text(event.id);
+      return;
+    }
+    this.#bytes[this.#cursor] = 2 * bytes;
+    this.#cursor += 1 + bytes;
   }
 
   #text(text: string): void {
@@ -204,6 +271,10 @@ export class BlockWriter {
   }
 
   #varint(value: number): void {
+    if (value >= 0 && value < 64) {
+      this.#bytes[this.#cursor++] = 2 * value;
+      return;
+    }
     let rest = value < 0 ? -2 * value - 1 : 2 * value;
     while (rest >= 128) {
       this.#bytes[this.#cursor++] = (rest % 128) | 128;

@@ -106,8 +106,27 @@ const record: fc.Arbitrary<AttemptRecord> = fc.record(
   },
   { requiredKeys: ['at', 'entry', 'index', 'acceptedAt', 'subscription', 'ending'] },
 );
+/** What one attempt carried: the same of all, but for index and id; perhaps an event of another source or a copy among them. */
+const alike = fc
+  .tuple(
+    record,
+    fc.array(
+      fc.record({
+        index: fc.integer({ min: 0, max: 127 }),
+        event: fc.record({ id: text, source: few('/shop', '/stock') }),
+        original: fc.boolean(),
+      }),
+      { maxLength: 5 },
+    ),
+  )
+  .map(([first, others]): AttemptRecord[] => {
+    const { copy: _copy, job: _job, ...plain } = first;
+    const next = first.event ? others : [];
+    return [first, ...next.map(({ original, ...own }) => ({ ...(original ? plain : first), ...own }))];
+  });
 /** A name and a topic stand for their incarnation, as they do outside. */
-const records = fc.array(record, { maxLength: 60 }).map((list) => {
+const records = fc.array(alike, { maxLength: 30 }).map((groups) => {
+  const list = groups.flat();
   const lives = new Map(list.map((one) => [one.subscription.incarnation, one.subscription]));
   return list.map(({ copy, ...one }) => ({
     ...one,
@@ -142,6 +161,22 @@ describe('a block', () => {
         }
       }),
     );
+  });
+
+  test('has what all events of an attempt have in common once', () => {
+    const { copy: _copy, job: _job, ...plain } = sample;
+    const batch = (count: number): number => {
+      const writer = new BlockWriter();
+      for (let index = 0; index < count; index++) add(writer, { ...plain, index, event: event(index) });
+      const block = writer.take()!;
+      expect(readBlock(block).map((one) => one.event)).toEqual(
+        Array.from({ length: count }, (_, i) => event(i)),
+      );
+      return block.length;
+    };
+    const event = (index: number) => ({ id: `id-${index}`, source: '/shop' });
+    // What is written again is one byte of head, one of index, and the id with its length.
+    expect(batch(10) - batch(1)).toBe(9 * (1 + 1 + 1 + 'id-0'.length));
   });
 
   const [sample] = fc.sample(record, { numRuns: 1, seed: 1 }) as [AttemptRecord];
@@ -195,7 +230,7 @@ describe('a block', () => {
     const writer = new BlockWriter();
     add(writer, sample);
     const block = writer.take()!;
-    block[0] = 2;
-    expect(() => readBlock(block)).toThrow('unknown version 2');
+    block[0] = 1;
+    expect(() => readBlock(block)).toThrow('unknown version 1');
   });
 });

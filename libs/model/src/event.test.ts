@@ -77,3 +77,26 @@ test('data is parsed only where it is JSON, and base64 is decoded', () => {
   expect(framed('base64', 'TWE=').data).toEqual(Buffer.from('Ma'));
   expect(framed('none', 'rest').data).toBeUndefined();
 });
+
+test('ids are copied and sources compared as they are read', () => {
+  const source = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 });
+  const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 });
+  const framed = (type: string, id: string, source: string): Event => {
+    const attributes = Object.entries({ type, id, source }).map(([name, value]) => ({ name, value }));
+    const none = { dataKind: 'none', dataAt: 0, dataLength: 0, body: Buffer.alloc(0) } as const;
+    return frameEvent({ form: 'binary', attributes, ...none });
+  };
+  fc.assert(
+    fc.property(id, source, source, (text, mine, theirs) => {
+      const event = framed('a', text, mine);
+      expect(event.hasSourceOf(framed('another', 'other', theirs))).toBe(mine === theirs);
+      expect(event.hasSourceOf(framed('another', 'other', mine))).toBe(true);
+      const bytes = Buffer.byteLength(text);
+      const target = Buffer.alloc(bytes + 2);
+      expect(event.copyId(target, 1, bytes - 1)).toBe(bytes);
+      expect(target.equals(Buffer.alloc(bytes + 2))).toBe(true);
+      expect(event.copyId(target, 1, bytes)).toBe(bytes);
+      expect(target.equals(Buffer.from(`\0${event.id}\0`))).toBe(true);
+    }),
+  );
+});

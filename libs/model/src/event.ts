@@ -196,6 +196,33 @@ export class Event {
     return this.#known(sourceCode) as string;
   }
 
+  /**
+   * Copies the id's text, in UTF-8, to `at` in `target` without decoding it. Returns its length in bytes; a text of more
+   * than `bytesMax` is not copied.
+   */
+  copyId(target: Buffer, at: number, bytesMax: number): number {
+    const { frame } = this;
+    const cursor = this.#find(idCode);
+    const start = frame.readUInt32LE(cursor + 1);
+    const bytes = frame.readUInt32LE(cursor + 5);
+    if (bytes <= bytesMax) for (let i = 0; i < bytes; i++) target[at + i] = frame[start + i]!;
+    return bytes;
+  }
+
+  /** Whether both have the same source. Nothing is decoded. */
+  hasSourceOf(other: Event): boolean {
+    const mine = this.frame;
+    const theirs = other.frame;
+    const cursor = this.#find(sourceCode);
+    const otherCursor = other.#find(sourceCode);
+    const bytes = mine.readUInt32LE(cursor + 5);
+    if (bytes !== theirs.readUInt32LE(otherCursor + 5)) return false;
+    const start = mine.readUInt32LE(cursor + 1);
+    const otherStart = theirs.readUInt32LE(otherCursor + 1);
+    for (let i = 0; i < bytes; i++) if (mine[start + i] !== theirs[otherStart + i]) return false;
+    return true;
+  }
+
   get type(): string {
     this.#type ??= this.#known(typeCode) as string;
     return this.#type;
@@ -289,15 +316,21 @@ export class Event {
   }
 
   #known(code: number): AttributeValue | undefined {
+    const cursor = this.#find(code);
+    return cursor === 0 ? undefined : this.#value(cursor);
+  }
+
+  /** Where type, start and length of an attribute with a code stand; 0 without it. */
+  #find(code: number): number {
     const { frame } = this;
     let cursor = headerBytes;
     for (let left = frame[3]!; left > 0; left--) {
       const seen = frame[cursor++]!;
       if (seen === 0) cursor += 1 + frame[cursor]!;
-      if (seen === code) return this.#value(cursor);
+      if (seen === code) return cursor;
       cursor += 9;
     }
-    return undefined;
+    return 0;
   }
 
   #value(cursor: number): AttributeValue {

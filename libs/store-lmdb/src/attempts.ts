@@ -8,6 +8,7 @@ import {
   type AttemptKind,
   type AttemptPage,
   type AttemptUsage,
+  attemptBytesKept,
   attemptKinds,
   attemptShedMax,
   chargedBlockBytes,
@@ -111,13 +112,13 @@ export class Attempts implements Mirror {
 
   #trim(): void {
     const { failures, successes } = this.#kinds;
-    let left = attemptShedMax;
-    for (; left > 0 && failures.bytes + successes.bytes > this.#quota; left--) {
+    if (failures.bytes + successes.bytes <= this.#quota) return;
+    const kept = attemptBytesKept(this.#quota);
+    for (let left = attemptShedMax; left > 0 && failures.bytes + successes.bytes > kept; left--) {
       const kind = successes.oldest ? 'successes' : 'failures';
       const block = this.#kinds[kind].shift();
       this.#pieces.removeKnown(keyOf(kind, block), block.bytes);
     }
-    if (left === attemptShedMax) return;
     const shed = { failures: failures.shed, successes: successes.shed };
     this.#meta.put(metaKey.attempts, Buffer.from(JSON.stringify(shed)));
   }

@@ -39,19 +39,18 @@ export class Attempts {
 
   async usage(partition: number): Promise<Record<AttemptKind, AttemptUsage>> {
     const key = `${this.#partitions.key(partition)}:attempts`;
-    const names = (kind: AttemptKind): string[] => [kind, `${kind}.shed`, `${kind}.from`];
-    const call = Call.keyed('hmget', key, ...names('failures'), ...names('successes'));
-    const fields = (await this.#link.command(call)) as (Buffer | null)[];
-    return { failures: usageOf(fields.slice(0, 3)), successes: usageOf(fields.slice(3)) };
+    const names = (kind: AttemptKind): string[] => [`${kind}.shed`, `${kind}.from`];
+    const call = Call.keyed('hmget', key, 'failures', 'all', ...names('failures'), ...names('successes'));
+    const [failures, all, ...fields] = (await this.#link.command(call)) as (Buffer | null)[];
+    return {
+      failures: usageOf(Number(failures ?? 0), fields.slice(0, 2)),
+      successes: usageOf(Number(all ?? 0) - Number(failures ?? 0), fields.slice(2)),
+    };
   }
 }
 
-function usageOf([bytes, shed, from]: readonly (Buffer | null | undefined)[]): AttemptUsage {
-  return {
-    bytes: Number(bytes ?? 0),
-    shed: Number(shed ?? 0),
-    heldFrom: from ? Number(from) : undefined,
-  };
+function usageOf(bytes: number, [shed, from]: readonly (Buffer | null | undefined)[]): AttemptUsage {
+  return { bytes, shed: Number(shed ?? 0), heldFrom: from ? Number(from) : undefined };
 }
 
 /** Blocks as scripts take them: kind and block in turn. */

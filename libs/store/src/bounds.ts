@@ -35,6 +35,11 @@ const blockOverheadBytes = 256;
 const attemptShare = 1 / 8;
 /** Blocks of the attempt log that one step lets go of at most. */
 export const attemptShedMax = 64;
+/**
+ * An attempt log that is over its quota gets so much smaller than that, as a part of it: so a full one lets go of many blocks
+ * now and then, and not of one in every step.
+ */
+export const attemptSlack = 1 / 64;
 
 /** Bytes of a record in a journal. */
 export const journalRecordBytesMax = 4_096;
@@ -72,6 +77,11 @@ export function quotaOf(limits: StoreLimits, partitions: number): Quota {
 /** What a block counts against the attempt log's bound. */
 export function chargedBlockBytes(blockBytes: number): number {
   return blockBytes + blockOverheadBytes;
+}
+
+/** Down to how many charged bytes an attempt log goes that is over its quota. */
+export function attemptBytesKept(quota: number): number {
+  return quota - Math.floor(quota * attemptSlack);
 }
 
 /** What the attempt log of one partition may hold, in charged bytes. */

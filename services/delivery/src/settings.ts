@@ -17,6 +17,11 @@ export interface DeliverySettings {
   readonly unsettledBytesMax: number;
   /** Attempts of one subscription that may run at once, over the whole deployment. Default 64. */
   readonly concurrency: number;
+  /**
+   * Attempts of all subscriptions that this process may run at once, where it has time to spare; fewer where it has none, but
+   * no fewer than `concurrency`. Default 4,096: each has a socket.
+   */
+  readonly attemptsMax: number;
   /** Deliveries of one subscription that may wait in memory for room. Default 256. */
   readonly lineEventsMax: number;
   /** Bytes of events that may wait in memory for room, per subscription. Default 4 MiB; a larger event waits alone. */
@@ -67,6 +72,7 @@ export const defaultSettings: DeliverySettings = {
   unsettledEventsMax: 1_024,
   unsettledBytesMax: 16 * 1024 * 1024,
   concurrency: 64,
+  attemptsMax: 4_096,
   lineEventsMax: 256,
   lineBytesMax: 4 * 1024 * 1024,
   ownershipMs: 10_000,

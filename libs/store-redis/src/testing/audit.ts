@@ -4,7 +4,7 @@
  * found here.
  */
 import { deepEqual } from 'node:assert/strict';
-import { attemptKinds, chargedBlockBytes, chargedBytes } from '@gridpost/store';
+import { chargedBlockBytes, chargedBytes } from '@gridpost/store';
 import { eachKey } from './nodes.js';
 
 const notHeld = 255;
@@ -34,10 +34,11 @@ export async function audit(url: string, prefix: string): Promise<void> {
       for (const member of await node.zrange(key, '0', '-1')) stored.add(`${base} ${name} ${of} ${member}`);
     if (name === 'attempts' && of !== undefined)
       for (const [, [, block]] of await node.xrangeBuffer(key, '-', '+'))
-        due.add(`${base} attempts ${of}`, chargedBlockBytes(block!.length));
+        for (const part of of === 'failures' ? [of, 'all'] : ['all'])
+          due.add(`${base} attempts ${part}`, chargedBlockBytes(block!.length));
     if (name === 'attempts' && of === undefined)
-      for (const kind of attemptKinds)
-        stored.add(`${base} attempts ${kind}`, Number(await node.hget(key, kind)));
+      for (const part of ['failures', 'all'])
+        stored.add(`${base} attempts ${part}`, Number(await node.hget(key, part)));
     if (name === 'usage')
       for (const [field, count] of Object.entries(await node.hgetall(key)))
         stored.add(`${base} usage ${field}`, Number(count));

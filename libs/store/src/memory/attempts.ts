@@ -1,7 +1,7 @@
 /** The attempt log of one partition of the reference model. */
 import type { Clock } from '@gridpost/model';
 import { readBlockId } from '../block-id.js';
-import { attemptShedMax, chargedBlockBytes } from '../bounds.js';
+import { attemptBytesKept, attemptShedMax, chargedBlockBytes } from '../bounds.js';
 import type { AttemptBlock, AttemptKind, AttemptPage, AttemptUsage } from '../port.js';
 
 interface Block {
@@ -41,7 +41,9 @@ export class MemoryAttempts {
   }
 
   trim(): void {
-    for (let left = attemptShedMax; left > 0 && this.bytesUsed > this.#quota; left--) {
+    if (this.bytesUsed <= this.#quota) return;
+    const kept = attemptBytesKept(this.#quota);
+    for (let left = attemptShedMax; left > 0 && this.bytesUsed > kept; left--) {
       const kind = this.#blocks.successes.length ? 'successes' : 'failures';
       const { at, block } = this.#blocks[kind].shift()!;
       this.#charge(kind, -chargedBlockBytes(block.length));

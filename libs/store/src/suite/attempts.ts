@@ -1,6 +1,6 @@
 /** The attempt log: what is written with a settle is there with it, once, and the oldest goes when there is too much. */
 import { describe, expect, test } from '@jest/globals';
-import { chargedBlockBytes } from '../bounds.js';
+import { attemptSlack, chargedBlockBytes } from '../bounds.js';
 import {
   type AttemptBlock,
   type AttemptKind,
@@ -56,12 +56,13 @@ async function write(scene: Scene, epoch: number, ...attempts: AttemptBlock[]): 
   await scene.store.settle(0, epoch, { entries: [], outcomes: [], attempts });
 }
 
-/** Room for so many blocks of 1,000 bytes in the partition, of those that there are. */
+/** So many blocks of 1,000 bytes are kept of more, in the partition, of those that there are. */
 const bounded = async (open: OpenStore, blocks: number): Promise<StoreLimits> => {
   const opened = await open(roomy);
   const { partitions } = opened.store.info;
   await opened.close();
-  return { ...roomy, attemptLogBytesMax: blocks * chargedBlockBytes(1_000) * partitions };
+  const quota = Math.floor((blocks * chargedBlockBytes(1_000)) / (1 - attemptSlack));
+  return { ...roomy, attemptLogBytesMax: quota * partitions };
 };
 
 export function describeAttempts(open: OpenStore, lacks: Lacks): void {
@@ -192,6 +193,27 @@ export function describeAttempts(open: OpenStore, lacks: Lacks): void {
         await write(scene, epoch, block('successes', 's5', 1_000));
         expect(await held(scene, 'successes')).toEqual([]);
         expect(await held(scene, 'failures')).toHaveLength(4);
+      })();
+    });
+
+    test('lets go of more than it must, so that it need not in the next steps', async () => {
+      await withScene(open, await bounded(open, 126), async (scene) => {
+        const epoch = await scene.own();
+        const fill = async (count: number): Promise<void> => {
+          for (let written = 0; written < count; written++)
+            await write(scene, epoch, block('successes', String(written), 1_000));
+        };
+        const shed = async (): Promise<number> => (await scene.store.attemptUsage(0)).successes.shed;
+        // 128 blocks are its quota, and 126 are what is left of more.
+        await fill(128);
+        expect(await shed()).toBe(0);
+        await fill(1);
+        expect(await shed()).toBe(3);
+        await fill(2);
+        expect(await shed()).toBe(3);
+        await fill(1);
+        expect(await shed()).toBe(6);
+        expect(await held(scene, 'successes')).toHaveLength(126);
       })();
     });
 

@@ -7,7 +7,7 @@ import { type AttemptLogLevel, BlockWriter, type Ending, type RecordedAttempt } 
 import { type DeadLetterReason, type DropReason, Event, type Subscription } from '@gridpost/model';
 import type { Counter, Metrics } from '@gridpost/metrics';
 import type { AttemptBlock, AttemptKind, LeasedDelivery, LeaseOutcome } from '@gridpost/store';
-import type { Conclusion, OpenDelivery } from './open-delivery.js';
+import type { AttemptResult, Conclusion, OpenDelivery } from './open-delivery.js';
 import type { DeferReason } from '../series.js';
 
 /** What one settle takes along: a store's step must stay short. */
@@ -23,6 +23,9 @@ export class AttemptRecords {
   };
   readonly #lost: Counter;
   #closed: AttemptBlock[] = [];
+  /** What was recorded last: of a batch, all that the attempt carried have one. */
+  #met: AttemptResult | undefined;
+  #attempt: RecordedAttempt | undefined;
 
   constructor(level: AttemptLogLevel, metrics: Metrics) {
     this.#level = level;
@@ -52,7 +55,14 @@ export class AttemptRecords {
     const kind = failed ? 'failures' : 'successes';
     const writer = this.#writers[kind];
     const { subscription } = delivery.lane.registered;
-    writer.add(delivery, delivery.event, subscription, at, ending, met && attemptOf(delivery));
+    writer.add(
+      delivery,
+      delivery.event,
+      subscription,
+      at,
+      ending,
+      met && this.#attemptOf(met, delivery.attempts + 1),
+    );
     if (writer.full) this.#close(kind);
   }
 
@@ -63,6 +73,16 @@ export class AttemptRecords {
     const taken = this.#closed.slice(0, blocksPerSettle);
     this.#closed = this.#closed.slice(blocksPerSettle);
     return taken;
+  }
+
+  #attemptOf(met: AttemptResult, number: number): RecordedAttempt {
+    if (this.#attempt !== undefined && met === this.#met && number === this.#attempt.number)
+      return this.#attempt;
+    const { outcome, status, lastError: error, startedAt, endedAt } = met;
+    const durationMs = endedAt - startedAt;
+    this.#met = met;
+    this.#attempt = { number, durationMs, outcome, status, error: error === '' ? undefined : error };
+    return this.#attempt;
   }
 
   #close(kind: AttemptKind): void {
@@ -92,12 +112,6 @@ export function expiredRecords(
   }
   const block = writer.take();
   return block ? [{ kind: 'failures', block }] : [];
-}
-
-function attemptOf({ met, attempts }: OpenDelivery): RecordedAttempt {
-  const { outcome, status, lastError: error, startedAt, endedAt } = met!;
-  const durationMs = endedAt - startedAt;
-  return { number: attempts + 1, durationMs, outcome, status, error: error === '' ? undefined : error };
 }
 
 const delivered: Ending = { kind: 'delivered' };

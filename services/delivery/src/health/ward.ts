@@ -115,6 +115,11 @@ export class Ward {
     return this.#permit.kind === 'all' && this.#health.state === 'Healthy' && !this.unsaved;
   }
 
+  /** Free, and nothing is held against its endpoint either. */
+  get sound(): boolean {
+    return this.#sightings.row === 0 && this.free;
+  }
+
   /** This worker has found out something that is not written yet. */
   get unsaved(): boolean {
     return this.#unsaved || this.#retryAfter.unsaved;

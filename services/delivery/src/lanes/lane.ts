@@ -28,6 +28,7 @@ import type {
 import type { DeliverySeries } from '../series.js';
 import type { DeliverySettings } from '../settings.js';
 import type { Target } from '../requests/target.js';
+import type { Capacity } from '../limits/capacity.js';
 import { holdMsMax, type Part, Throttle } from '../limits/throttle.js';
 
 /** What a lane needs around it; `lanes.ts` provides it. */
@@ -35,6 +36,9 @@ export interface Surroundings {
   readonly settings: DeliverySettings;
   /** How many lanes are hungry. Kept by the lanes themselves. */
   hungry: number;
+  /** How many leased deliveries wait in all lines. Kept by the lanes themselves. */
+  leased: number;
+  readonly capacity: Capacity;
   elapsed(): number;
   /** Whether attempts may start at all; if not, all lanes are pumped again when they may. */
   mayStart(now: number): boolean;
@@ -81,7 +85,7 @@ export class Lane implements Passage {
   offeredAt = 0;
   usedAt = 0;
   readonly #around: Surroundings;
-  readonly #lines = new Lines();
+  readonly #lines: Lines;
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
   readonly #throttle: Throttle;
@@ -116,6 +120,9 @@ export class Lane implements Passage {
     this.registered = registered;
     this.target = target;
     this.series = series;
+    this.#lines = new Lines((by) => {
+      around.leased += by;
+    });
     this.#throttle = new Throttle(part, around.elapsed());
   }
 
@@ -267,6 +274,8 @@ export class Lane implements Passage {
         this.target.origin.whenFree(this.#pumpAgain);
         break;
       }
+      const prompt = delivery.fresh && this.ward.sound;
+      if (!this.#around.capacity.offers(this.#running, prompt, this.#pumpAgain)) break;
       this.#begin(delivery, now);
     }
     this.#pumping = false;
@@ -375,6 +384,7 @@ export class Lane implements Passage {
     }
     if (batch.deliveries.length === 0) return;
     this.#throttle.started(now);
+    this.#around.capacity.started(this.#running);
     if (this.#running++ === 0) this.#movedAt = now;
     if (batch.fresh) this.#freshRunning++;
     this.ward.started();
@@ -391,6 +401,7 @@ export class Lane implements Passage {
   #leave({ fresh }: PassedAttempt): void {
     this.#running--;
     if (fresh) this.#freshRunning--;
+    this.#around.capacity.ended(this.#running);
   }
 
   /** At least a batch has room in line. */

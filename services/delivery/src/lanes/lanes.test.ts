@@ -383,6 +383,34 @@ describe('attempts', () => {
   });
 });
 
+describe('a crowd of subscriptions', () => {
+  /** Each with four attempts of its own. */
+  const crowd = String.fromCharCode(...Array.from({ length: 80 }, (_, at) => 0x4e00 + at));
+
+  test('together starts 256 attempts at first, and goes on in turn as they end', async () => {
+    for (const lane of await setup(crowd)) offer(lane, 6);
+    expect(started).toHaveLength(256);
+    end(started[0]!);
+    end(started[1]!);
+    await Promise.resolve();
+    expect(started).toHaveLength(258);
+    // Those that had to wait are next, one each, and not who has just ended one.
+    expect(started.slice(256).map(({ lane }) => runningOf(lane as Lane).length)).toEqual([1, 1]);
+  });
+
+  test('has no more leased than can be attempted before long', async () => {
+    const all = await setup(crowd);
+    saturated = true;
+    for (let look = 0; look < 4; look++) await pass(100);
+    while (lanes.leases) for (const lane of all) lanes.accept(leased(lane), clock.elapsed());
+    expect(started).toHaveLength(64);
+    // Rounds of eighty, over 32 for each attempt that may run.
+    expect(lanes.leased).toBe(Math.ceil((32 * 64 + 64) / 80) * 80 - 64);
+    for (const lane of all) lane.setStop('paused');
+    expect(lanes.leased).toBe(0);
+  });
+});
+
 describe('a subscription', () => {
   test('that is deleted: what waits is dropped, and what comes as well', async () => {
     const [a] = (await setup('a')) as [Lane];

@@ -29,6 +29,7 @@ import { Ward, type WardTerms } from '../health/ward.js';
 import { Lane, type Surroundings } from './lane.js';
 import { overflows, quietMs } from './overflow.js';
 import type { OpenDelivery, Stop } from '../attempts/open-delivery.js';
+import { Capacity } from '../limits/capacity.js';
 import { Parts } from '../limits/parts.js';
 import { DeliverySeries } from '../series.js';
 import type { DeliverySettings } from '../settings.js';
@@ -39,6 +40,11 @@ import type { Part } from '../limits/throttle.js';
 const idleMs = 60_000;
 /** Attempt timeout of a subscription that says nothing else. */
 const usualTimeoutMs = limits.attemptTimeoutSeconds.default * 1_000;
+
+/** The lowest limit of all attempts: a turn of the event loop in which so many end takes about ten milliseconds. */
+const attemptsMin = 64;
+/** Leased deliveries that may wait in all lines for each attempt that may run: at most for a few seconds, well within their leases. */
+const leasedPerAttempt = 32;
 
 /** Before a lane's part is known. */
 const closed: Part = { attempts: 0, ceiling: 1, rate: undefined };
@@ -70,6 +76,8 @@ export class Lanes implements Surroundings {
   /** Subscriptions whose events are received by consumers, of those that have a lane. */
   readonly queues = new Set<Incarnation>();
   hungry = 0;
+  leased = 0;
+  readonly capacity: Capacity;
   readonly #options: LanesOptions;
   readonly #lanes = new Map<Incarnation, Lane>();
   readonly #readers = new Set<() => void>();
@@ -82,6 +90,9 @@ export class Lanes implements Surroundings {
   constructor(options: LanesOptions) {
     this.#options = options;
     this.settings = options.settings;
+    const { concurrency, attemptsMax } = options.settings;
+    // As many as one subscription may run: alone, none notices that there is a limit.
+    this.capacity = new Capacity({ min: Math.max(attemptsMin, concurrency), max: attemptsMax });
     this.#parts = new Parts({
       ...options,
       onChange: (subscription) => {
@@ -120,6 +131,11 @@ export class Lanes implements Surroundings {
 
   all(): Iterable<Lane> {
     return this.#lanes.values();
+  }
+
+  /** Whether deliveries that are due may be leased: not more than can be attempted before long. */
+  get leases(): boolean {
+    return this.leased < leasedPerAttempt * this.capacity.limit;
   }
 
   /** Those that are not simply healthy. */
@@ -214,6 +230,7 @@ export class Lanes implements Surroundings {
         this.#forget(lane);
     }
     this.#parts.look(now);
+    this.capacity.look(this.#options.saturated());
     this.reopen(now);
   }
 

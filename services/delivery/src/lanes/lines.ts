@@ -35,6 +35,12 @@ export class Line {
 export class Lines {
   readonly fresh = new Line();
   readonly leased = new Line();
+  readonly #onLeased: (by: number) => void;
+
+  /** `onLeased`: so many more wait of the leased ones. */
+  constructor(onLeased: (by: number) => void) {
+    this.#onLeased = onLeased;
+  }
 
   get empty(): boolean {
     return this.fresh.count === 0 && this.leased.count === 0;
@@ -42,10 +48,12 @@ export class Lines {
 
   push(delivery: OpenDelivery): void {
     this.#of(delivery).push(delivery);
+    if (!delivery.fresh) this.#onLeased(1);
   }
 
   remove(delivery: OpenDelivery): void {
     this.#of(delivery).remove(delivery);
+    if (!delivery.fresh) this.#onLeased(-1);
   }
 
   /**
@@ -77,7 +85,7 @@ export class Lines {
   clear(conclude: (delivery: OpenDelivery) => void): void {
     for (const line of [this.fresh, this.leased]) {
       for (let delivery = line.first; delivery; delivery = line.first) {
-        line.remove(delivery);
+        this.remove(delivery);
         conclude(delivery);
       }
     }

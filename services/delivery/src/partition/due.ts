@@ -107,7 +107,7 @@ export class Due implements Backlog {
   async #round(): Promise<number> {
     const { store, lanes, site, clock, random } = this.#options;
     const began = clock.elapsed();
-    if (site.settlingFails || !lanes.open(began)) return blockedBeatMs;
+    if (site.settlingFails || !lanes.open(began) || !lanes.leases) return blockedBeatMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
     const { rooms, parked } = this.#rooms(max, began);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;

@@ -7,23 +7,30 @@ import type { EntryId } from '@gridpost/model';
 import type { Store } from '@gridpost/store';
 import type { Site } from './site.js';
 
-/**
- * Whether the log holds something that was or will be passed over. `after` tells up to where it has been read, at the
- * moment of the call. Rejects as `read` does.
- */
+/** Up to where a log has been read, at the moment of the call. */
+export interface Place {
+  after(): EntryId | undefined;
+  /** The first of what has been read and is not in hand yet. */
+  fetched(): EntryId | undefined;
+}
+
+/** Whether the log holds something that was or will be passed over. Rejects as `read` does. */
 export async function frontIsOdd(
-  store: Store,
-  site: Site,
-  after: () => EntryId | undefined,
+  store: Pick<Store, 'read'>,
+  site: Pick<Site, 'partition' | 'epoch' | 'knows'>,
+  place: Place,
 ): Promise<boolean> {
   const first = async (from: EntryId | undefined): Promise<EntryId | undefined> => {
     const { entries } = await store.read(site.partition, site.epoch, from, { entriesMax: 1, bytesMax: 1 });
     return entries[0]?.id;
   };
+  const known = (id: EntryId): boolean => site.knows(id) || place.fetched() === id;
   const front = await first(undefined);
-  if (front === undefined || site.knows(front)) return false;
-  const next = await first(after());
-  return front !== next && !site.knows(front);
+  if (front === undefined || known(front)) return false;
+  const next = await first(place.after());
+  if (front === next || known(front)) return false;
+  // It may have been read, delivered and settled between the two: then it is gone.
+  return front === (await first(undefined));
 }
 
 /** The reading of a log from its front again. */

@@ -113,7 +113,8 @@ export class Reader {
     const { store, site, log, clock } = this.#options;
     if (this.#after === undefined || (this.#reread && !this.#reread.passed) || this.suspecting) return;
     try {
-      if (!(await frontIsOdd(store, site, () => this.#after))) return;
+      const place = { after: () => this.#after, fetched: () => this.#fetched.first?.id };
+      if (!(await frontIsOdd(store, site, place))) return;
     } catch (error) {
       if (!(error instanceof Fenced)) throw error;
       site.fenced();

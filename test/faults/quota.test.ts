@@ -1,0 +1,93 @@
+/**
+ * One publisher sends ten times what its topic's quota allows (S20): what is over is refused, with when to try again, and
+ * another topic's events take as long as before. As in `fairness.test.ts` the short runs share their machine, and allow more and
+ * repeat it up to three times.
+ */
+import { Agent } from 'node:http';
+import { expect, test } from '@jest/globals';
+import { type Api, eventOf, publishPath } from '../support/api.js';
+import { describeStores } from '../support/deployment.js';
+import { call } from '../support/http.js';
+import { startSink } from '../support/sink.js';
+import { factorMax, latency, timesAsLong } from './latency.js';
+
+const eventsPerSecond = 50;
+const sentPerSecond = 10 * eventsPerSecond;
+const timeoutMs = 120_000;
+
+interface Flood {
+  /** Stops it, and resolves with what became of the requests when all are answered. */
+  stop(): Promise<{ accepted: number; refused: number; odd: string[]; seconds: number }>;
+}
+
+/** Publishes at the rate whatever is answered, as one who does not heed `Retry-After`. */
+function flood(api: Api, topic: string): Flood {
+  const agent = new Agent({ keepAlive: true });
+  const flights = new Set<Promise<void>>();
+  const odd: string[] = [];
+  const began = performance.now();
+  let [sent, accepted, refused] = [0, 0, 0];
+  const publish = async (): Promise<void> => {
+    const { status, headers } = await call(api.url + publishPath(topic), {
+      method: 'POST',
+      headers: { 'content-type': 'application/cloudevents+json' },
+      body: JSON.stringify(eventOf({ data: 'x'.repeat(1_000) })),
+      agent,
+    });
+    if (status === 200) accepted++;
+    else if (status === 429 && Number(headers['retry-after']) >= 1) refused++;
+    else odd.push(`${status}, retry-after: ${headers['retry-after']}`);
+  };
+  const ticking = setInterval(() => {
+    for (; sent < ((performance.now() - began) / 1_000) * sentPerSecond; sent++) {
+      const flight = publish().finally(() => flights.delete(flight));
+      flights.add(flight);
+    }
+  }, 5);
+  return {
+    async stop() {
+      clearInterval(ticking);
+      const seconds = (performance.now() - began) / 1_000;
+      await Promise.all(flights);
+      agent.destroy();
+      return { accepted, refused, odd, seconds };
+    },
+  };
+}
+
+describeStores('a publisher at ten times its quota', (topology) => {
+  test(
+    'does not slow another topic, and is told when to try again',
+    async () => {
+      const deployment = await topology.start();
+      const { api } = deployment;
+      const sink = await startSink();
+      await api.putTopic('calm');
+      await api.putSubscription('calm', 'healthy', { url: sink.url('/healthy') });
+      await api.putTopic('loud', { publishQuota: { eventsPerSecond } });
+      await api.putSubscription('loud', 'all', { url: sink.url('/loud') });
+      const run = (): Promise<number> => latency({ api, sink }, 'calm', () => 'calm');
+      const before = await run();
+      const ratios: number[] = [];
+      while (ratios.length < 3 && (ratios.at(-1) ?? factorMax + 1) > factorMax) {
+        const loud = flood(api, 'loud');
+        const during = await run();
+        const { accepted, refused, odd, seconds } = await loud.stop();
+        process.stderr.write(
+          `quota, ${topology.name}: p99 ${before.toFixed(1)} ms before, ${during.toFixed(1)} ms beside ${refused} refused of ${accepted + refused}\n`,
+        );
+        expect(odd).toEqual([]);
+        // A second's worth may be saved up, and one request more than is left passes.
+        expect(accepted).toBeLessThanOrEqual((seconds + 1) * eventsPerSecond + 1);
+        expect(refused).toBeGreaterThan(accepted);
+        ratios.push(timesAsLong(during, before));
+      }
+      expect(Math.min(...ratios)).toBeLessThanOrEqual(factorMax);
+      const throttled = await deployment.metric('gridpost_publish_throttled_total', { topic: 'loud' });
+      expect(throttled).toBeGreaterThan(0);
+      await sink.close();
+      await deployment.stop();
+    },
+    timeoutMs,
+  );
+});
