@@ -57,6 +57,12 @@ describe('a throttle', () => {
     expect(throttle.hold(2_000, 0)).toBe(false);
     expect(throttle.heldUntil).toBe(2_000);
     expect(new Throttle(whole, 0).hold(0, 0)).toBe(false);
+    const asked = new Throttle(whole, 0);
+    asked.hold(0, 1_000);
+    expect(asked.held(999)).toBe(false);
+    asked.hold(5_000, 1_000);
+    asked.release();
+    expect(asked.held(999)).toBe(false);
   });
 
   test('is at rest where a new one would be the same', () => {
