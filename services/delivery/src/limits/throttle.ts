@@ -94,7 +94,7 @@ export class Throttle {
 
   /** The endpoint asked to be left alone for so long. Whether it was not being left alone already. */
   hold(ms: number, now: number): boolean {
-    // Others may still go by an instant of a moment ago, for which `now` is to come.
+    // Others may go by a moment that is a little older: to them it would be held.
     if (ms <= 0) return false;
     const was = this.held(now);
     this.#heldUntil = Math.max(this.#heldUntil, now + Math.min(ms, holdMsMax));
