@@ -20,11 +20,12 @@ import {
   type Subscription,
 } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
-import type { DeliveryState, LeasedDelivery, LeaseOutcome, Store } from '@gridpost/store';
+import type { LeasedDelivery, LeaseOutcome, Store } from '@gridpost/store';
 import { byPartition } from '../by-partition.js';
-import { type Consumer, giveBack, Line } from './line.js';
-import type { Lease, Lock } from './lock-token.js';
+import { type Lease, leaseOf, type Lock, stateOf } from './leases.js';
+import { giveBack, Line } from './line.js';
 import { ConsumerRecords } from './records.js';
+import { Request } from './request.js';
 
 /** A subscription whose events are received, not pushed. */
 export type PulledSubscription = Subscription & { readonly properties: { readonly queue: QueueProperties } };
@@ -251,76 +252,5 @@ export class Consumers {
       if (applied[at] && conclusion?.kind === 'deadLettered')
         metrics.deadLettered.with(topic, name, conclusion.reason).add();
     return applied;
-  }
-}
-
-/** The locks of deliveries that were just received. */
-export function locksOf(deliveries: readonly LeasedDelivery[]): Lock[] {
-  let before: LeasedDelivery | undefined;
-  let lease: Lease | undefined;
-  return deliveries.map((delivery) => {
-    if (!lease || !before || !isOfOneLease(before, delivery)) lease = leaseOf(delivery);
-    before = delivery;
-    return { lease, index: delivery.place.index };
-  });
-}
-
-/** Deliveries that the store gives out together share their state. */
-function isOfOneLease(a: LeasedDelivery, b: LeasedDelivery): boolean {
-  return (
-    a.token === b.token &&
-    a.state === b.state &&
-    a.place.entry === b.place.entry &&
-    a.place.partition === b.place.partition
-  );
-}
-
-function leaseOf({ place: { partition, entry }, token, state }: LeasedDelivery): Lease {
-  const { attempts, liveFrom, lastAttemptAt } = state;
-  // The store has noted when this was.
-  return { partition, entry, token, received: attempts, receivedAt: lastAttemptAt!, liveFrom };
-}
-
-function stateOf({ received, receivedAt, liveFrom }: Lease): DeliveryState {
-  return { attempts: received, liveFrom, lastAttemptAt: receivedAt };
-}
-
-/** One consumer's request, from its place in line to its end. */
-class Request implements Consumer {
-  readonly max: number;
-  readonly leaseMs: number;
-  readonly deliveries: Promise<readonly LeasedDelivery[]>;
-  got: readonly LeasedDelivery[] = [];
-  onEnd: () => void = () => {};
-  readonly #resolve: (deliveries: readonly LeasedDelivery[]) => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor(max: number, leaseMs: number) {
-    this.max = max;
-    this.leaseMs = leaseMs;
-    let resolve!: typeof this.serve;
-    let reject!: typeof this.fail;
-    this.deliveries = new Promise((...both) => {
-      [resolve, reject] = both;
-    });
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  serve(deliveries: readonly LeasedDelivery[]): void {
-    this.got = deliveries;
-    this.onEnd();
-    this.#resolve(deliveries);
-  }
-
-  fail(error: unknown): void {
-    this.onEnd();
-    this.#reject(error);
-  }
-
-  /** It waits no longer. */
-  leave(): void {
-    this.onEnd();
-    this.#resolve([]);
   }
 }

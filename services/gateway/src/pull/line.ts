@@ -100,43 +100,33 @@ export class Line {
   }
 
   async #serveAll(): Promise<void> {
-    while (this.#holding.size > 0) {
-      const first = this.#consumers[0];
-      if (!first) return;
-      let got: readonly LeasedDelivery[];
+    while (this.#holding.size > 0 && this.#consumers.length > 0) {
       try {
-        got = await this.#gather(first);
+        this.#hand(await this.#gather(), true);
       } catch (error) {
         // The others wait on: by the next sweep the store may be back.
         this.#holding.clear();
-        this.leave(first);
-        first.fail(error);
+        this.#consumers.shift()?.fail(error);
         return;
       }
-      this.#hand(got, true);
     }
   }
 
   /** Asks each partition once, at most, while somebody waits. Answers who is full; returns what is left for the next. */
-  async #gather(first: Consumer): Promise<readonly LeasedDelivery[]> {
+  async #gather(): Promise<readonly LeasedDelivery[]> {
     let got: LeasedDelivery[] = [];
     for (let asks = this.#options.store.info.partitions; asks > 0; asks--) {
       const room = this.#room - got.length;
+      const first = this.#consumers[0];
       const partition = this.#next();
-      if (partition === undefined || room <= 0) break;
-      let deliveries: readonly LeasedDelivery[];
+      if (!first || room <= 0 || partition === undefined || bytesOf(got) >= answerBytesMax) break;
       try {
-        deliveries = await this.#ask(
-          partition,
-          Math.min(room, askMax),
-          (this.#consumers[0] ?? first).leaseMs,
-        );
+        const more = await this.#ask(partition, Math.min(room, askMax), first.leaseMs);
+        got = this.#hand([...got, ...more], false);
       } catch (error) {
         if (got.length === 0) throw error;
         break;
       }
-      got = this.#hand([...got, ...deliveries], false);
-      if (bytesOf(got) >= answerBytesMax) break;
     }
     return got;
   }

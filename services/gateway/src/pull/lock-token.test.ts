@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type Lease, type Lock, LockTokens } from './lock-token.js';
+import type { Lease, Lock } from './leases.js';
+import { LockTokens } from './lock-token.js';
 
 const tokens = new LockTokens(Buffer.from('the-root-key-of-the-tests-012345'));
 const lease: Lease = {

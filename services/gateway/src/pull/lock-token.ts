@@ -4,27 +4,8 @@
  * reaches the store.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { type EntryId, type Incarnation, limits } from '@gridpost/model';
-
-/** What the locks share that were given out together, of one entry. */
-export interface Lease {
-  readonly partition: number;
-  readonly entry: EntryId;
-  /** In the store. */
-  readonly token: string;
-  /** How often the events have been received, this time included. */
-  readonly received: number;
-  /** When this was, on the store's clock. */
-  readonly receivedAt: number;
-  /** Instant from which their time to live counts. */
-  readonly liveFrom: number;
-}
-
-export interface Lock {
-  readonly lease: Lease;
-  /** Of the event in its entry. */
-  readonly index: number;
-}
+import { type Incarnation, limits } from '@gridpost/model';
+import type { Lease, Lock } from './leases.js';
 
 /** What the locks of one lease share, in turn: what a store can have given out, and nothing that looks like the separator. */
 const sharedShape = /^(\d{1,6})~([0-9a-f-]{1,32})~([A-Za-z0-9._-]{1,64})~(\d{1,9})~(\d{1,16})~(\d{1,16})$/;

@@ -16,8 +16,8 @@ import { readJson } from '../json-body.js';
 import { invalidParameter, type Queried, wholeNumber } from '../query.js';
 import { getSubscription } from '../stored.js';
 import { schemaCheck } from '../validation.js';
-import { type Action, locksOf, type PulledSubscription } from './consumers.js';
-import type { Lock } from './lock-token.js';
+import type { Action, PulledSubscription } from './consumers.js';
+import { type Lock, locksOf } from './leases.js';
 import { type Operation, type PullTarget, subscriptionNamed } from './pull-target.js';
 
 const checkTokens = schemaCheck<{ readonly lockTokens: readonly string[] }>('lock-tokens.json');

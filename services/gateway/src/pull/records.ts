@@ -14,7 +14,7 @@ import {
   type LeasedDelivery,
   type LeaseOutcome,
 } from '@gridpost/store';
-import type { Lease, Lock } from './lock-token.js';
+import type { Lease, Lock } from './leases.js';
 
 type Conclusion = LeaseOutcome['disposition'];
 
