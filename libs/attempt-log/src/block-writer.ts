@@ -26,13 +26,13 @@
  * block can be searched for one without reading it.
  */
 import type { Direction, Event, Subscription } from '@gridpost/model';
+import { ByteWriter } from './byte-writer.js';
 import { type Ending, type RecordedAttempt, type RecordedPlace, textMax } from './record.js';
 
 /** Bytes from which on a block is closed. */
 export const blockBytesMax = 256 * 1024;
 /** What a record takes at most: eleven texts of three bytes a character, and numbers. */
 const recordBytesMax = 11 * 3 * textMax + 256;
-const firstBytes = 32 * 1024;
 
 export const blockVersion = 2;
 export const headerBytes = 8;
@@ -43,16 +43,10 @@ export const again = 7;
 export const bits = { attempt: 8, event: 16, status: 32, error: 64, more: 128 } as const;
 export const moreBits = { job: 1, copy: 2, copyJob: 4, original: 8 } as const;
 
-/** What `write` comes to after checks of its arguments. */
-interface Writable extends Buffer {
-  utf8Write(text: string, at: number): number;
-}
-
 type Recorded = Pick<Subscription, 'topicIncarnation' | 'incarnation' | 'topic' | 'name'>;
 
 export class BlockWriter {
-  #bytes = Buffer.allocUnsafe(firstBytes) as Writable;
-  #cursor = headerBytes;
+  readonly #bytes = new ByteWriter(headerBytes);
   #count = 0;
   #flags = 0;
   #first = 0;
@@ -76,7 +70,7 @@ export class BlockWriter {
 
   /** Whether the block is to be taken before another record is added. */
   get full(): boolean {
-    return this.#cursor >= blockBytesMax;
+    return this.#bytes.length >= blockBytesMax;
   }
 
   /**
@@ -93,7 +87,7 @@ export class BlockWriter {
     attempt?: RecordedAttempt,
     job?: string,
   ): void {
-    this.#makeRoom();
+    this.#bytes.makeRoom(recordBytesMax);
     const instant = Math.round(at);
     const copy = event?.direction;
     const more = copy !== undefined || job !== undefined;
@@ -109,35 +103,37 @@ export class BlockWriter {
       place.acceptedAt === this.#acceptedAt &&
       place.entry === this.#entry
     ) {
-      this.#bytes[this.#cursor++] = again;
-      this.#varint(place.index);
-      this.#idOf(event);
+      this.#bytes.byte(again);
+      this.#bytes.varint(place.index);
+      this.#bytes.idOf(event);
       return;
     }
     if (this.#count === 1) {
       this.#first = instant;
       this.#at = instant;
     }
-    this.#bytes[this.#cursor++] =
+    this.#bytes.byte(
       kinds.indexOf(ending.kind) |
-      (event === undefined ? 0 : bits.event) |
-      (attempt === undefined ? 0 : bits.attempt) |
-      (attempt?.status === undefined ? 0 : bits.status) |
-      (attempt?.error === undefined ? 0 : bits.error) |
-      (more ? bits.more : 0);
-    if (more) this.#bytes[this.#cursor++] = moreOf(copy, job);
-    this.#varint(instant - this.#at);
+        (event === undefined ? 0 : bits.event) |
+        (attempt === undefined ? 0 : bits.attempt) |
+        (attempt?.status === undefined ? 0 : bits.status) |
+        (attempt?.error === undefined ? 0 : bits.error) |
+        (more ? bits.more : 0),
+    );
+    if (more) this.#bytes.byte(moreOf(copy, job));
+    this.#bytes.varint(instant - this.#at);
     this.#at = instant;
-    this.#entryOf(place.entry);
-    this.#varint(place.index);
+    this.#bytes.suffix(place.entry, this.#entry);
+    this.#entry = place.entry;
+    this.#bytes.varint(place.index);
     this.#subscriptionOf(subscription);
-    this.#varint(instant - Math.round(place.acceptedAt));
+    this.#bytes.varint(instant - Math.round(place.acceptedAt));
     this.#acceptedAt = place.acceptedAt;
     if (event === undefined) this.#flags |= hasNameless;
     else {
-      if (sourced) this.#varint(this.#sourceNumber);
+      if (sourced) this.#bytes.varint(this.#sourceNumber);
       else this.#sourceNumber = this.#ref(event.source);
-      this.#idOf(event);
+      this.#bytes.idOf(event);
     }
     this.#event = event;
     if (attempt !== undefined) this.#attempt(attempt);
@@ -151,13 +147,10 @@ export class BlockWriter {
   /** The block so far, as a copy; the writer begins the next. Undefined without records. */
   take(): Buffer | undefined {
     if (this.#count === 0) return undefined;
-    const bytes = this.#bytes;
-    bytes[0] = blockVersion;
-    bytes[1] = this.#flags;
-    bytes.writeUIntLE(this.#first, 2, 6);
-    const block = Buffer.allocUnsafe(this.#cursor);
-    bytes.copy(block, 0, 0, this.#cursor);
-    this.#cursor = headerBytes;
+    const block = this.#bytes.take(headerBytes);
+    block[0] = blockVersion;
+    block[1] = this.#flags;
+    block.writeUIntLE(this.#first, 2, 6);
     this.#count = 0;
     this.#flags = 0;
     this.#entry = '';
@@ -170,26 +163,19 @@ export class BlockWriter {
     return block;
   }
 
-  #makeRoom(): void {
-    if (this.#bytes.length - this.#cursor >= recordBytesMax) return;
-    const larger = Buffer.allocUnsafe(2 * this.#bytes.length) as Writable;
-    this.#bytes.copy(larger, 0, 0, this.#cursor);
-    this.#bytes = larger;
-  }
-
   #attempt({ number, durationMs, outcome, status, error }: RecordedAttempt): void {
-    this.#varint(number);
-    this.#varint(Math.round(durationMs));
+    this.#bytes.varint(number);
+    this.#bytes.varint(Math.round(durationMs));
     this.#ref(outcome);
-    if (status !== undefined) this.#varint(status);
-    if (error !== undefined) this.#text(error);
+    if (status !== undefined) this.#bytes.varint(status);
+    if (error !== undefined) this.#bytes.text(error);
   }
 
   #ending(ending: Exclude<Ending, { readonly kind: 'delivered' }>, instant: number): void {
     if (ending.kind === 'deferred' || ending.kind === 'leased')
-      this.#varint(Math.round(ending.until) - instant);
+      this.#bytes.varint(Math.round(ending.until) - instant);
     this.#ref(ending.reason ?? '');
-    if (ending.kind === 'sentOn') this.#text(ending.target ?? '');
+    if (ending.kind === 'sentOn') this.#bytes.text(ending.target ?? '');
   }
 
   #more(copy: Direction | undefined, job: string | undefined, instant: number): void {
@@ -199,88 +185,39 @@ export class BlockWriter {
     if (copy.job !== undefined) this.#ref(copy.job);
     const { original } = copy;
     if (original === undefined) return;
-    this.#text(original.entry);
-    this.#varint(original.index);
-    this.#varint(instant - Math.round(original.acceptedAt));
-  }
-
-  #entryOf(entry: string): void {
-    const before = this.#entry;
-    // Not read past its end: engines give up fast access for good where that happens.
-    const most = Math.min(entry.length, before.length);
-    let shared = entry === before ? most : 0;
-    while (shared < most && entry.charCodeAt(shared) === before.charCodeAt(shared)) shared++;
-    this.#bytes[this.#cursor++] = shared;
-    this.#bytes[this.#cursor++] = entry.length - shared;
-    for (let i = shared; i < entry.length; i++) this.#bytes[this.#cursor++] = entry.charCodeAt(i);
-    this.#entry = entry;
+    this.#bytes.text(original.entry);
+    this.#bytes.varint(original.index);
+    this.#bytes.varint(instant - Math.round(original.acceptedAt));
   }
 
   #subscriptionOf(subscription: Recorded): void {
     if (subscription === this.#subscription) {
-      this.#varint(this.#subscriptionNumber);
+      this.#bytes.varint(this.#subscriptionNumber);
       return;
     }
     const { topicIncarnation, incarnation, topic, name } = subscription;
     const known = this.#subscriptions.get(incarnation);
     this.#subscription = subscription;
     this.#subscriptionNumber = known ?? this.#subscriptions.size;
-    this.#varint(this.#subscriptionNumber);
+    this.#bytes.varint(this.#subscriptionNumber);
     if (known !== undefined) return;
     this.#subscriptions.set(incarnation, this.#subscriptions.size);
-    this.#text(topicIncarnation);
-    this.#text(incarnation);
-    this.#text(topic);
-    this.#text(name);
+    this.#bytes.text(topicIncarnation);
+    this.#bytes.text(incarnation);
+    this.#bytes.text(topic);
+    this.#bytes.text(name);
   }
 
   /** Returns the text's number. */
   #ref(text: string): number {
     const known = this.#texts.get(text);
     const number = known ?? this.#texts.size;
-    this.#varint(number);
+    this.#bytes.varint(number);
     if (known === undefined) {
       this.#texts.set(text, number);
-      this.#text(text);
+      this.#bytes.text(text);
     }
     return number;
-  }
-
-  #idOf(event: Event): void {
-    // One byte of length. No character has fewer bytes than UTF-16 code units, so that there is nothing to cut.
-    const bytes = event.copyId(this.#bytes, this.#cursor + 1, 63);
-    if (bytes > 63) {
-      this.#text(event.id);
-      return;
-    }
-    this.#bytes[this.#cursor] = 2 * bytes;
-    this.#cursor += 1 + bytes;
-  }
-
-  #text(text: string): void {
-    const kept = text.length <= textMax ? text : text.slice(0, textMax);
-    // Nearly every text is so short that its length is one byte: it is measured by being written.
-    const bytes = kept.length < 64 ? this.#bytes.utf8Write(kept, this.#cursor + 1) : 64;
-    if (bytes < 64) {
-      this.#bytes[this.#cursor] = 2 * bytes;
-      this.#cursor += 1 + bytes;
-      return;
-    }
-    this.#varint(Buffer.byteLength(kept));
-    this.#cursor += this.#bytes.utf8Write(kept, this.#cursor);
-  }
-
-  #varint(value: number): void {
-    if (value >= 0 && value < 64) {
-      this.#bytes[this.#cursor++] = 2 * value;
-      return;
-    }
-    let rest = value < 0 ? -2 * value - 1 : 2 * value;
-    while (rest >= 128) {
-      this.#bytes[this.#cursor++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes[this.#cursor++] = rest;
   }
 }
 
