@@ -43,10 +43,13 @@ test('begins at four times the least; who finds no room is called in turn, for o
 test('what is prompt takes turns with what catches up, however many that is', async () => {
   const a = wanting('a', false, 100);
   for (const name of ['b', 'c', 'd']) wanting(name, false, 1);
-  wanting('p', true, 3);
+  const p = wanting('p', true, 6);
+  // Its even share beside one other, over the limit.
+  expect(p.running).toBe(4);
+  for (let i = 0; i < 4; i++) await end(a);
   started = [];
-  for (let i = 0; i < 6; i++) await end(a);
-  expect(started).toEqual(['p', 'a', 'p', 'b', 'p', 'c']);
+  for (let i = 0; i < 4; i++) await end(a);
+  expect(started).toEqual(['p', 'a', 'p', 'b']);
 });
 
 test('a saturated process halves it, down to the least; one with time to spare doubles it where somebody waits', async () => {
@@ -66,14 +69,13 @@ test('a saturated process halves it, down to the least; one with time to spare d
   expect(capacity.limit).toBe(16);
 });
 
-test('at the highest limit what is prompt has its even share, though all others hang', async () => {
+test('what is prompt has its even share, though all others hang', async () => {
   const hanging = wanting('a', false, 100);
-  capacity.look(false);
-  capacity.look(false);
-  await Promise.resolve();
-  hanging.start();
-  expect([capacity.limit, hanging.running]).toEqual([32, 32]);
-  expect(wanting('p', true, 100).running).toBe(16);
+  expect([capacity.limit, hanging.running]).toEqual([8, 8]);
+  expect(wanting('p', true, 100).running).toBe(4);
+  for (let i = 0; i < 3; i++) capacity.look(true);
+  expect(capacity.limit).toBe(2);
+  expect(wanting('r', true, 100).running).toBe(1);
   // What catches up is not exempt.
   expect(wanting('q', false, 1).running).toBe(0);
 });

@@ -10,8 +10,8 @@
  *
  * Whoever finds no room waits and is called when there is some, one attempt each. *Prompt* is who starts what has just been
  * published, for an endpoint that gives no trouble; the others catch up. Both kinds take turns where both wait, so that the
- * few that are prompt wait for the next end and not behind all that catch up. At the highest limit a prompt one is never
- * refused its even share: then all others may be endpoints that hang.
+ * few that are prompt wait for the next end and not behind all that catch up. A prompt one is never refused its even share:
+ * all others may be attempts at endpoints that hang, of which none ends soon.
  */
 
 /** Called when an attempt may start. */
@@ -47,8 +47,7 @@ export class Capacity {
     if (this.#granted) return true;
     const waiting = this.#prompt.size + (prompt ? 0 : this.#late.size);
     if (waiting === 0 && this.#running < this.#limit) return true;
-    if (prompt && this.#limit === this.#max && running < Math.max(1, Math.floor(this.#max / this.#lanes)))
-      return true;
+    if (prompt && running < Math.max(1, Math.floor(this.#limit / this.#lanes))) return true;
     (prompt ? this.#prompt : this.#late).add(call);
     return false;
   }
