@@ -1,5 +1,6 @@
 /** What publishers are told while the store cannot be reached or is full, and that it passes by itself. */
 import { describe, expect, test } from '@jest/globals';
+import { publishingWithinMs } from '../faults/load.js';
 import { eventOf, expectStatus } from '../support/api.js';
 import { deploy, embedded, type Ground } from '../support/deployment.js';
 import type { Answer } from '../support/http.js';
@@ -12,8 +13,6 @@ import { until } from '../support/waiting.js';
  * minute.
  */
 const answerWithinMs = 2_000 + 2_000;
-/** From the store answering again, reconnecting included: 3 s are promised, to publishers on a machine that is not busy. */
-const publishingWithinMs = 9_000;
 
 async function timed(request: Promise<Answer>): Promise<Answer & { elapsedMs: number }> {
   const began = performance.now();

@@ -163,7 +163,7 @@ export class Metrics {
   );
   readonly heldSeconds = this.#gauge(
     'gridpost_subscription_held_seconds',
-    'For how long no attempt starts because its endpoint asked for it, 0 if it did not, in this process',
+    'For how long no attempt starts because its endpoint asked for it, 0 if it did not. In each process that has something for it; up to 5 s in that alone which was asked',
     ['topic', 'subscription'],
   );
   readonly scannedSubscriptions = this.#gauge(

@@ -55,5 +55,7 @@ function usageOf(bytes: number, [shed, from]: readonly (Buffer | null | undefine
 
 /** Blocks as scripts take them: kind and block in turn. */
 export function attemptArguments(attempts: readonly AttemptBlock[] = []): Argument[] {
-  return attempts.flatMap(({ kind, block }) => [kind, block]);
+  const words: Argument[] = [];
+  for (const { kind, block } of attempts) words.push(kind, block);
+  return words;
 }

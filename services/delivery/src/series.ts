@@ -17,6 +17,9 @@ export const deferReasons = [
 ] as const;
 export type DeferReason = (typeof deferReasons)[number];
 
+/** Why an endpoint may have seen a delivery before although no attempt was counted; the label of `redeliveries`. */
+export type RedeliveryCause = 'crash' | 'lease' | 'drain';
+
 export class DeliverySeries {
   readonly succeeded: Counter;
   readonly successDuration: Histogram;
@@ -39,6 +42,11 @@ export class DeliverySeries {
   failed(outcome: AttemptClass, seconds: number, events: number): void {
     this.#metrics.deliveryAttempts.with(this.#topic, this.#subscription, outcome).add(events);
     this.#metrics.deliveryDuration.with(this.#topic, outcome).observe(seconds);
+  }
+
+  /** An attempt at what its endpoint may have seen before. */
+  redelivered(cause: RedeliveryCause): void {
+    this.#metrics.redeliveries.with(cause).add();
   }
 
   deferred(reason: DeferReason): void {

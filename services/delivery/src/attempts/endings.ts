@@ -14,6 +14,8 @@ export function defer(
   dueInMs: number,
   state: DeliveryState = delivery.ownState,
 ): void {
+  // Its queue knows of cut attempts alone: what else its endpoint may have seen has to be counted before it goes there.
+  if (delivery.redelivery !== 'drain') delivery.countRedelivery();
   delivery.lane.series.deferred(reason);
   delivery.holder.conclude(delivery, { kind: 'deferred', dueInMs, state }, reason);
 }

@@ -13,7 +13,7 @@ import {
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { DeliveryState, Disposition } from '@gridpost/store';
 import type { Sample } from '../limits/adaptive-concurrency.js';
-import type { DeferReason, DeliverySeries } from '../series.js';
+import type { DeferReason, DeliverySeries, RedeliveryCause } from '../series.js';
 import type { Target } from '../requests/target.js';
 
 /** Delivered, or dropped: nothing of the delivery is kept. */
@@ -129,7 +129,7 @@ export class OpenDelivery implements InBag {
   /** The stored lease's token: its conclusion goes there instead of into the settling of its entry. */
   token: string | undefined;
   /** Why the endpoint may have seen it before although no attempt was counted. */
-  redelivery: 'crash' | 'lease' | 'drain' | undefined;
+  redelivery: RedeliveryCause | undefined;
   stage: 'waiting' | 'running' | 'concluded' = 'waiting';
   /** Its entry; undefined if it was leased from its queue. */
   inHandWith: EntryInHand | undefined;
@@ -156,6 +156,13 @@ export class OpenDelivery implements InBag {
     this.token = lease?.token;
     this.redelivery = undefined;
     this.inHandWith = undefined;
+  }
+
+  /** Counts it as a redelivery if it is one, once. */
+  countRedelivery(): void {
+    if (this.redelivery === undefined) return;
+    this.lane.series.redelivered(this.redelivery);
+    this.redelivery = undefined;
   }
 
   get subscription(): Incarnation {

@@ -72,7 +72,7 @@ export class Pipeline implements AttemptOwner<Batch> {
     const deadline = startedAt + batch.target.timeoutMs;
     batch.startedAt = startedAt;
     for (const delivery of batch.deliveries) {
-      if (delivery.redelivery) this.#options.metrics.redeliveries.with(delivery.redelivery).add();
+      delivery.countRedelivery();
       delivery.stage = 'running';
       delivery.deadline = deadline;
       delivery.holder.began();

@@ -22,7 +22,7 @@ export class AttemptRecords {
     successes: new BlockWriter(),
   };
   readonly #lost: Counter;
-  #closed: AttemptBlock[] = [];
+  readonly #closed: AttemptBlock[] = [];
   /** What was recorded last: of a batch, all that the attempt carried have one. */
   #met: AttemptResult | undefined;
   #attempt: RecordedAttempt | undefined;
@@ -70,9 +70,7 @@ export class AttemptRecords {
   take(): AttemptBlock[] {
     this.#close('failures');
     this.#close('successes');
-    const taken = this.#closed.slice(0, blocksPerSettle);
-    this.#closed = this.#closed.slice(blocksPerSettle);
-    return taken;
+    return this.#closed.splice(0, blocksPerSettle);
   }
 
   #attemptOf(met: AttemptResult, number: number): RecordedAttempt {

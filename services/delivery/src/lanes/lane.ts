@@ -313,8 +313,8 @@ export class Lane implements Passage {
   }
 
   /** Its endpoint need not be left alone any more. */
-  release(now: number): void {
-    this.#throttle.release(now);
+  release(): void {
+    this.#throttle.release();
   }
 
   worked(attempt: PassedAttempt, now: number): void {

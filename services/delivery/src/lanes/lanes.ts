@@ -348,7 +348,7 @@ export class Lanes implements Surroundings {
 
   /** What was put off for its endpoint's sake may be attempted, also what this worker has put off just now. */
   #release(lane: Lane): void {
-    lane.release(this.elapsed());
+    lane.release();
     this.#options.onResumed(lane.id);
   }
 

@@ -36,6 +36,8 @@ describe('a throttle', () => {
 
   test('leaves an endpoint alone for as long as it wants, five minutes at most', () => {
     const throttle = new Throttle(whole, 0);
+    // No time at all is none, also for who looked at the clock a moment before.
+    expect([throttle.hold(0, 100), throttle.held(99)]).toEqual([false, false]);
     expect(throttle.hold(1_000, 100)).toBe(true);
     expect([throttle.held(1_099), throttle.held(1_100)]).toEqual([true, false]);
     expect([throttle.room(0, 1_099), throttle.shut(1_099), throttle.opensInMs(1_000)]).toEqual([
@@ -55,6 +57,12 @@ describe('a throttle', () => {
     expect(throttle.hold(2_000, 0)).toBe(false);
     expect(throttle.heldUntil).toBe(2_000);
     expect(new Throttle(whole, 0).hold(0, 0)).toBe(false);
+    const asked = new Throttle(whole, 0);
+    asked.hold(0, 1_000);
+    expect(asked.held(999)).toBe(false);
+    asked.hold(5_000, 1_000);
+    asked.release();
+    expect(asked.held(999)).toBe(false);
   });
 
   test('is at rest where a new one would be the same', () => {

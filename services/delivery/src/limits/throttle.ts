@@ -94,14 +94,16 @@ export class Throttle {
 
   /** The endpoint asked to be left alone for so long. Whether it was not being left alone already. */
   hold(ms: number, now: number): boolean {
+    // Others may go by a moment that is a little older: to them it would be held.
+    if (ms <= 0) return false;
     const was = this.held(now);
     this.#heldUntil = Math.max(this.#heldUntil, now + Math.min(ms, holdMsMax));
     return !was && this.held(now);
   }
 
   /** The endpoint need not be left alone any more. */
-  release(now: number): void {
-    this.#heldUntil = Math.min(this.#heldUntil, now);
+  release(): void {
+    this.#heldUntil = 0;
   }
 
   /** The endpoint takes events again after it had taken none. */

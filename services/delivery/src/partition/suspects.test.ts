@@ -80,6 +80,27 @@ describe('events that were unsettled at a crash', () => {
   });
 });
 
+test('suspects that wait longer than the settle window are counted when they go to their queue', async () => {
+  await rig.subscribe('hook', endpoint.url);
+  endpoint.reply(() => undefined);
+  const first = await rig.work({ settleWindowMs: 60_000 });
+  await rig.publish(rig.ids(8));
+  await endpoint.until((received) => received.length === 8);
+  await crash(first);
+  const { metrics } = await rig.work({ concurrency: 1 });
+  const deferred = (reason: string): number =>
+    metrics.deliveriesDeferred.with('orders', 'hook', reason).value;
+  await rig.watched.until(() => deferred('busy') + deferred('running') === 8);
+  expect(metrics.redeliveries.with('crash').value).toBe(8);
+  await endpoint.until((received) => received.length > 8);
+  endpoint.reply(answer(200));
+  endpoint.disconnect();
+  await rig.clock.skip(20_000);
+  await rig.settled();
+  expect(new Set(endpoint.ids().slice(8)).size).toBe(8);
+  expect(metrics.redeliveries.with('crash').value).toBe(8);
+});
+
 test('suspects that a worker has no time for are left to the next one as such', async () => {
   await rig.subscribe('hook', endpoint.url);
   endpoint.reply(() => undefined);

@@ -290,8 +290,13 @@ test('one page looks through so many records and no more, and may be empty', asy
     await journals.appendRecords('audit-others', Array(1_000).fill(record), bounds);
   const first = (await served.admin('GET', '/audit?method=POST')).json;
   expect(first).toEqual({ value: [], nextLink: expect.any(String) });
-  const { pathname, search } = new URL(first.nextLink);
-  expect((await served.admin('GET', pathname + search)).json).toMatchObject({ value: [{ method: 'POST' }] });
+  let page = first;
+  while (page.value.length === 0) {
+    // A slow machine may need more pages, which end by time, too.
+    const { pathname, search } = new URL(page.nextLink);
+    page = (await served.admin('GET', pathname + search)).json;
+  }
+  expect(page).toEqual({ value: [expect.objectContaining({ method: 'POST' })] });
 });
 
 test('the oldest go when there are too many, and nobody’s refusals push out a change', async () => {
