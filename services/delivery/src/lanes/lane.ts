@@ -168,6 +168,11 @@ export class Lane implements Passage {
     return Math.max(0, room - count);
   }
 
+  /** Leased deliveries in line. */
+  get leasedCount(): number {
+    return this.#lines.leased.count;
+  }
+
   /** What its subscription's limits leave to this worker. */
   set part(part: Part) {
     const now = this.#around.elapsed();

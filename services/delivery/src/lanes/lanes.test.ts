@@ -407,8 +407,10 @@ describe('a crowd of subscriptions', () => {
     expect(started).toHaveLength(64);
     // Rounds of eighty, over 32 for each attempt that may run.
     expect(lanes.leased).toBe(Math.ceil((32 * 64 + 64) / 80) * 80 - 64);
+    // An even part of 32 for each attempt that may run, for each of eighty.
+    expect(lanes.leasedPart).toBe(25);
     for (const lane of all) lane.setStop('paused');
-    expect(lanes.leased).toBe(0);
+    expect([lanes.leased, lanes.leasedPart]).toEqual([0, undefined]);
   });
 });
 

@@ -135,7 +135,21 @@ export class Lanes implements Surroundings {
 
   /** Whether deliveries that are due may be leased: not more than can be attempted before long. */
   get leases(): boolean {
-    return this.leased < leasedPerAttempt * this.capacity.limit;
+    return this.leased < this.#leasesMax;
+  }
+
+  /**
+   * Leased deliveries that one lane may have in line while many wait for attempts: an even part. What is due earliest, such as
+   * the backlogs of a crowd that has just come back, would otherwise take all the room, time after time, and a retry of anybody
+   * else wait behind it. Undefined while there is room for all.
+   */
+  get leasedPart(): number | undefined {
+    const crowded = this.leased * 2 > this.#leasesMax;
+    return crowded ? Math.max(1, Math.floor(this.#leasesMax / this.#lanes.size)) : undefined;
+  }
+
+  get #leasesMax(): number {
+    return leasedPerAttempt * this.capacity.limit;
   }
 
   /** Those that are not simply healthy. */

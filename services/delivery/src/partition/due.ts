@@ -51,6 +51,12 @@ const blockedBeatMs = 1_000;
 /** A lease lasts for the longest attempt, and this much for its wait in line and the writing of its outcome. */
 const leaseMarginMs = 10_000;
 
+/** What lanes have room for: those that are named, and each of the others. */
+interface Rooms {
+  readonly usual: number;
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
 export class Due implements Backlog {
   readonly #options: DueOptions;
   readonly #outage: Outage;
@@ -109,9 +115,9 @@ export class Due implements Backlog {
     const began = clock.elapsed();
     if (site.settlingFails || !lanes.open(began) || !lanes.leases) return blockedBeatMs;
     const max = Math.max(dueMin, Math.min(dueMax, Math.floor(dueBytesMax / Math.max(1, this.#frameBytes))));
-    const { rooms, parked } = this.#rooms(max, began);
+    const { usual, rooms, parked } = this.#rooms(max, began);
     const leaseMs = lanes.longestTimeoutMs + leaseMarginMs;
-    const ask = { max, room: lanes.share, rooms, parked, leaseMs };
+    const ask = { max, room: usual, rooms, parked, leaseMs };
     let result: DueResult;
     try {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
@@ -127,18 +133,17 @@ export class Due implements Backlog {
     if (site.lost) return slowBeatMs;
     site.noteStoreNow(result.now);
     // Leases count from when the store gave them, which was not before the ask began.
-    const again = this.#accept(result, rooms, max, began + leaseMs);
+    const again = this.#accept(result, { usual, rooms }, max, began + leaseMs);
     const { nextInMs = slowBeatMs } = result;
     if (again) return 0;
     return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
   }
 
   /** The lanes' room for what one ask brings at most, and those that are not to be given anything, for how long. */
-  #rooms(
-    max: number,
-    now: number,
-  ): { readonly rooms: Map<string, number>; readonly parked: Map<string, number> } {
+  #rooms(max: number, now: number): Rooms & { readonly parked: Map<string, number> } {
     const { lanes } = this.#options;
+    const even = lanes.leasedPart ?? Number.POSITIVE_INFINITY;
+    const usual = Math.min(lanes.share, even);
     const rooms = new Map<string, number>();
     const parked = new Map<string, number>();
     let waiting = 0;
@@ -147,25 +152,22 @@ export class Due implements Backlog {
         parked.set(lane.id, lane.stop === 'probation' ? untilProbe(lane.ward.heldMs, now) : parkedMs);
         continue;
       }
-      const { leaseRoom } = lane;
+      const leaseRoom = Math.min(
+        lane.leaseRoom,
+        Math.max(0, even * lane.target.eventsMax - lane.leasedCount),
+      );
       const backlog = lane.hasBacklog(this);
-      if (backlog || !lane.idle || lane.target.batches || leaseRoom < lanes.share)
-        rooms.set(lane.id, leaseRoom);
+      if (backlog || !lane.idle || lane.target.batches || leaseRoom < usual) rooms.set(lane.id, leaseRoom);
       if (backlog && leaseRoom > 0) waiting++;
     }
     // The earliest are given first, and a lane with batches has room for all that an ask brings, time after time.
     const part = Math.max(lanes.share, Math.ceil(max / Math.max(1, waiting)));
     for (const [subscription, room] of rooms) if (room > part) rooms.set(subscription, part);
-    return { rooms, parked };
+    return { usual, rooms, parked };
   }
 
   /** Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt. */
-  #accept(
-    { deliveries }: DueResult,
-    rooms: ReadonlyMap<string, number>,
-    max: number,
-    leaseUntil: number,
-  ): boolean {
+  #accept({ deliveries }: DueResult, { usual, rooms }: Rooms, max: number, leaseUntil: number): boolean {
     const { lanes, clock, site, registry } = this.#options;
     const counts = new Map<string, number>();
     let bytes = 0;
@@ -183,7 +185,7 @@ export class Due implements Backlog {
       }
       const lane = lanes.of(registered);
       // As many as there was room for: there may be more.
-      const asked = rooms.get(leased.subscription) ?? lanes.share;
+      const asked = rooms.get(leased.subscription) ?? usual;
       lane.setBacklog(this, counts.get(leased.subscription)! >= asked || deliveries.length >= max);
       const { token, state, place, acceptedAt, frame } = leased;
       const { entry, index } = place;
@@ -199,7 +201,7 @@ export class Due implements Backlog {
     for (const [subscription, room] of rooms)
       if (room > 0 && !counts.has(subscription)) lanes.find(subscription)?.setBacklog(this, false);
     for (const [subscription, count] of counts) {
-      const asked = rooms.get(subscription) ?? lanes.share;
+      const asked = rooms.get(subscription) ?? usual;
       if (count >= asked && (lanes.find(subscription)?.leaseRoom ?? 0) > 0) return true;
     }
     return false;
