@@ -383,6 +383,19 @@ describe('attempts', () => {
   });
 });
 
+test('a lane is made of the subscription as it is now, however long ago an event was matched', async () => {
+  await setup('');
+  const path = subscriptionPath(topic.name, 'a');
+  await store.resources.put(path, subscriptionNamed('a', 7001));
+  await registry.refresh();
+  const matched = registry.subscription('a-1')!;
+  await store.resources.put(path, subscriptionNamed('a', 7002));
+  await registry.refresh();
+  const { registered, target } = lanes.of(matched);
+  expect(registered).toBe(registry.subscription('a-1'));
+  expect(target.origin.url).toBe('http://127.0.0.1:7002');
+});
+
 describe('a crowd of subscriptions', () => {
   /** Each with four attempts of its own. */
   const crowd = String.fromCharCode(...Array.from({ length: 80 }, (_, at) => 0x4e00 + at));

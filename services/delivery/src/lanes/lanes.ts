@@ -104,11 +104,13 @@ export class Lanes implements Surroundings {
   }
 
   /** The subscription's lane, made if there is none. */
-  of(registered: RegisteredSubscription): Lane {
-    const { subscription } = registered;
-    const known = this.#lanes.get(subscription.incarnation);
+  of(found: RegisteredSubscription): Lane {
+    const known = this.#lanes.get(found.subscription.incarnation);
     if (known) return known;
     const { metrics, connections, tokens, clock, random, registry } = this.#options;
+    // What was matched a while ago may have been written since, of which the lane was told nothing.
+    const registered = registry.subscription(found.subscription.incarnation) ?? found;
+    const { subscription } = registered;
     const { incarnation: id, topic, name } = subscription;
     const target = new Target(subscription, connections, tokens, this.settings);
     const ward = new Ward(
