@@ -10,7 +10,7 @@ import {
   topicPath,
 } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
-import { type AttemptKind, MemoryStore } from '@gridpost/store';
+import { type AttemptKind, type Disposition, MemoryStore } from '@gridpost/store';
 import { eventOf, serve, type Served } from '../testing/serve.js';
 
 const noon = Date.parse('2026-01-31T12:00:00Z');
@@ -38,6 +38,29 @@ interface Written {
   readonly ending?: Ending;
   readonly attempt?: RecordedAttempt;
   readonly job?: string;
+}
+
+const queued: Disposition = { kind: 'deferred', dueInMs: 0, state: { attempts: 0, liveFrom: noon } };
+
+/** Settles the first entry of the log with what became of its one event for a subscription, and returns the entry. */
+async function settled(
+  { store, epochs }: Bench,
+  { incarnation }: Subscription,
+  disposition: Disposition,
+): Promise<{ readonly id: string }> {
+  const { entries } = await store.read(0, epochs[0]!, undefined, { entriesMax: 9, bytesMax: 2 ** 20 });
+  const [entry] = entries;
+  await store.settle(0, epochs[0]!, {
+    entries: [
+      {
+        ...entry!,
+        events: new Map([[0, entry!.events[0]!]]),
+        deferrals: [{ index: 0, subscription: incarnation, disposition }],
+      },
+    ],
+    outcomes: [],
+  });
+  return entry!;
 }
 
 async function setup({
@@ -393,24 +416,12 @@ test('what operators did with a dead letter is a step of its delivery', async ()
 
 test('a consumer that acknowledges, releases and rejects leaves records', async () => {
   const bench = await setup();
-  const { admin, publish, store, epochs } = bench;
+  const { admin, publish } = bench;
   const path = '/topics/orders/eventsubscriptions/waiting';
   const subscription = await bench.subscription(path, { deliveryConfiguration: { deliveryMode: 'Queue' } });
   for (const id of ['kept', 'back', 'unwanted']) {
     await publish('orders', eventOf({ id }));
-    const { entries } = await store.read(0, epochs[0]!, undefined, { entriesMax: 9, bytesMax: 2 ** 20 });
-    const [entry] = entries;
-    const disposition = { kind: 'deferred', dueInMs: 0, state: { attempts: 0, liveFrom: noon } } as const;
-    await store.settle(0, epochs[0]!, {
-      entries: [
-        {
-          ...entry!,
-          events: new Map([[0, entry!.events[0]!]]),
-          deferrals: [{ index: 0, subscription: subscription.incarnation, disposition }],
-        },
-      ],
-      outcomes: [],
-    });
+    await settled(bench, subscription, queued);
   }
   const received = await admin('POST', `${path}:receive?maxEvents=3`);
   const [kept, back, unwanted] = received.json.value.map(
@@ -444,23 +455,11 @@ test('a consumer that acknowledges, releases and rejects leaves records', async 
 
 test('a lock that ran out leaves a record when its event is received again', async () => {
   const bench = await setup();
-  const { admin, clock, publish, store, epochs } = bench;
+  const { admin, clock, publish } = bench;
   const path = '/topics/orders/eventsubscriptions/waiting';
   const subscription = await bench.subscription(path, { deliveryConfiguration: { deliveryMode: 'Queue' } });
   await publish('orders', eventOf({ id: 'one' }));
-  const { entries } = await store.read(0, epochs[0]!, undefined, { entriesMax: 9, bytesMax: 2 ** 20 });
-  const [entry] = entries;
-  const disposition = { kind: 'deferred', dueInMs: 0, state: { attempts: 0, liveFrom: noon } } as const;
-  await store.settle(0, epochs[0]!, {
-    entries: [
-      {
-        ...entry!,
-        events: new Map([[0, entry!.events[0]!]]),
-        deferrals: [{ index: 0, subscription: subscription.incarnation, disposition }],
-      },
-    ],
-    outcomes: [],
-  });
+  await settled(bench, subscription, queued);
   const of = async () => (await admin('GET', '/topics/orders/events/one')).json.value;
   await admin('POST', `${path}:receive`);
   expect(await of()).toEqual([]);
@@ -608,31 +607,14 @@ test('with the bound reached successes go first, and the answer says from when w
 
 test('a quota that made a dead letter of what was deferred, and a dead letter that is held, are told', async () => {
   const bench = await setup();
-  const { admin, publish, store, epochs, write } = bench;
+  const { admin, publish, write } = bench;
   const subscription = await bench.subscription('/topics/orders/eventsubscriptions/billing');
   await publish('orders', eventOf({ id: 'one', source: '/s' }));
-  const { entries } = await store.read(0, epochs[0]!, undefined, { entriesMax: 9, bytesMax: 2 ** 20 });
-  const [entry] = entries;
   const state = { attempts: 1, liveFrom: noon };
-  await store.settle(0, epochs[0]!, {
-    entries: [
-      {
-        ...entry!,
-        events: new Map([[0, entry!.events[0]!]]),
-        deferrals: [
-          {
-            index: 0,
-            subscription: subscription.incarnation,
-            disposition: { kind: 'deadLettered', reason: 'QuotaExceeded', state },
-          },
-        ],
-      },
-    ],
-    outcomes: [],
-  });
+  const entry = await settled(bench, subscription, { kind: 'deadLettered', reason: 'QuotaExceeded', state });
   const ending: Ending = { kind: 'deferred', until: noon, reason: 'failed' };
   const event = structured('one');
-  await write(0, 'failures', { event, subscription, entry: entry!.id, attempt: busy, ending });
+  await write(0, 'failures', { event, subscription, entry: entry.id, attempt: busy, ending });
   const shown = async () => (await admin('GET', '/topics/orders/events/one')).json.value[0].deliveries[0];
   const { deadLetterId, ...delivery } = await shown();
   expect(delivery).toMatchObject({ state: 'DeadLettered', reason: 'QuotaExceeded', attempts: 1 });
