@@ -1,7 +1,7 @@
 /** Endpoints beside the driver's sink: one that answers, and the three ways in which an endpoint is dead. */
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:http';
-import { freePort } from './processes.js';
+import { freePort } from '@gridpost/model/testing';
 
 export interface Endpoint {
   readonly url: string;

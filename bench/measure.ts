@@ -3,7 +3,7 @@
  * store. What disturbs the machine for a while then disturbs neighbours alike, and they are compared with each other.
  */
 import { type Report, type Shape, drive, problemOf } from './driver.js';
-import { freePort } from './processes.js';
+import { freePort } from '@gridpost/model/testing';
 import type { StartSubject, Subject } from './subjects.js';
 import type { Context } from './workload.js';
 

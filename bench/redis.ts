@@ -1,7 +1,8 @@
 /** A private redis-server for one run: append-only file, fsync every second, as most people run it. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, startProcess } from './processes.js';
+import { freePort } from '@gridpost/model/testing';
+import { startProcess } from './processes.js';
 
 export interface PrivateRedis {
   readonly port: number;

@@ -1,7 +1,8 @@
 /** What is measured: a router that was just started, told to deliver to the driver's sink. The peers are here. */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, startProcess } from './processes.js';
+import { freePort } from '@gridpost/model/testing';
+import { startProcess } from './processes.js';
 import { startRedis } from './redis.js';
 
 export interface Surroundings {

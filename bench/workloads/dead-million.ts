@@ -6,7 +6,7 @@ import { openEndpoint } from '../endpoints.js';
 import { gridpost, pushed, readMetric } from '../gridpost.js';
 import { type Figures, pass } from '../measure.js';
 import { watchMemory } from '../memory.js';
-import { freePort } from '../processes.js';
+import { freePort } from '@gridpost/model/testing';
 import { ratioTable } from '../reporting.js';
 import { median, ratioOf } from '../statistics.js';
 import { type Table, figure, spread } from '../table.js';
