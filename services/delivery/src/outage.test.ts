@@ -167,3 +167,18 @@ test('what an idle worker asks of the store is little', async () => {
   // Two reads, a look, a third of a renewal, a fifth of an ask, and upkeep, each second.
   expect((rig.watched.calls.length - before) / seconds).toBeLessThan(4.5);
 });
+
+test('a dead letter is counted when the store keeps it', async () => {
+  const subscription = await rig.subscribe('hook', endpoint.url);
+  endpoint.reply(answer(400));
+  const { metrics } = await rig.work(calm);
+  const counted = () => metrics.deadLettered.with('orders', 'hook', 'UndeliverableDueToBadRequest').value;
+  const seen: number[] = [];
+  rig.watched.fails = (name) => (name === 'settle' && seen.push(counted()) < 4 ? 'before' : undefined);
+  await rig.publish(['a']);
+  await endpoint.until((received) => received.length === 1);
+  await rig.clock.skip(10_000);
+  await rig.settled();
+  expect([seen, counted()]).toEqual([[0, 0, 0, 0], 1]);
+  expect((await rig.usage(subscription)).deadLettered).toBe(1);
+});

@@ -20,7 +20,7 @@ export function defer(
   delivery.holder.conclude(delivery, { kind: 'deferred', dueInMs, state }, reason);
 }
 
-/** Given up: kept as a dead letter, unless its subscription wants none. */
+/** Given up: kept as a dead letter, unless its subscription wants none. Counted once it is kept. */
 export function giveUp(
   delivery: OpenDelivery,
   reason: DeadLetterReason,
@@ -30,7 +30,6 @@ export function giveUp(
     drop(delivery, 'DeadLetteringOff');
     return;
   }
-  delivery.lane.series.deadLettered(reason);
   delivery.holder.conclude(delivery, { kind: 'deadLettered', reason, state });
 }
 

@@ -27,8 +27,8 @@ import type {
   Claim,
   Disposition,
   LeasedDelivery,
+  LeaseOutcome,
   LogEntry,
-  SettledEntry,
   SettleResult,
   Store,
 } from '@gridpost/store';
@@ -41,7 +41,7 @@ import type { Lanes } from '../lanes/lanes.js';
 import type { Matching } from './matching.js';
 import { type Conclusion, finished, type OpenDelivery } from '../attempts/open-delivery.js';
 import { Reader } from './reader.js';
-import type { DeferReason } from '../series.js';
+import type { DeferReason, DeliverySeries } from '../series.js';
 import type { DeliverySettings } from '../settings.js';
 import { type Batch, Settling } from './settling.js';
 
@@ -360,27 +360,30 @@ export class Partition implements DueSite {
   #onSettled({ entries, outcomes }: Batch, { quotaEffects }: SettleResult): void {
     for (const { log, deferrals } of entries) {
       this.#inHand.settled(log);
-      for (const { subscription, disposition } of deferrals) this.#expect(subscription, disposition);
+      for (const { subscription, disposition } of deferrals) this.#onWritten(subscription, disposition);
     }
-    for (const { subscription, disposition } of outcomes)
-      if (disposition.kind !== 'finished') this.#expect(subscription, disposition);
+    for (const { subscription, disposition } of outcomes) this.#onWritten(subscription, disposition);
     for (const { subscription, deadLettered, dropped } of quotaEffects) {
-      const registered = this.#options.registry.subscription(subscription);
-      if (!registered) continue;
-      const { series } = this.#options.lanes.of(registered);
-      if (deadLettered > 0) series.deadLettered('QuotaExceeded', deadLettered);
-      if (dropped > 0) series.dropped('DeadLetterQuotaExceeded', dropped);
+      const series = this.#seriesOf(subscription);
+      if (deadLettered > 0) series?.deadLettered('QuotaExceeded', deadLettered);
+      if (dropped > 0) series?.dropped('DeadLetterQuotaExceeded', dropped);
     }
     if (this.state === 'owned' || this.shedding) this.#reader.resume();
   }
 
-  /** Notes when what was written is due. */
-  #expect(subscription: string, disposition: SettledEntry['deferrals'][number]['disposition']): void {
+  /** Counts what is kept as a dead letter, and notes when what was deferred is due. */
+  #onWritten(subscription: Incarnation, disposition: LeaseOutcome['disposition']): void {
+    if (disposition.kind === 'deadLettered') this.#seriesOf(subscription)?.deadLettered(disposition.reason);
     if (disposition.kind !== 'deferred' || this.state !== 'owned') return;
     const lane = this.#options.lanes.find(subscription);
     if (lane?.stop === 'queue') return;
     if (disposition.dueInMs === 0) lane?.setBacklog(this.#due, true);
     // A lane without room asks by itself when it has some.
     if (disposition.dueInMs > 0 || !lane || lane.leaseRoom > 0) this.#due.expect(disposition.dueInMs);
+  }
+
+  #seriesOf(subscription: Incarnation): DeliverySeries | undefined {
+    const registered = this.#options.registry.subscription(subscription);
+    return registered && this.#options.lanes.of(registered).series;
   }
 }
