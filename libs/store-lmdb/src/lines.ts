@@ -76,6 +76,14 @@ export class Lines implements Mirror {
     this.byNext.place(line, Math.max(line.dueAt, line.parkedUntil));
   }
 
+  /** For a new owner, which has parked nothing. */
+  unpark(): void {
+    for (const line of this.#lines.values()) {
+      line.parkedUntil = 0;
+      if (line.heapAt >= 0) this.expect(line, line.dueAt, true);
+    }
+  }
+
   write(): void {
     for (const line of this.#touched) {
       const key = Buffer.from(line.subscription);

@@ -128,7 +128,7 @@ export interface Store {
 
   /**
    * Becomes the partition's owner for `leaseMs`, if it has none whose lease is running (`undefined` otherwise). A
-   * worker that owns it already gets a new epoch as well.
+   * worker that owns it already gets a new epoch as well. What the owner before had parked is looked at again.
    */
   claim(
     partition: number,

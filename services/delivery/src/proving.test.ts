@@ -68,6 +68,24 @@ test('they are sent at once also where they were put off in an entry that is not
   expect(endpoint.ids('/')).toEqual(['a']);
 });
 
+test('they are sent at once also where its worker has handed the partition over before it agreed', async () => {
+  const subscription = await provisioned({ state: 'Creating', handshake });
+  const first = await rig.work(calm);
+  await rig.publish(['a', 'b']);
+  await rig.watched.until(async () => (await rig.usage(subscription)).deferred === 2);
+  // The queue is looked at, and left alone.
+  await rig.clock.skip(6_000);
+  await first.delivery.drain();
+  await first.delivery.close();
+  await rig.put({ ...subscription, provisioning: succeeded });
+  const at = rig.clock.elapsed();
+  await rig.work(calm);
+  await rig.clock.skip(2_000);
+  await rig.settled();
+  expect(endpoint.ids().sort()).toEqual(['a', 'b']);
+  expect(rig.clock.elapsed() - at).toBeLessThan(10_000);
+});
+
 test('they name the origin that was allowed, and none where none was', async () => {
   const subscription = await provisioned(succeeded);
   await rig.work();

@@ -37,8 +37,7 @@ test('what is redriven by its id, resent as it is or edited is in the life of it
   const headers = { 'content-type': 'application/cloudevents+json' };
   expect((await admin('POST', `${list}/${c}:resend`, edited, headers)).status).toBe(204);
   const of = async (id: string) => (await admin('GET', `/topics/orders/events/${id}`)).json.value;
-  const at = '2026-01-31T12:00:00.000Z';
-  const deferred = { subscription: 'billing', state: 'Deferred', nextAttemptAt: at };
+  const deferred = { subscription: 'billing', state: 'Deferred' };
   expect(await of('a')).toMatchObject([{ deliveries: [{ ...deferred, reason: 'redriven' }] }]);
   expect(await of('b')).toMatchObject([{ deliveries: [{ ...deferred, reason: 'resent' }] }]);
   expect(await of('c')).toMatchObject([{ deliveries: [{ state: 'SentOn', reason: 'resent' }] }]);

@@ -22,6 +22,8 @@ local state = redis.call('HMGET', base, 'worker', 'until', 'epoch')
 local previous = state[1]
 if previous and previous ~= ARGV[1] and tonumber(state[2]) > at then return nil end
 local epoch = math.max(tonumber(state[3] or 0) + 1, at)
+-- All parking is over: the next ask for what is due puts it right.
+redis.call('ZUNIONSTORE', base .. ':parked', 1, base .. ':parked', 'WEIGHTS', 0)
 redis.call('HSET', base, 'epoch', epoch, 'worker', ARGV[1], 'until', at + ARGV[2])
 local suspect = false
 if previous then

@@ -156,6 +156,11 @@ export class MemoryDeliveries {
     return { deliveries, now, nextInMs: Number.isFinite(next) ? Math.max(0, next - now) : undefined };
   }
 
+  /** For a new owner, which has parked nothing. */
+  unpark(): void {
+    this.#parkedUntil.clear();
+  }
+
   hasten(subscription: Incarnation): void {
     this.#parkedUntil.delete(subscription);
     const now = this.#clock.now();

@@ -164,6 +164,23 @@ export function describeDue(open: OpenStore): void {
     );
 
     test(
+      'of a subscription that the owner before had parked are given to the next',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.hold(epoch, 'a', dueNow, subA);
+        await scene.hold(epoch, 'b', dueNow, subB);
+        const parked = new Map([
+          [subA, hour],
+          [subB, hour],
+        ]);
+        expect((await scene.ask(epoch, { parked })).deliveries).toEqual([]);
+        const next = await scene.own();
+        const still = new Map([[subB, hour]]);
+        expect(texts((await scene.ask(next, { parked: still })).deliveries)).toEqual(['a']);
+      }),
+    );
+
+    test(
       'are given again when their lease ends without an outcome, under a new token',
       withScene(open, roomy, async (scene) => {
         const { store } = scene;

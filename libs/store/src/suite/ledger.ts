@@ -224,6 +224,11 @@ export class Ledger {
     expect(texts.reverse()).toEqual(this.#attempts[kind]);
   }
 
+  /** There is a new owner. */
+  claimed(): void {
+    this.#parked.clear();
+  }
+
   hasten(subscription: Incarnation, now: number): void {
     this.#parked.delete(subscription);
     for (const delivery of this.#of(subscription)) {

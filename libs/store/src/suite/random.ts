@@ -199,6 +199,7 @@ class Driver {
     const unclean = owner !== undefined && !owner.released;
     if (!unclean) expect(claim.suspectUpTo).toBeUndefined();
     const { epoch } = claim;
+    this.#ledger.claimed();
     this.#owner = { worker, epoch, leaseMs, released: false };
     this.#knowledge.set(worker, { epoch, read: [] });
     const entries = await this.#scene.log(epoch);

@@ -15,7 +15,7 @@ import type { Incarnation, Timer } from '@gridpost/model';
 import type { RegisteredSubscription } from '@gridpost/registry';
 import type { Sample } from '../limits/adaptive-concurrency.js';
 import { Batch } from '../attempts/batch.js';
-import { defer, drop, parkedMs } from '../attempts/endings.js';
+import { defer, drop } from '../attempts/endings.js';
 import type { Ward } from '../health/ward.js';
 import { Lines } from './lines.js';
 import type {
@@ -354,9 +354,8 @@ export class Lane implements Passage {
   /** Concludes a delivery that a stopped lane does not take. */
   refuse(delivery: OpenDelivery): void {
     if (this.stop === 'gone') drop(delivery, 'SubscriptionDeleted');
-    else if (this.stop === 'queue') defer(delivery, 'queue', 0);
-    else if (this.stop === 'probation') defer(delivery, 'probation', this.ward.heldMs);
-    else defer(delivery, this.stop ?? 'disabled', parkedMs);
+    // Due at once, and its queue is parked: whoever owns the partition when the lane goes on does not let it wait.
+    else defer(delivery, this.stop ?? 'disabled', 0);
   }
 
   /** Puts a delivery off until its endpoint may be called again. */

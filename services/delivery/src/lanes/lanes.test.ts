@@ -439,7 +439,7 @@ describe('a subscription', () => {
     expect(started).toHaveLength(4);
   });
 
-  test('that is disabled: everything is put off by half a minute, until it is enabled', async () => {
+  test('that is disabled: everything goes to its queue, which is parked, until it is enabled', async () => {
     const [a] = (await setup('a')) as [Lane];
     const subscription = subscriptionNamed('a', 7001);
     const disabled = { ...subscription, status: { state: 'Disabled' as const, reason: 'x', at: 0 } };
@@ -449,10 +449,11 @@ describe('a subscription', () => {
     offer(a, 1);
     lanes.accept(leased(a), clock.elapsed());
     expect([...concluded.values()]).toMatchObject([
-      { kind: 'deferred', dueInMs: 30_000 },
-      { kind: 'deferred', dueInMs: 30_000 },
-      { kind: 'deferred', dueInMs: 30_000, state: { attempts: 0 } },
+      { kind: 'deferred', dueInMs: 0 },
+      { kind: 'deferred', dueInMs: 0 },
+      { kind: 'deferred', dueInMs: 0, state: { attempts: 0 } },
     ]);
+    expect(a.parked).toBe(true);
     await store.resources.put(subscriptionPath(topic.name, 'a'), subscription);
     await registry.refresh();
     end(started[0]!);

@@ -376,7 +376,10 @@ export class Partition implements DueSite {
     if (disposition.kind === 'deadLettered') this.#seriesOf(subscription)?.deadLettered(disposition.reason);
     if (disposition.kind !== 'deferred' || this.state !== 'owned') return;
     const lane = this.#options.lanes.find(subscription);
-    if (lane?.stop === 'queue') return;
+    if (lane?.parked) {
+      if (lane.stop === 'probation') this.#due.expect(lane.ward.heldMs);
+      return;
+    }
     if (disposition.dueInMs === 0) lane?.setBacklog(this.#due, true);
     // A lane without room asks by itself when it has some.
     if (disposition.dueInMs > 0 || !lane || lane.leaseRoom > 0) this.#due.expect(disposition.dueInMs);

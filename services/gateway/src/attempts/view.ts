@@ -42,7 +42,8 @@ export function stepOf(record: AttemptRecord): object {
     ...('reason' in ending ? { reason: ending.reason } : {}),
     ...(ending.kind === 'sentOn' && ending.target !== undefined ? { target: ending.target } : {}),
     ...(job === undefined ? {} : { job }),
-    ...(ending.kind === 'deferred' ? { nextAttemptAt: instant(ending.until) } : {}),
+    // What is due at once waits for something else than a time.
+    ...(ending.kind === 'deferred' && ending.until > at ? { nextAttemptAt: instant(ending.until) } : {}),
     ...(ending.kind === 'leased' ? { leaseEndsAt: instant(ending.until) } : {}),
     ...(record.attempt === undefined ? {} : { attempt: attemptOf(record) }),
   };
