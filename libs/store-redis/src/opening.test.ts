@@ -313,7 +313,11 @@ const publish = (store: Store, content: string) =>
     await until(async () => (await operator(replica).xlen('{gp:p0}:log')) === 1);
     await server.kill();
     // When the sentinels agree is their business: where they split their votes, or were held up, they try again.
-    await until(async () => /role:master/.test(await operator(replica).info('replication')), 100_000);
+    for (const sentinel of sentinels.map(operator))
+      await until(async () => {
+        const [, port] = (await sentinel.call('sentinel', 'get-master-addr-by-name', 'main')) as string[];
+        return Number(port) === replica.port;
+      }, 100_000);
     await until(() => publish(store, 'after'));
     const { epoch } = (await store.claim(0, 'w1', hour, 10))!;
     const { entries } = await store.read(0, epoch, undefined, { entriesMax: 100, bytesMax: 1e6 });
