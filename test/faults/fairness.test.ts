@@ -6,7 +6,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { type Api, eventOf, expectStatus } from '../support/api.js';
-import { type Deployment, embedded, redis, type Topology } from '../support/deployment.js';
+import { type Deployment, embedded, metricOf, redis, type Topology } from '../support/deployment.js';
 import { describeWithRedis } from '../support/redis.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
@@ -27,7 +27,15 @@ interface Scene {
 
 async function setup(topology: Topology): Promise<Scene> {
   const deployment = await topology.start();
-  const { api } = deployment;
+  const { api, workers } = deployment;
+  // While one is handed over, attempts of both owners are under way.
+  await until('partitions are shared evenly', async () => {
+    const [all, ...owned] = await Promise.all([
+      metricOf(workers.slice(0, 1), 'gridpost_partitions'),
+      ...workers.map((worker) => metricOf([worker], 'gridpost_partitions_owned')),
+    ]);
+    return owned.every((count) => count === all / workers.length);
+  });
   const sink = await startSink();
   await api.putTopic(topic);
   for (let i = 0; i < healthy; i++)
