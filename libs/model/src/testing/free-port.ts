@@ -7,9 +7,14 @@ import { createServer } from 'node:net';
 /** Below what systems give out by themselves: 32768 and up on Linux, 49152 and up elsewhere. */
 const first = 10_000;
 const last = 32_000;
-/** Each worker of a run of jest has ports of its own, so that none is chosen twice before it is listened on. */
-const lanes = 16;
-const lane = Number(process.env.JEST_WORKER_ID ?? 0) % lanes;
+/**
+ * Each worker of a run of jest has ports of its own, so that none is chosen twice before it is listened on; and other ones
+ * than most runs beside it, which are told by the process that began them.
+ */
+const workers = 8;
+const runs = 16;
+const lanes = workers * runs;
+const lane = workers * (process.ppid % runs) + (Number(process.env.JEST_WORKER_ID ?? 0) % workers);
 
 let next = first + lane + lanes * Math.floor((Math.random() * (last - first)) / lanes);
 
