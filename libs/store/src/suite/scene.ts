@@ -120,8 +120,11 @@ export class Scene {
 
   /** Lets the store's clock move on by at least `ms`. */
   async pass(ms: number): Promise<void> {
-    if (this.#opened.advance) await this.#opened.advance(ms);
-    else await new Promise((resolve) => setTimeout(resolve, ms));
+    if (this.#opened.advance) return this.#opened.advance(ms);
+    // A timer counts from the beginning of its turn of the event loop, which may have been held up since: it may end at once.
+    const end = performance.now() + ms;
+    for (let left = ms; left > 0; left = end - performance.now())
+      await new Promise((resolve) => setTimeout(resolve, left));
   }
 
   /** Asks again, a little of the store's time later, until there is an answer. */
