@@ -83,7 +83,7 @@ export function describeDuplicates(open: OpenStore, lacks: Lacks): void {
       'ends with the window, which a duplicate does not prolong',
       withScene(open, roomy, async (scene) => {
         const { store } = scene;
-        const windowMs = apartMs;
+        const windowMs = 200;
         await store.append(0, [known('a')], within(windowMs));
         await scene.pass(windowMs / 2);
         // A longer window, which a call that was held up does not miss.

@@ -57,9 +57,9 @@ export const roomy: StoreLimits = { bytesMax: 256 * 2 ** 20, subscriptionShare: 
 
 /** An incarnation that shows which it is. */
 export const life = (name: string): Incarnation => name.padEnd(16, '0');
-/** Between what is old and what is young, with `oldMs` between: a busy machine takes as long for the calls that tell them apart. */
-export const apartMs = 1_000;
-export const oldMs = 950;
+/** Between what is old and what is young, with `oldMs` between: a machine that stalls holds up the calls that tell them apart. */
+export const apartMs = 3_000;
+export const oldMs = 2_950;
 
 export const topic = life('topic');
 export const [subA, subB, subC] = [life('suba'), life('subb'), life('subc')] as const;
