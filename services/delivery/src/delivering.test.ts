@@ -111,7 +111,7 @@ describe('a delivered event', () => {
 
   test('costs a settle for many where there are many', async () => {
     await rig.subscribe('hook', endpoint.url);
-    await rig.work();
+    await rig.work({ settleWindowMs: 60_000 });
     for (const id of rig.ids(600)) await rig.publish([id]);
     await rig.settled();
     expect(endpoint.received).toHaveLength(600);
@@ -243,6 +243,8 @@ describe('an endpoint that is gone', () => {
     );
     const { status } = registry.subscription(subscription.incarnation)!.subscription;
     expect(status).toMatchObject({ reason: 'the endpoint answered 410 Gone' });
+    // Both were under way before the first was answered.
+    await endpoint.until((received) => received.length === 2);
     const attempts = endpoint.received.length;
     await rig.publish(['c']);
     await rig.watched.until(deferred(3));

@@ -11,6 +11,10 @@ eachTest((fixture) => {
   ({ rig, endpoint } = fixture);
 });
 
+/** Resolves when so many settles were confirmed; what they were of is over then. */
+const settles = (count: number): Promise<void> =>
+  rig.watched.until(() => rig.watched.named('settle').length >= count);
+
 const ownCalls = ['announce', 'claim', 'renew', 'read', 'settle', 'due', 'usage', 'histories', 'changes'];
 
 test.each(['before', 'after'] as const)(
@@ -64,10 +68,10 @@ describe('a store that comes back without its last writes', () => {
     const { metrics, lines } = await rig.work();
     await rig.publish(['a', 'b']);
     await rig.settled();
+    const before = rig.watched.named('settle').length;
     rig.watched.fails = (name) => (name === 'settle' ? 'lost' : undefined);
     await rig.publish(['c', 'd']);
-    await endpoint.until((received) => received.length === 4);
-    await rig.clock.skip(100);
+    await settles(before + 1);
     rig.watched.fails = () => undefined;
     await rig.publish(['e']);
     await endpoint.until((received) => received.length === 5);
@@ -84,8 +88,7 @@ describe('a store that comes back without its last writes', () => {
     await rig.work();
     rig.watched.fails = (name) => (name === 'settle' ? 'lost' : undefined);
     await rig.publish(['a']);
-    await endpoint.until((received) => received.length === 1);
-    await rig.clock.skip(100);
+    await settles(1);
     rig.watched.fails = () => 'before';
     await rig.clock.skip(500);
     rig.watched.fails = () => undefined;
@@ -99,8 +102,7 @@ describe('a store that comes back without its last writes', () => {
     const { metrics } = await rig.work({ settleWindowMs: 60_000 });
     rig.watched.fails = (name) => (name === 'settle' ? 'lost' : undefined);
     await rig.publish(['a']);
-    await endpoint.until((received) => received.length === 1);
-    await rig.clock.skip(100);
+    await settles(1);
     rig.watched.fails = () => undefined;
     const owed: (() => void)[] = [];
     endpoint.reply((request, response) => void owed.push(() => answer(200)(request, response)));
@@ -110,7 +112,8 @@ describe('a store that comes back without its last writes', () => {
     await endpoint.until((received) => received.length === 5);
     for (const pay of owed) pay();
     await rig.settled();
-    expect(endpoint.ids()).toEqual(['a', 'b', 'c', 'd', 'a']);
+    const [first, ...others] = endpoint.ids();
+    expect([first, others.pop(), others.sort()]).toEqual(['a', 'a', ['b', 'c', 'd']]);
     expect(metrics.redeliveries.with('crash').value).toBe(1);
   });
 

@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Subscription } from '@gridpost/model';
 import { answer, type Endpoint } from '@gridpost/model/testing';
 import { eachTest } from '../testing/fixture.js';
-import { calm, type Rig, structured } from '../testing/rig.js';
+import { calm, type Rig, type Running, structured } from '../testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
@@ -31,6 +31,9 @@ const subscribe = (
   push: { maxEventsPerBatch?: number; preferredBatchSizeInKilobytes?: number },
   wish: Parameters<Rig['subscribe']>[2] = {},
 ): Promise<Subscription> => rig.subscribe('hook', endpoint.url, { ...wish, push: { ...push, ...wish.push } });
+
+/** Starts a worker whose batches go one after the other, however long the machine takes over them. */
+const oneByOne = (): Promise<Running> => rig.work({ concurrency: 1, settleWindowMs: 60_000 });
 
 const sizes = (): number[] => endpoint.batches().map(({ length }) => length);
 const eventsReceived = (): number => sizes().reduce((sum, size) => sum + size, 0);
@@ -70,7 +73,7 @@ describe('a batch', () => {
 
   test('of CloudEvents is one in the sense of their specification, with what is true of all of it', async () => {
     await subscribe({ maxEventsPerBatch: 2 });
-    await rig.work();
+    await oneByOne();
     await rig.publish(['a', 'b', 'c']);
     await rig.settled();
     const [two, one] = endpoint.received;
@@ -134,7 +137,7 @@ describe('a batch', () => {
 
   test('with a size alone has as many events as go into it', async () => {
     await subscribe({ preferredBatchSizeInKilobytes: 2 });
-    await rig.work({ concurrency: 1 });
+    await oneByOne();
     const ids = await rig.publish(rig.ids(100));
     await rig.settled();
     const lengths = endpoint.received.map(({ body }) => Buffer.byteLength(body));
@@ -164,7 +167,7 @@ describe('a batch', () => {
 
   test('without a size aims at 64 KB', async () => {
     await subscribe({ maxEventsPerBatch: 1_000 });
-    await rig.work({ concurrency: 1 });
+    await oneByOne();
     await rig.append(Array.from({ length: 70 }, (_, i) => structured(`e${i}`, 't', 'x'.repeat(1_000))));
     await rig.settled();
     const [first] = endpoint.received.map(({ body }) => Buffer.byteLength(body));
@@ -175,7 +178,7 @@ describe('a batch', () => {
 
   test('does not hold an event that is larger than its size with others', async () => {
     await subscribe({ preferredBatchSizeInKilobytes: 1 });
-    await rig.work({ concurrency: 1 });
+    await oneByOne();
     const large = structured('large', 't', 'x'.repeat(3_000));
     await rig.append([structured('a', 't'), large, structured('b', 't'), structured('c', 't')]);
     await rig.settled();
@@ -193,7 +196,7 @@ describe('a batch', () => {
         },
       },
     );
-    await rig.work({ concurrency: 1 });
+    await oneByOne();
     await rig.append(['one', 'one', 'two', 'one'].map((type, i) => structured(`e${i}`, type)));
     await rig.settled();
     expect(endpoint.received.map(({ batch, headers }) => [batch, headers['x-type']])).toEqual([
@@ -232,7 +235,8 @@ describe('a batch', () => {
     expect(metrics.attemptsInFlight.with().value).toBe(2);
     pay();
     await rig.settled();
-    expect(sizes()).toEqual([1, 1, 5, 3]);
+    // The last two go over two connections at the same time.
+    expect(sizes().sort()).toEqual([1, 1, 3, 5]);
     expect(metrics.deliveryAttempts.with('orders', 'hook', 'success').value).toBe(10);
     expect(metrics.deliveryDuration.with('orders', 'success').count).toBe(4);
     expect(metrics.deliveryLag.with('orders').count).toBe(10);

@@ -180,7 +180,8 @@ test('metrics show what is held, and for how long back, and what was let go of',
   await delivered(10);
   await lookedAt(() => shed.with('successes').value > 0);
   expect(bytes.with('successes').value).toBeLessThanOrEqual(1_500);
-  expect(reach.with('successes').value).toBeGreaterThan(9);
+  // Of about ten seconds, less what the deliveries took.
+  expect(reach.with('successes').value).toBeGreaterThan(5);
   expect(await small.close()).toBe(0);
 });
 

@@ -43,7 +43,7 @@ export class HealthKeeper {
 
   /** To be called about every 100 ms for each ward. */
   tend(ward: Ward, subscription: Named): void {
-    ward.tick(false);
+    ward.tick();
     if (ward.waits) this.#waiting.set(ward, subscription);
     this.#writeNext();
   }
@@ -75,7 +75,7 @@ export class HealthKeeper {
     for (const [ward, subscription] of this.#waiting) {
       if (this.#closed || this.#writing.size >= writesMax || clock.elapsed() < this.#notBefore) return;
       this.#waiting.delete(ward);
-      const draft = ward.tick(true);
+      const draft = ward.draft();
       if (!draft) continue;
       const writing = this.#write(ward, subscription, draft).finally(() => {
         this.#writing.delete(writing);

@@ -38,9 +38,9 @@ function written(draft: Draft, version: number): { health: Health; etag: string 
 async function ripe(): Promise<void> {
   fail();
   fail();
-  written(ward.tick(true)!, 1);
+  written(ward.draft()!, 1);
   await clock.advance(5_000);
-  expect(ward.tick(true)).toBeUndefined();
+  expect(ward.draft()).toBeUndefined();
   expect(ward.probing).toBe(true);
 }
 
@@ -50,50 +50,49 @@ test('is stopped at once, before that is written, and tells so', () => {
   fail();
   expect([ward.held, ward.admits(0, 64), changes]).toEqual([true, false, 1]);
   expect(ward.heldMs).toBeGreaterThan(3_999);
-  expect(ward.tick(false)).toBeUndefined();
-  const draft = ward.tick(true)!;
+  const draft = ward.draft()!;
   expect(draft).toMatchObject({ etag: undefined, health: { failures: { ServerError: 2 } } });
   // One write at a time.
-  expect(ward.tick(true)).toBeUndefined();
+  expect(ward.draft()).toBeUndefined();
   written(draft, 1);
-  expect(ward.tick(true)).toBeUndefined();
+  expect(ward.draft()).toBeUndefined();
 });
 
 test('a draft that was not written is drawn anew, with all that was seen', () => {
   fail();
   fail();
-  ward.notWritten(ward.tick(true)!);
+  ward.notWritten(ward.draft()!);
   ward.failed(attempt(-1), failure);
-  expect(ward.tick(true)!.health.failures).toEqual({ ServerError: 3 });
+  expect(ward.draft()!.health.failures).toEqual({ ServerError: 3 });
 });
 
 test('a probe starts only once its right was written, and only one', async () => {
   await ripe();
   expect(ward.admits(0, 64)).toBe(false);
-  const draft = ward.tick(true)!;
+  const draft = ward.draft()!;
   expect(draft).toMatchObject({ claims: true, health: { probes: 1 } });
   expect(ward.admits(0, 64)).toBe(false);
   written(draft, 2);
   expect(ward.admits(0, 64)).toBe(true);
   ward.started();
   expect(ward.admits(0, 64)).toBe(false);
-  ward.tick(true);
+  ward.draft();
   expect(ward.held).toBe(true);
   // What was begun before says nothing, what the probe says counts.
   ward.worked(attempt(clock.elapsed() - 1), clock.elapsed());
   expect(ward.held).toBe(true);
   ward.worked(attempt(), clock.elapsed());
   expect([ward.held, ward.allowed(64), ward.allowed(1)]).toEqual([false, 1, 1]);
-  expect(ward.tick(true)!.health).toMatchObject({ state: 'Recovering', lastSuccessAt: clock.now() });
+  expect(ward.draft()!.health).toMatchObject({ state: 'Recovering', lastSuccessAt: clock.now() });
 });
 
 test('a right that is not used in its time is given up, and the next probe comes as after a failure', async () => {
   await ripe();
   ward.admits(0, 64);
-  written(ward.tick(true)!, 2);
+  written(ward.draft()!, 2);
   await clock.advance(15_000);
   expect(ward.admits(0, 64)).toBe(false);
-  const { health, claims } = ward.tick(true)!;
+  const { health, claims } = ward.draft()!;
   expect([claims, health.probes]).toEqual([false, 1]);
   expect(health.nextProbeAt! - clock.now()).toBeLessThanOrEqual(15_000);
 });
@@ -101,7 +100,7 @@ test('a right that is not used in its time is given up, and the next probe comes
 test('what others wrote first counts', async () => {
   await ripe();
   ward.admits(0, 64);
-  const draft = ward.tick(true)!;
+  const draft = ward.draft()!;
   const theirs = { ...draft.health, nextProbeAt: clock.now() + 60_000 };
   // Not while an answer is waited for, which may be about something newer.
   ward.learn({ health: theirs, etag: 'x' }, 2);
@@ -114,7 +113,7 @@ test('what others wrote first counts', async () => {
 test('what is older than the last write is not believed, what is newer is', () => {
   fail();
   fail();
-  written(ward.tick(true)!, 5);
+  written(ward.draft()!, 5);
   ward.learn(undefined, 4);
   expect(ward.held).toBe(true);
   ward.learn(undefined, 5);
@@ -135,12 +134,12 @@ const ahead = () => ({
 test('a worker that stops claims nothing, and gives back what it has', async () => {
   await ripe();
   ward.admits(0, 64);
-  const draft = ward.tick(true)!;
+  const draft = ward.draft()!;
   ward.leave();
   written(draft, 2);
   expect(ward.admits(0, 64)).toBe(false);
   expect(ward.unsaved).toBe(true);
-  const { health, claims } = ward.tick(true)!;
+  const { health, claims } = ward.draft()!;
   expect(claims).toBe(false);
   expect(health.nextProbeAt! - clock.now()).toBeLessThanOrEqual(15_000);
 });
@@ -154,14 +153,14 @@ describe('what the endpoint asked for with Retry-After', () => {
     expect([ward.free, ward.leaveAloneMs]).toEqual([true, 0]);
     ward.asked(5_001, 429);
     expect([ward.free, ward.unsaved, ward.leaveAloneMs]).toEqual([false, true, 5_001]);
-    const draft = ward.tick(true)!;
+    const draft = ward.draft()!;
     expect(draft.health).toMatchObject({ state: 'Healthy', failures: {}, retryAfter: { status: 429 } });
     written(draft, 1);
     expect([ward.free, ward.unsaved]).toEqual([true, false]);
     for (const ms of [1_000, 5_001, 10_001]) ward.asked(ms, 503);
-    expect([ward.tick(true), ward.leaveAloneMs]).toEqual([undefined, 5_001]);
+    expect([ward.draft(), ward.leaveAloneMs]).toEqual([undefined, 5_001]);
     ward.asked(10_002, 503);
-    expect(ward.tick(true)!.health.retryAfter).toEqual(until(10_002));
+    expect(ward.draft()!.health.retryAfter).toEqual(until(10_002));
     await clock.advance(10_002);
     expect(ward.leaveAloneMs).toBe(0);
   });
@@ -169,7 +168,7 @@ describe('what the endpoint asked for with Retry-After', () => {
   test('is not written any more when it is over', async () => {
     ward.asked(8_000, 429);
     await clock.advance(8_000);
-    expect([ward.tick(true), ward.free]).toEqual([undefined, true]);
+    expect([ward.draft(), ward.free]).toEqual([undefined, true]);
   });
 
   test('is kept to when another was asked, for five minutes at most, and ends when what is stored is forgotten', () => {
@@ -178,7 +177,7 @@ describe('what the endpoint asked for with Retry-After', () => {
     ward.learn(undefined, 2);
     expect([ward.leaveAloneMs, changes, releases]).toEqual([0, 2, 1]);
     ward.asked(60_000, 429);
-    written(ward.tick(true)!, 3);
+    written(ward.draft()!, 3);
     ward.learn({ health: at, etag: 'y' }, 4);
     expect([ward.leaveAloneMs, releases]).toEqual([0, 2]);
   });
@@ -199,23 +198,23 @@ describe('what the endpoint asked for with Retry-After', () => {
 
   test('that was written by another before is not lost, nor does it shorten what this one was asked for', () => {
     ward.asked(60_000, 429);
-    ward.notWritten(ward.tick(true)!);
+    ward.notWritten(ward.draft()!);
     ward.learn({ health: { ...at, retryAfter: until(20_000) }, etag: 'x' }, 1);
     expect(ward.leaveAloneMs).toBe(60_000);
-    expect(ward.tick(true)).toMatchObject({ etag: 'x', health: { retryAfter: { status: 429 } } });
+    expect(ward.draft()).toMatchObject({ etag: 'x', health: { retryAfter: { status: 429 } } });
   });
 
   test('leaves the count of failures as it is, whoever writes it, and what is to be written', () => {
     fail();
     ward.asked(60_000, 429);
-    written(ward.tick(true)!, 1);
+    written(ward.draft()!, 1);
     ward.learn({ health: { ...at, retryAfter: until(120_000) }, etag: 'x' }, 2);
     expect(ward.held).toBe(false);
     fail();
     expect(ward.held).toBe(true);
     ward.learn({ health: { ...at, retryAfter: until(180_000) }, etag: 'y' }, 3);
     expect(ward.held).toBe(true);
-    expect(ward.tick(true)).toMatchObject({
+    expect(ward.draft()).toMatchObject({
       etag: 'y',
       health: { state: 'Probation', failures: { ServerError: 2 }, retryAfter: { status: 503 } },
     });
@@ -225,11 +224,11 @@ describe('what the endpoint asked for with Retry-After', () => {
     await ripe();
     ward.asked(60_000, 503);
     ward.admits(0, 64);
-    const { health } = written(ward.tick(true)!, 2);
+    const { health } = written(ward.draft()!, 2);
     expect(health).toMatchObject({ state: 'Probation', probes: 1, retryAfter: { status: 503 } });
     expect([ward.unsaved, ward.admits(0, 64)]).toEqual([false, true]);
     ward.started();
     ward.worked(attempt(), clock.elapsed());
-    expect(ward.tick(true)!.health).toMatchObject({ state: 'Recovering', retryAfter: { status: 503 } });
+    expect(ward.draft()!.health).toMatchObject({ state: 'Recovering', retryAfter: { status: 503 } });
   });
 });

@@ -200,19 +200,37 @@ export class Ward {
     this.#retryAfter.asked({ at, until: Math.round(at + ms), status }, at);
   }
 
-  /**
-   * Lets time pass. Returns what is to be written, if `writes` and there is something; the outcome is then to be told by
-   * `wrote` or `notWritten`.
-   */
-  tick(writes: boolean): Draft | undefined {
-    if (this.free) return undefined;
+  /** Lets time pass. */
+  tick(): void {
+    if (this.free) return;
     const grant = this.#grant;
     // Nothing was there to make it with. The next is then no further away than after one that fails.
     if (grant && !grant.used && this.#options.clock.elapsed() >= grant.until)
       this.#advance({ kind: 'probeFailed' });
     this.#retryAfter.tick(this.#options.clock.now());
     this.#refresh();
-    return writes && this.waits ? this.#draft() : undefined;
+  }
+
+  /** What is to be written by now, if anything: the outcome is then to be told by `wrote` or `notWritten`. */
+  draft(): Draft | undefined {
+    this.tick();
+    if (!this.waits) return undefined;
+    const { clock, random } = this.#options;
+    const { policy, timeoutMs } = this.#terms;
+    const before = this.#health;
+    const claims = this.#claims;
+    const now = clock.now();
+    const event: HealthEvent = claims ? { kind: 'probing', timeoutMs } : { kind: 'recovered' };
+    const advanced = claims || this.#recovered ? next(before, event, now, policy, random) : before;
+    // Failures of an endpoint that is healthy are noted when they have led somewhere.
+    const seen = this.#sightings.take(before.state !== 'Healthy', now - clock.elapsed());
+    const { retryAfter: _, ...health } = withSeen(advanced, seen);
+    const retryAfter = this.#retryAfter.at(now);
+    this.#writing = true;
+    return {
+      health: { ...health, ...(retryAfter ? { retryAfter } : {}) },
+      ...{ etag: this.#etag, before, seen, claims, stored: this.#stored.state },
+    };
   }
 
   wrote({ health, before, seen, claims }: Draft, etag: string, version: number): void {
@@ -288,25 +306,6 @@ export class Ward {
 
   get #recovered(): boolean {
     return this.#permit.kind === 'all' && this.#health.state !== 'Healthy';
-  }
-
-  #draft(): Draft {
-    const { clock, random } = this.#options;
-    const { policy, timeoutMs } = this.#terms;
-    const before = this.#health;
-    const claims = this.#claims;
-    const now = clock.now();
-    const event: HealthEvent = claims ? { kind: 'probing', timeoutMs } : { kind: 'recovered' };
-    const advanced = claims || this.#recovered ? next(before, event, now, policy, random) : before;
-    // Failures of an endpoint that is healthy are noted when they have led somewhere.
-    const seen = this.#sightings.take(before.state !== 'Healthy', now - clock.elapsed());
-    const { retryAfter: _, ...health } = withSeen(advanced, seen);
-    const retryAfter = this.#retryAfter.at(now);
-    this.#writing = true;
-    return {
-      health: { ...health, ...(retryAfter ? { retryAfter } : {}) },
-      ...{ etag: this.#etag, before, seen, claims, stored: this.#stored.state },
-    };
   }
 
   #isProbe({ startedAt }: PassedAttempt): boolean {

@@ -129,6 +129,7 @@ test('a queue gets them as well, marked in the event that is held for it', async
     rig.store.receive(0, { subscription: queue.incarnation, max: 10, leaseMs: 60_000, token: 'c.' });
   await rig.watched.until(async () => (await rig.usage(queue)).deferred === 1);
   await receive();
+  await rig.clock.skip(1);
   const id = await replay(queue, from, rig.clock.now());
   await desk.over(id);
   await rig.watched.until(async () => (await rig.usage(queue)).deferred === 2);

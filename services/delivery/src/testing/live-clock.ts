@@ -2,10 +2,13 @@ import type { Clock, Timer } from '@gridpost/model';
 import { FakeClock } from '@gridpost/model/testing';
 
 const stepMs = 2;
+/** What passes at most in one step: while the machine stalls no answer can come, and time that passed would be the test's. */
+const stepMsMax = 10;
 
 /**
- * A clock that runs by itself, so that real sockets and fake time get along, and can be made to run ahead. Its timers
- * are the fake clock's, so that a test sees whether any is left.
+ * A clock that runs by itself, so that real sockets and fake time get along, and can be made to run ahead. It is slower than
+ * the machine's where that is busy, and stands still while the process does. Its timers are the fake clock's, so that a test
+ * sees whether any is left.
  */
 export class LiveClock implements Clock {
   readonly #fake = new FakeClock();
@@ -17,13 +20,14 @@ export class LiveClock implements Clock {
   constructor() {
     this.#ticking = setInterval(() => {
       const now = performance.now();
-      void this.#move(now - this.#last);
+      void this.#move(Math.min(now - this.#last, stepMsMax));
       this.#last = now;
     }, stepMs);
   }
 
+  /** Whole milliseconds, as of the system's clock. */
   now(): number {
-    return this.#fake.now() + this.#leapt;
+    return Math.floor(this.#fake.now() + this.#leapt);
   }
 
   elapsed(): number {

@@ -61,8 +61,10 @@ export class WatchedStore {
           const failure = this.fails(name, args);
           const error = new GridpostError('StoreUnavailable', `${name} fails`);
           if (failure === 'before') throw error;
-          if (failure === 'lost') return lostResults[name];
-          const result = await (value as (...given: unknown[]) => unknown).apply(target, args);
+          const result =
+            failure === 'lost'
+              ? lostResults[name]
+              : await (value as (...given: unknown[]) => unknown).apply(target, args);
           this.calls.push({ name, args, result });
           setImmediate(() => {
             for (const check of this.#waiting) check();

@@ -624,6 +624,24 @@ test('a quota that made a dead letter of what was deferred, and a dead letter th
   expect(await shown()).toMatchObject({ state: 'Deferred' });
 });
 
+test('what was deferred for a subscription that was deleted is dropped', async () => {
+  const bench = await setup();
+  const { admin, write } = bench;
+  const path = '/topics/orders/eventsubscriptions/billing';
+  const before = await bench.subscription(path);
+  const ending: Ending = { kind: 'deferred', until: noon + 60_000, reason: 'failed' };
+  await write(0, 'failures', { event: structured('one'), subscription: before, ending });
+  const delivery = async () => (await admin('GET', '/topics/orders/events/one')).json.value[0].deliveries[0];
+  expect(await delivery()).toMatchObject({ state: 'Deferred', nextAttemptAt: '2026-01-31T12:01:00.000Z' });
+  await admin('DELETE', path);
+  // Another of its name is another.
+  await bench.subscription(path);
+  const dropped = await delivery();
+  expect(dropped).toMatchObject({ subscription: 'billing', state: 'Dropped', reason: 'SubscriptionDeleted' });
+  expect(dropped.steps).toMatchObject([{ state: 'Deferred', reason: 'failed' }]);
+  for (const absent of ['since', 'nextAttemptAt']) expect(dropped).not.toHaveProperty(absent);
+});
+
 test('from the history an event is shown whole, also one that nobody wanted, and why not', async () => {
   const bench = await setup({ eventRetentionInDays: 1, partitions: 2 });
   const { admin, publish } = bench;

@@ -139,7 +139,7 @@ export function eventRoutes(context: Context): Route[] {
     explanation?: object,
   ): Promise<Buffer> {
     const { place, acceptedAt, event } = life;
-    const deliveries = [...(await deliveriesOf(store, life)), ...pending];
+    const deliveries = [...(await deliveriesOf(store, registry, life)), ...pending];
     const about = JSON.stringify({
       ...{ id: event.id, source: event.source, place: placeId(place.partition, place) },
       ...{ acceptedAt: instant(acceptedAt), deliveries },

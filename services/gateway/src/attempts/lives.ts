@@ -4,9 +4,10 @@
  */
 import type { AttemptRecord, RecordedEvent } from '@gridpost/attempt-log';
 import type { Incarnation, Place } from '@gridpost/model';
+import type { Registry } from '@gridpost/registry';
 import type { DeadLetter, Store } from '@gridpost/store';
 import { deadLetterId } from '../dead-letter-view.js';
-import { instant, originOf, placeId, stateOf, stepOf, subscriptionOf } from './view.js';
+import { type DeliveryState, instant, originOf, placeId, stateOf, stepOf, subscriptionOf } from './view.js';
 
 /** Records that say only where their event stands, kept until it is known whether that is the event asked for. */
 const placesOnlyMax = 10_000;
@@ -97,10 +98,19 @@ function add({ deliveries }: Life, place: Place, record: AttemptRecord): void {
     steps.push(record);
 }
 
-/** Deliveries as they are shown; whether they are dead letters now is asked of the store. */
-export async function deliveriesOf(store: Store, { deliveries }: Life): Promise<object[]> {
+/** Deliveries as they are shown; whether they are dead letters now, or their subscription is gone, is asked. */
+export async function deliveriesOf(
+  store: Store,
+  registry: Registry,
+  { deliveries }: Life,
+): Promise<object[]> {
   const shown: object[] = [];
-  for (const { place, steps } of deliveries.values()) {
+  const isKnown = ({ steps }: Delivery): boolean =>
+    registry.subscription(steps[0]!.subscription.incarnation) !== undefined;
+  // What was made a moment ago is not to be taken for deleted.
+  if (![...deliveries.values()].every(isKnown)) await registry.refresh();
+  for (const delivery of deliveries.values()) {
+    const { place, steps } = delivery;
     const newest = steps[0]!;
     const { incarnation } = newest.subscription;
     // What consumers said is recorded by the place alone.
@@ -115,7 +125,11 @@ export async function deliveriesOf(store: Store, { deliveries }: Life): Promise<
     shown.push({
       ...subscriptionOf(newest),
       ...(copy ? { place: placeId(place.partition, place), origin: originOf(place.partition, copy) } : {}),
-      ...(letter && state === 'Deferred' ? turned(letter) : { since, ...now }),
+      ...(letter && state === 'Deferred'
+        ? turned(letter)
+        : isOpen(state) && !isKnown(delivery)
+          ? gone
+          : { since, ...now }),
       ...(letter ? { deadLetterId: deadLetterId(place) } : {}),
       attempts: attemptsOf(steps),
       steps: steps.toReversed().map(stepOf),
@@ -123,6 +137,11 @@ export async function deliveriesOf(store: Store, { deliveries }: Life): Promise<
   }
   return shown;
 }
+
+/** Nobody noted when: what a subscription leaves is let go of unread. */
+const gone: object = { state: 'Dropped', reason: 'SubscriptionDeleted' };
+
+const isOpen = (state: DeliveryState): boolean => state === 'Deferred' || state === 'Running';
 
 const turned = ({ deadLetteredAt, reason }: DeadLetter): object => ({
   ...{ since: instant(deadLetteredAt), state: 'DeadLettered', reason },
