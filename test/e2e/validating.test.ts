@@ -87,6 +87,7 @@ describeStores('an endpoint', (topology) => {
     // Counted a moment after it is written.
     await deployment.counted('gridpost_handshakes_total', 1, { state: 'Succeeded' });
     expect(await deployment.metric('gridpost_handshakes_total', { state: 'Succeeded' })).toBe(1);
+    await deployment.stop();
   });
 
   test('that refuses gets nothing, and what it would have got when it is asked again', async () => {
@@ -106,6 +107,7 @@ describeStores('an endpoint', (topology) => {
     expectStatus(await api.send('POST', `${subscriptionPath(topic, 'hook')}:revalidate`), 202);
     const [delivered] = await sink.received((receipt) => !isAsking(receipt));
     expect(delivered!.event.attributes.id).toBe('kept');
+    await deployment.stop();
   });
 
   test('that takes the place of another gets all events from then on, once it has agreed', async () => {
@@ -129,6 +131,7 @@ describeStores('an endpoint', (topology) => {
     const delivered = await fresh.received((receipt) => !isAsking(receipt), 3);
     expect(delivered.map(({ event }) => event.attributes.id).sort()).toEqual(['1', '2', '3']);
     expect(old.receipts).toHaveLength(1);
+    await deployment.stop();
   });
 });
 

@@ -42,6 +42,6 @@ describeWithRedis('a killed gateway', () => {
       await gateway.stop();
       await deployment.stop();
     },
-    90_000 + kills * 30_000,
+    120_000 + kills * 60_000,
   );
 });

@@ -35,6 +35,6 @@ describeWithRedis('a killed Redis', () => {
       expect(slowestDelivering).toBeLessThan(deliveringWithinMs);
       await deployment.stop();
     },
-    90_000 + kills * 60_000,
+    120_000 + kills * 90_000,
   );
 });

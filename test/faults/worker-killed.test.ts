@@ -60,6 +60,6 @@ describeWithRedis('a killed worker', () => {
       expect(judgement.longestGapMs).toBeLessThan(deliveringWithinMs);
       await deployment.stop();
     },
-    90_000 + kills * 60_000,
+    120_000 + kills * 90_000,
   );
 });
