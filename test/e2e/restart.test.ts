@@ -41,7 +41,7 @@ describeTopologies('a restart', (topology) => {
     await after.api.accept('kept', eventOf({ id: 'later' }));
     await sink.received(({ path, event }) => path === '/refusing' && event.attributes.id === 'later');
     await after.stop();
-  });
+  }, 180_000);
 
   test('by SIGTERM under load loses nothing, repeats nothing, and ends with 0', async () => {
     const ledger = openLedger();
@@ -82,7 +82,7 @@ describeTopologies('a restart', (topology) => {
     // A request that meets the end of a kept-alive connection may stay unknown; it is neither lost nor repeated.
     withEvidence(servers, () => expect(verdict).toMatchObject(clean));
     expect(verdict.accepted).toBeGreaterThanOrEqual(400);
-  });
+  }, 240_000);
 });
 
 test('a drain writes what its last attempts came to, though nothing else keeps the process alive', async () => {
