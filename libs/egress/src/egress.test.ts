@@ -23,13 +23,14 @@ interface Sink {
   readonly reached: string[];
 }
 
-/** Listens on all of this machine, so that each address of loopback is a host of its own. */
+/** Listens on all of this machine, so that each address of loopback is a host of its own. Greets whom it has noted. */
 async function sink(): Promise<Sink> {
   const reached: string[] = [];
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     reached.push(socket.localAddress!.replace(/^::ffff:/, ''));
-    sockets.add(socket.resume());
+    sockets.add(socket.resume().on('error', () => undefined));
+    socket.write('noted');
   });
   await new Promise<void>((resolve) => server.listen(0, '::', resolve));
   ends.push(() => {
@@ -54,12 +55,15 @@ function resolver(...answers: readonly (readonly string[])[]): LookupFunction & 
   return Object.assign(lookup, { asked });
 }
 
-/** The error that it ended with, or undefined if there was a connection, which is closed. */
+/** The error that it ended with, or undefined if there was a connection, which is closed once the sink has noted it. */
 function connect(connector: Connector, hostname: string, port: string): Promise<Error | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     connector({ hostname, port, protocol: 'http:' }, (error, socket) => {
-      socket?.destroy();
-      resolve(error ?? undefined);
+      if (!socket) return resolve(error ?? undefined);
+      socket.once('error', reject).once('data', () => {
+        socket.destroy();
+        resolve(undefined);
+      });
     });
   });
 }

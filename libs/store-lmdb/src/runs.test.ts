@@ -137,7 +137,7 @@ test('what differs in when it is due or in what is known of it stands apart', as
   ];
   await settle([10, 20, 30, 40, 50], (index) => [[subA, dispositions[index]!]]);
   expect(await records()).toMatchObject({ open: 4, due: 4, payloads: 2 });
-  clock.advance(10);
+  await clock.advance(10);
   const all = await receive(10);
   expect(all.map(({ frame, leaseExpired }) => [frame.length, leaseExpired])).toEqual([
     [10, false],
@@ -183,7 +183,7 @@ test('nothing is left of a batch that was taken apart in every way, and frames s
         if (chance < 0.3) await store.redrive(0, subscription, { max: 3 });
         else if (chance < 0.5) await store.letGo(0, subscription, deadLetters);
       }
-      clock.advance(700);
+      await clock.advance(700);
       if ((await store.usage(0)).subscriptions.every(({ deferred: open }) => open === 0)) break;
     }
     for (const subscription of [subA, subB]) while (await store.purge(0, subscription, 10));

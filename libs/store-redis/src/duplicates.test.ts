@@ -28,8 +28,8 @@ async function serve(options: RedisServerOptions = {}): Promise<RedisServer> {
   return server;
 }
 
-async function open(url: string, durability: RedisStoreOptions['durability'] = 'memory'): Promise<Store> {
-  const store = await openRedisStore({ url, durability, limits });
+async function open(url: string, options: Partial<RedisStoreOptions> = {}): Promise<Store> {
+  const store = await openRedisStore({ url, durability: 'memory', limits, ...options });
   started.push(() => store.close());
   return store;
 }
@@ -42,7 +42,7 @@ const publish = (store: Store, content: string): Promise<AppendResult> =>
 
 async function contents(store: Store): Promise<string[]> {
   const { epoch } = (await store.claim(0, 'w1', 3_600_000, 100))!;
-  const { entries } = await store.read(0, epoch, undefined, { entriesMax: 100_000, bytesMax: 2 ** 30 });
+  const { entries } = await store.read(0, epoch, undefined, { entriesMax: 1_000_000, bytesMax: 2 ** 30 });
   return entries.flatMap(({ events }) => events.map(({ frame }) => String(frame)));
 }
 
@@ -63,12 +63,14 @@ async function contents(store: Store): Promise<string[]> {
     });
 
     test('through another connection is answered no sooner than the first one is confirmed', async () => {
-      const primary = await serve({ appendFsync: 'always' });
+      const primary = await serve({ appendFsync: 'always', settings: { 'repl-diskless-sync-delay': '0' } });
       const replica = await serve({ settings: { replicaof: `${primary.host} ${primary.port}` } });
+      // Half of it is for the replica; the rest, longer than by default, for a disk that stalls.
+      const options = { durability: 'replicated', commandTimeoutMs: 6_000 } as const;
       const operator = new Redis(primary.url);
       started.push(async () => operator.disconnect());
       await until(async () => (await operator.info('replication')).includes('state=online'));
-      const [first, second] = [await open(primary.url, 'replicated'), await open(primary.url, 'replicated')];
+      const [first, second] = [await open(primary.url, options), await open(primary.url, options)];
       await publish(first, 'before');
       await publish(second, 'also before');
       await replica.kill('SIGSTOP');
@@ -82,7 +84,8 @@ async function contents(store: Store): Promise<string[]> {
     test('until it is accepted, while its server is killed again and again, is stored once', async () => {
       // With `everysec` a disk that stalls would have Redis postpone its writes, and lose what it replied to (DESIGN.md).
       const server = await serve({ appendFsync: 'no' });
-      const stores = [await open(server.url, 'process'), await open(server.url, 'process')];
+      const surviving = { durability: 'process' } as const;
+      const stores = [await open(server.url, surviving), await open(server.url, surviving)];
       let accepted = 0;
       let running = true;
       const sent: string[] = [];

@@ -31,7 +31,9 @@ export async function startRedisCluster(
     for (let index = 0; index < primaries * (1 + replicas); index++) {
       const settings = {
         'cluster-enabled': 'yes',
-        'cluster-node-timeout': '2000',
+        // Where nobody is to take over, longer than a machine may stall: a node that was not run for so long serves nothing
+        // until it has found the others again, and what nodes tell each other of hints is lost.
+        'cluster-node-timeout': replicas > 0 ? '2000' : '10000',
         'repl-diskless-sync-delay': '0',
         'cluster-port': String(await freePort()),
         ...options.settings,
