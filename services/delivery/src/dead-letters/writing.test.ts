@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { DeadLetterDestination, Signing, Subscription } from '@gridpost/model';
+import { type DeadLetterDestination, Event, type Signing, type Subscription } from '@gridpost/model';
 import { answer, Endpoint, makeCertificate, ObjectStore, type Received } from '@gridpost/model/testing';
 import { Webhook } from 'standardwebhooks';
 import { calm, Rig, type Running } from '../testing/rig.js';
@@ -281,8 +281,7 @@ test('one that was redriven while it was being written is delivered as well', as
   await held(subscription, 0);
   await rig.clock.skip(10_000);
   await rig.settled();
-  expect(refusing.received.filter(({ id }) => id === 'a')).toHaveLength(2);
-  expect(refusing.received.filter(({ id }) => id === 'b')).toHaveLength(1);
+  expect(refusing.ids().sort()).toEqual(['a', 'b', new Event(first!.frame).id].sort());
 });
 
 test('a destination that hangs holds up no other, and is cut at the deadline', async () => {
