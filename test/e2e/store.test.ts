@@ -9,10 +9,10 @@ import { startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 
 /**
- * The store's command timeout, and what a busy machine may add to it. Without the timeout it would be the test's own, of a
- * minute.
+ * The store's command timeout, and what a busy machine may add to it: a gateway that does not get its turns counts them as
+ * its own pauses. Without the timeout it would be the test's own, of a minute.
  */
-const answerWithinMs = 2_000 + 2_000;
+const answerWithinMs = 2_000 + 10_000;
 
 async function timed(request: Promise<Answer>): Promise<Answer & { elapsedMs: number }> {
   const began = performance.now();
@@ -47,7 +47,7 @@ describeWithRedis('a Redis that cannot be reached', () => {
         expect(elapsedMs).toBeLessThan(answerWithinMs);
       }
       expect((await api.send('GET', '/livez')).status).toBe(200);
-      expect((await timed(api.send('GET', '/readyz'))).status).toBe(503);
+      expect((await api.send('GET', '/readyz')).status).toBe(503);
 
       if (how === 'frozen') await redis.kill('SIGCONT');
       else await redis.restart();

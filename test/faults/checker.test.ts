@@ -10,6 +10,8 @@ import { startPublisher } from '../support/publisher.js';
 import { type Defect, startPlainRouter } from '../support/router.js';
 
 const subscriptions = ['left', 'right'];
+/** Router, endpoints and publisher are one process, which is not to time itself out when it stands still. */
+const timeoutMs = 60_000;
 
 /** Publishes a few hundred events through a router with one defective event, and judges it. */
 async function judge(defects: Readonly<Record<string, Defect>>, expectation: Partial<Expectation> = {}) {
@@ -19,7 +21,7 @@ async function judge(defects: Readonly<Record<string, Defect>>, expectation: Par
     subscriptions.map((name) => sink.url(`/${name}`)),
     (id) => defects[id],
   );
-  const publisher = startPublisher({ urls: [router.url], ledger, rate: 1_000 });
+  const publisher = startPublisher({ urls: [router.url], ledger, rate: 1_000, timeoutMs });
   await publisher.accepted(200);
   await publisher.stop();
   await router.drained();
@@ -78,7 +80,8 @@ test('a router that cannot be reached refused, and publishing goes on when it ca
   const ledger = openLedger();
   const sink = await startLedgerSink(ledger);
   const router = await startPlainRouter([sink.url('/left')]);
-  const publisher = startPublisher({ urls: ['http://127.0.0.1:1/', router.url], ledger, rate: 500 });
+  const urls = ['http://127.0.0.1:1/', router.url];
+  const publisher = startPublisher({ urls, ledger, rate: 500, timeoutMs });
   await publisher.accepted(20);
   await publisher.nextAccepted();
   await publisher.stop();

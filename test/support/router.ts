@@ -69,6 +69,8 @@ export async function startPlainRouter(
       else response.writeHead(defect === 'phantom' || defect === 'refuse' ? 400 : 200).end();
     });
   });
+  // As with the sink: publishers keep their connections.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   atEnd(
     () =>

@@ -138,7 +138,8 @@ test('in open mode a right key has its role, and a wrong one is refused', async 
   expect(await status('PUT', {})).toBe(201);
   expect(await status('GET', bearer(key1))).toBe(200);
   expect(await status('PUT', bearer(key1))).toBe(403);
-  expect(await status('GET', bearer(`${key1.slice(0, -2)}AA`))).toBe(401);
+  const changed = key1.slice(0, -1) + (key1.endsWith('A') ? 'E' : 'A');
+  expect(await status('GET', bearer(changed))).toBe(401);
 });
 
 test('made-up keys cause at most ten looks into the store a second', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { type Event, type InputSchema, limits } from '@gridpost/model';
+import { FakeClock } from '@gridpost/model/testing';
 import { adminKey, type Answer, eventOf, serve, storedEvents, storedIds } from './testing/serve.js';
 
 const topics: Record<InputSchema, string> = {
@@ -349,7 +350,7 @@ describe('at a limit', () => {
   });
 
   test.each(['grid', 'custom', 'cloud'])('the bytes of a request to %s', async (topic) => {
-    const { send, store } = await setup();
+    const { send, store } = await setup({ clock: new FakeClock() });
     const headers = topic === 'cloud' ? batch : json;
     const room = limits.requestBytesMax - bytesOf([one(topic, '1', ''), one(topic, '2', '')]);
     const half = Math.floor(room / 2);

@@ -14,7 +14,7 @@ afterEach(() => {
 /** Resolves when the handshake is over; rejects if it fails. */
 function shakeHands(port: number, options: ConnectionOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: 'localhost', port, ...options });
+    const socket = connect({ host: '127.0.0.1', port, ...options });
     ends.push(() => socket.destroy());
     socket.once('secureConnect', () => resolve(socket));
     socket.once('error', reject);
@@ -107,7 +107,7 @@ test('a renewed certificate is shown to new connections, and open ones live on',
   ends.push(() => agent.destroy());
   const ask = (): Promise<[number | undefined, unknown]> =>
     new Promise((resolve, reject) => {
-      request({ host: 'localhost', port, path: '/livez', agent }, (incoming) => {
+      request({ host: '127.0.0.1', port, path: '/livez', agent }, (incoming) => {
         const { CN } = (incoming.socket as TLSSocket).getPeerCertificate().subject;
         incoming.resume().on('end', () => resolve([incoming.statusCode, CN]));
       })
@@ -138,7 +138,7 @@ test('a drain answers what is under way, and waits for nobody who never shook ha
   const tls = makeCertificate();
   const { gateway, admin, port } = await serve({ tls });
   await admin('PUT', '/topics/orders');
-  const silent = connectPlainly(port, 'localhost');
+  const silent = connectPlainly(port, '127.0.0.1');
   ends.push(() => silent.destroy());
   await new Promise((resolve) => silent.once('connect', resolve));
   const underWay = await shakeHands(port, { ca: tls.cert });

@@ -61,7 +61,7 @@ describe('topics', () => {
       publicNetworkAccess: 'Enabled',
       disableLocalAuth: false,
     });
-    expect(made.endpoint).toMatch(/^https:\/\/localhost:\d+\/topics\/orders\/api\/events$/);
+    expect(made.endpoint).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/topics\/orders\/api\/events$/);
     expect(made.systemData?.createdAt).toBeInstanceOf(Date);
     expect(await client.topics.get(group, 'orders')).toEqual(made);
     await client.topics.beginUpdateAndWait(group, 'orders', { disableLocalAuth: true });

@@ -250,12 +250,12 @@ describe('several gateways', () => {
   };
 
   test('ask an endpoint once between them', async () => {
-    const { subscribe, endpoint, reached, store, clock } = await serveAsking(shared());
+    const { subscribe, endpoint, reached, stored, store, clock } = await serveAsking(shared());
     const other = await serve({ store, clock });
     await other.registry.refresh();
     endpoint.reply(answer(500));
     await subscribe();
-    await endpoint.until((received) => received.length === 1);
+    await until(async () => pendingOf((await stored()).value)?.reason !== undefined);
     endpoint.reply(agree);
     for (let second = 0; second < 10; second++) {
       await other.registry.refresh();

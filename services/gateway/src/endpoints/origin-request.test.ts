@@ -150,7 +150,7 @@ describe('a callback', () => {
     const wrong = [
       '/eventgrid/validate',
       right.replace(/token=.*/, 'token='),
-      right.replace(/token=./, 'token=_'),
+      right.replace(/token=./, (first) => (first === 'token=_' ? 'token=-' : 'token=_')),
       `${right}x`,
       right.replace('orders', 'parcels'),
       right.replace(/id=[0-9a-f]/, 'id=x'),

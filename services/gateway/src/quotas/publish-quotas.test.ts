@@ -130,7 +130,7 @@ test('a request that two quotas refuse is told the longer wait', async () => {
 });
 
 test('on Event Grid’s addresses, of topics and of domains, the refusal is the same', async () => {
-  const { admin } = await serve();
+  const { admin } = await serve({ clock: new FakeClock() });
   const event = {
     id: '1',
     subject: '/s',
@@ -152,29 +152,36 @@ test('on Event Grid’s addresses, of topics and of domains, the refusal is the 
 describe('Event Grid’s clients wait as they are told, and try again by themselves', () => {
   const insecure = { allowInsecureConnection: true };
   async function setup(inputSchema: string) {
-    const { admin, store, metrics, url } = await serve();
+    const clock = new FakeClock();
+    const { admin, store, metrics, url } = await serve({ clock });
     await admin('PUT', '/topics/orders', { inputSchema, publishQuota: { eventsPerSecond: 2 } });
     const { key1 } = (await admin('GET', '/topics/orders/keys')).json;
     const { endpoint } = (await admin('GET', '/topics/orders')).json.properties;
     const refused = () => metrics.publishThrottled.with('orders', 'events').value;
-    return { store, url, endpoint, key: key1 as string, refused };
+    /** The second passes as soon as a client has been refused, which waits for it by itself. */
+    const waited = async (sending: Promise<unknown>): Promise<void> => {
+      while (refused() === 0) await new Promise((resolve) => setImmediate(resolve));
+      await clock.advance(1_000);
+      await sending;
+    };
+    return { store, url, endpoint, key: key1 as string, refused, waited };
   }
 
   test('for custom topics', async () => {
-    const { store, endpoint, key, refused } = await setup('EventGridSchema');
+    const { store, endpoint, key, refused, waited } = await setup('EventGridSchema');
     const client = new EventGridPublisherClient(endpoint, 'EventGrid', new AzureKeyCredential(key), insecure);
     const event = (id: string) => ({ id, subject: '/s', eventType: 't', dataVersion: '1', data: {} });
     await client.send([event('1'), event('2')]);
-    await client.send([event('3')]);
+    await waited(client.send([event('3')]));
     expect([await storedIds(store), refused()]).toEqual([['1', '2', '3'], 1]);
   });
 
   test('for topics of namespaces', async () => {
-    const { store, url, key, refused } = await setup('CloudEventSchemaV1_0');
+    const { store, url, key, refused, waited } = await setup('CloudEventSchemaV1_0');
     const client = new EventGridSenderClient(url, new NamespacesKeyCredential(key), 'orders', insecure);
     const event = (id: string) => ({ id, source: '/s', type: 't', specversion: '1.0', data: {} });
     await client.sendEvents([event('1'), event('2')]);
-    await client.sendEvents(event('3'));
+    await waited(client.sendEvents(event('3')));
     expect([await storedIds(store), refused()]).toEqual([['1', '2', '3'], 1]);
   });
 });

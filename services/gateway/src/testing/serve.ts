@@ -113,7 +113,7 @@ export async function serve(
     publisher,
     metrics,
     port,
-    url: `${options.tls ? 'https' : 'http'}://localhost:${port}`,
+    url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     lines,
     call,
     admin: (method, path, body, headers) =>
