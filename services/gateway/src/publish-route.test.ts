@@ -324,8 +324,8 @@ test('a body without end is refused as soon as it is too large, and cut off', as
   const answer = await closed;
   expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   expect(answer).toContain('PayloadTooLarge');
-  // What was taken, and what lay in buffers on the way.
-  expect(sent).toBeLessThan(32 * 1024 * 1024);
+  // What was taken, and what lay in buffers on the way, of which systems may give one tens of megabytes.
+  expect(sent).toBeLessThan(64 * 1024 * 1024);
   expect(await storedIds(store)).toEqual([]);
 });
 

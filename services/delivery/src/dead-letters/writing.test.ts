@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { DeadLetterDestination, Signing, Subscription } from '@gridpost/model';
+import { type DeadLetterDestination, Event, type Signing, type Subscription } from '@gridpost/model';
 import { answer, Endpoint, makeCertificate, ObjectStore, type Received } from '@gridpost/model/testing';
 import { Webhook } from 'standardwebhooks';
 import { calm, Rig, type Running } from '../testing/rig.js';
@@ -138,12 +138,15 @@ describe.each(kinds)('%s', (kind) => {
     const ids = rig.ids(5);
     await rig.publish(ids);
     await givenUp(subscription, 5);
-    await rig.clock.skip(20 * minuteMs);
+    // After 100 ms, doubling to a minute: not at every beat, and in each minute.
+    const failures = () => metrics.deadLetterWriteFailures.with(kind).value;
+    for (let minute = 0; minute < 20; minute++) {
+      const before = failures();
+      await rig.clock.skip(minuteMs);
+      await rig.watched.until(() => failures() > before);
+    }
     expect((await rig.usage(subscription)).deadLettered).toBe(5);
-    const failures = metrics.deadLetterWriteFailures.with(kind).value;
-    // After 100 ms, doubling to a minute: not at every beat.
-    expect(failures).toBeGreaterThan(10);
-    expect(failures).toBeLessThan(60);
+    expect(failures()).toBeLessThan(60);
     expect(metrics.unwrittenAge.with('orders', 'hook').value).toBeGreaterThan(19 * 60);
     const warned = lines.filter(({ message }) => message === 'writing dead letters fails, will be repeated');
     expect(warned).toHaveLength(1);
@@ -278,8 +281,7 @@ test('one that was redriven while it was being written is delivered as well', as
   await held(subscription, 0);
   await rig.clock.skip(10_000);
   await rig.settled();
-  expect(refusing.received.filter(({ id }) => id === 'a')).toHaveLength(2);
-  expect(refusing.received.filter(({ id }) => id === 'b')).toHaveLength(1);
+  expect(refusing.ids().sort()).toEqual(['a', 'b', new Event(first!.frame).id].sort());
 });
 
 test('a destination that hangs holds up no other, and is cut at the deadline', async () => {

@@ -23,10 +23,11 @@ async function recordsOf(kind: 'failures' | 'successes'): Promise<AttemptRecord[
   return blocks.toReversed().flatMap(({ block }) => readBlock(block));
 }
 
+/** Gives up these, in this order. */
 async function givenUp(ids: readonly string[]): Promise<Subscription> {
   const hook = await rig.subscribe('hook', `${endpoint.url}/hook`);
   endpoint.reply(answer(400));
-  const { delivery } = await rig.work();
+  const { delivery } = await rig.work({ concurrency: 1, settleWindowMs: 60_000 });
   await rig.publish([...ids]);
   await rig.watched.until(async () => (await rig.usage(hook)).deadLettered === ids.length);
   await rig.settled();
@@ -54,10 +55,7 @@ test('a dead letter that is redriven is deferred again by the job, and then deli
     })),
   );
   expect(failures.slice(2).map(({ entry, index }) => [entry, index])).toEqual(
-    failures
-      .slice(0, 2)
-      .map(({ entry, index }) => [entry, index])
-      .sort(),
+    failures.slice(0, 2).map(({ entry, index }) => [entry, index]),
   );
   expect(await recordsOf('successes')).toMatchObject([
     { ending: { kind: 'delivered' } },
