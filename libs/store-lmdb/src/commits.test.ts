@@ -141,6 +141,16 @@ describe('commits', () => {
     expect(commits.failure).toBeUndefined();
   });
 
+  test('that end during a pause of the process are not given up on', async () => {
+    const { submit, commitBegun } = setup(10);
+    const answered = submit('a');
+    const commit = await commitBegun();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);
+    // The timer comes first.
+    setImmediate(() => commit.resolve());
+    expect(await answered).toBe('a');
+  });
+
   test('begin for a patient step only with another one, or after a while', async () => {
     const { submit, commitBegun, ways } = setup();
     const patient = submit('settle', { patient: true });

@@ -43,6 +43,9 @@ export interface Mirror {
 /** How long patient steps wait for company, in milliseconds: a few commits' time. */
 const patienceMs = 5;
 
+/** A timer that comes so much too late says that this process was not run, not that the disk is slow. In milliseconds. */
+const pauseMs = 100;
+
 export class Commits {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #meta: Table;
@@ -54,10 +57,14 @@ export class Commits {
   /** The commit under way has been given up on. */
   #hanging = false;
   #patience: NodeJS.Timeout | undefined;
+  #overdue: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
   #failure: GridpostError | undefined;
 
-  /** A commit that takes longer than `timeoutMs` is given up on by its callers, though it may still succeed. */
+  /**
+   * A commit that takes longer than `timeoutMs` is given up on by its callers, though it may still succeed. A pause of this
+   * process that lasts until then is not counted.
+   */
   constructor(root: RootDatabase<Buffer, Buffer>, meta: Table, timeoutMs: number) {
     this.#root = root;
     this.#meta = meta;
@@ -127,10 +134,9 @@ export class Commits {
   async #commit(): Promise<void> {
     const steps = this.#queue;
     this.#queue = [];
-    const overdue = setTimeout(() => this.#giveUp(steps), this.#timeoutMs);
-    overdue.unref();
+    this.#watch(steps, this.#timeoutMs);
     await this.#attempt(steps);
-    clearTimeout(overdue);
+    clearTimeout(this.#overdue);
     this.#hanging = false;
     this.#busy = false;
     if (this.#queue.length) this.#continue(!this.#closed && this.#queue.every(({ patient }) => patient));
@@ -173,6 +179,16 @@ export class Commits {
     this.#failure = undefined;
     for (const mirror of this.#mirrors) mirror.committed?.();
     for (const step of applied) step.committed();
+  }
+
+  #watch(steps: readonly Step[], ms: number): void {
+    const dueAt = performance.now() + ms;
+    this.#overdue = setTimeout(() => {
+      const lateMs = performance.now() - dueAt;
+      if (lateMs > pauseMs) this.#watch(steps, lateMs);
+      else this.#giveUp(steps);
+    }, ms);
+    this.#overdue.unref();
   }
 
   /** The disk does not answer: nobody waits for ever, and what has not begun does not begin. */

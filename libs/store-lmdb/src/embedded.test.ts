@@ -29,6 +29,8 @@ async function setup(options: Partial<LmdbStoreOptions> = {}): Promise<Store> {
     limits: { bytesMax: 2 ** 28, subscriptionShare: 0.5 },
     durability: 'process',
     partitions: 1,
+    // However long the disk takes.
+    commitTimeoutMs: 60_000,
     ...options,
   });
   stores.push(store);

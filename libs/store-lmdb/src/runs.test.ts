@@ -39,7 +39,10 @@ afterEach(async () => {
 
 async function reopen(): Promise<void> {
   const limits = { bytesMax: 2 ** 28, subscriptionShare: 0.5 };
-  store = await openLmdbStore({ directory, limits, durability: 'disk', partitions: 1, clock });
+  // However long the disk takes.
+  const commitTimeoutMs = 60_000;
+  const options = { directory, limits, partitions: 1, clock, commitTimeoutMs };
+  store = await openLmdbStore({ ...options, durability: 'disk' });
 }
 
 /** Records by table, read while nobody has the store open. */

@@ -10,7 +10,9 @@ describeStore(
   async (limits) => {
     const directory = mkdtempSync(join(tmpdir(), 'gridpost-lmdb-'));
     const clock = new FakeClock();
-    const options = { directory, limits, durability: 'disk', partitions: 1, clock } as const;
+    // Giving up is the business of `commits.test.ts`; here a disk may take its time.
+    const commitTimeoutMs = 60_000;
+    const options = { directory, limits, durability: 'disk', partitions: 1, clock, commitTimeoutMs } as const;
     let store = await openLmdbStore(options);
     return {
       store,

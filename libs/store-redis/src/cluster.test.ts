@@ -182,7 +182,7 @@ const numbers = Array.from({ length: partitions }, (_, partition) => partition);
 
 (canSpawnRedis() ? describe : describe.skip)('a store on a cluster with replicas', () => {
   test('goes on with the replica of a primary that is gone', async () => {
-    const cluster = await startRedisCluster(3, { appendFsync: 'everysec', replicas: 1 });
+    const cluster = await startRedisCluster(3, { appendFsync: 'no', replicas: 1 });
     const store = await openRedisStore({ url: cluster.url, durability: 'process', limits, partitions });
     try {
       const publish = (partition: number, content: string) =>

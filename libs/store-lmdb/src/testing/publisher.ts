@@ -12,7 +12,14 @@ import { openLmdbStore } from '../open.js';
 
 const [directory, mode] = process.argv.slice(2);
 const limits = { bytesMax: 2 ** 30, subscriptionShare: 0.1 };
-const store = await openLmdbStore({ directory: directory!, limits, durability: 'disk', partitions: 1 });
+const store = await openLmdbStore({
+  directory: directory!,
+  limits,
+  durability: 'disk',
+  partitions: 1,
+  // However long the disk takes.
+  commitTimeoutMs: 60_000,
+});
 const claim = await store.claim(0, 'publisher', 60_000, 1_000);
 let next = 0;
 

@@ -1,6 +1,7 @@
 /** A private Redis Cluster, put together by commands. For tests. */
 import { freePort } from '@gridpost/model/testing';
 import { Redis } from 'ioredis';
+import { until } from './patience.js';
 import { type RedisServer, type RedisServerOptions, startRedis } from './server.js';
 
 export interface RedisCluster {
@@ -82,7 +83,9 @@ async function join(nodes: readonly RedisServer[], primaries: number): Promise<v
     const replicasEach = nodes.length / primaries - 1;
     for (let index = primaries; index < nodes.length; index++) {
       const primary = Math.floor((index - primaries) / replicasEach);
-      await call(index, 'replicate', String(await call(primary, 'myid')));
+      // A node that is being introduced is counted before it is known by its id.
+      const id = String(await call(primary, 'myid'));
+      await until(async () => String(await call(index, 'replicate', id)) === 'OK');
       await linkUp(connections[index]!, patience);
     }
     // Nodes that serve without full coverage are ok before they know who has the other slots.
