@@ -6,7 +6,7 @@
  * Hastening a line moves nothing: it begins a new generation, and what is of an older one is due since then, unless it
  * is leased. So a line of a million deferred deliveries is hastened by one small write.
  */
-import type { Clock } from '@gridpost/model';
+import type { Clock, Incarnation } from '@gridpost/model';
 import {
   answerBytesMax,
   type DueAsk,
@@ -70,7 +70,7 @@ export class Due {
     const { clock, lines } = this.#options;
     const { byNext } = lines;
     const now = clock.now();
-    for (const [subscription, ms] of ask.parked) this.#park(lines.find(subscription), now + ms);
+    lines.park(ask.parked, now);
     const deliveries: LeasedDelivery[] = [];
     const giving: Giving = {
       now,
@@ -130,20 +130,16 @@ export class Due {
   }
 
   /** In a transaction. */
-  hasten(line: Line): void {
+  hasten(subscription: Incarnation): void {
     const { clock, lines } = this.#options;
+    lines.unpark(subscription);
+    const line = lines.find(subscription);
+    if (!line) return;
     const now = clock.now();
     line.generation++;
     line.hastenings = [...line.hastenings, now].slice(-hasteningsMax);
-    line.parkedUntil = 0;
     lines.touch(line);
     if (line.deferred > 0) lines.expect(line, now);
-  }
-
-  #park(line: Line | undefined, until: number): void {
-    if (!line) return;
-    line.parkedUntil = until;
-    if (line.heapAt >= 0) this.#options.lines.expect(line, line.dueAt, true);
   }
 
   /**

@@ -19,8 +19,6 @@ export interface Line extends Heaped {
   deadBytes: number;
   /** No open delivery is due before. */
   dueAt: number;
-  /** Not looked at before. In memory only: forgetting it costs one look. */
-  parkedUntil: number;
   /** Acceptance of the oldest open delivery on disk, once somebody has asked, until the line changes. */
   oldestAcceptedAt: number | undefined;
 }
@@ -31,6 +29,8 @@ export class Lines implements Mirror {
   readonly #tables: Tables;
   readonly #lines = new Map<Incarnation, Line>();
   readonly #touched = new Set<Line>();
+  /** Not looked at before, also what has no line yet. In memory only: forgetting it costs one look. */
+  readonly #parkedUntil = new Map<Incarnation, number>();
   #next = 1;
 
   constructor(tables: Tables) {
@@ -73,15 +73,31 @@ export class Lines implements Mirror {
   /** The line may have something due at this instant; or, with `exactly`, has nothing before it. */
   expect(line: Line, dueAt: number, exactly = false): void {
     line.dueAt = exactly || line.heapAt < 0 ? dueAt : Math.min(line.dueAt, dueAt);
-    this.byNext.place(line, Math.max(line.dueAt, line.parkedUntil));
+    this.byNext.place(line, Math.max(line.dueAt, this.#parkedUntil.get(line.subscription) ?? 0));
   }
 
-  /** For a new owner, which has parked nothing. */
-  unpark(): void {
-    for (const line of this.#lines.values()) {
-      line.parkedUntil = 0;
-      if (line.heapAt >= 0) this.expect(line, line.dueAt, true);
+  /** Parks these, each for so long. */
+  park(parked: ReadonlyMap<Incarnation, number>, now: number): void {
+    if (parked.size === 0) return;
+    for (const [subscription, until] of this.#parkedUntil)
+      if (until <= now) this.#parkedUntil.delete(subscription);
+    for (const [subscription, ms] of parked) {
+      this.#parkedUntil.set(subscription, now + ms);
+      this.#replace(this.#lines.get(subscription));
     }
+  }
+
+  /** Ends the parking of one, or for a new owner, which has parked nothing, of all. */
+  unpark(subscription?: Incarnation): void {
+    const parked = subscription === undefined ? [...this.#parkedUntil.keys()] : [subscription];
+    for (const each of parked) {
+      this.#parkedUntil.delete(each);
+      this.#replace(this.#lines.get(each));
+    }
+  }
+
+  #replace(line: Line | undefined): void {
+    if (line && line.heapAt >= 0) this.expect(line, line.dueAt, true);
   }
 
   write(): void {
@@ -119,7 +135,6 @@ function newLine(subscription: Incarnation, record: LineRecord): Line {
     subscription,
     ...record,
     dueAt: 0,
-    parkedUntil: 0,
     oldestAcceptedAt: undefined,
     order: 0,
     heapAt: -1,

@@ -265,10 +265,7 @@ export class LmdbStore implements Store {
 
   async hasten(partition: number, subscription: Incarnation): Promise<void> {
     this.#check(partition);
-    await this.#commits.change(() => {
-      const line = this.#lines.find(subscription);
-      if (line) this.#due.hasten(line);
-    });
+    await this.#commits.change(() => this.#due.hasten(subscription));
   }
 
   async deadLetters(

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Handshake, Provisioning, Subscription } from '@gridpost/model';
 import { answer, type Endpoint } from '@gridpost/model/testing';
+import type { DueAsk } from '@gridpost/store';
 import { eachTest } from './testing/fixture.js';
 import { calm, type Rig } from './testing/rig.js';
 
@@ -84,6 +85,45 @@ test('they are sent at once also where its worker has handed the partition over 
   await rig.settled();
   expect(endpoint.ids().sort()).toEqual(['a', 'b']);
   expect(rig.clock.elapsed() - at).toBeLessThan(10_000);
+});
+
+describe('the store', () => {
+  const told = (incarnation: string): number =>
+    rig.watched.named('due').filter(({ args }) => (args[2] as DueAsk).parked.has(incarnation)).length;
+
+  test('is told once in a while to leave their queue alone, not with every ask', async () => {
+    const { incarnation } = await provisioned({ state: 'Creating', handshake });
+    await rig.work(calm);
+    await rig.publish(['a']);
+    await rig.watched.until(() => told(incarnation) > 0);
+    const asks = rig.watched.named('due').length;
+    await rig.clock.skip(100_000);
+    // Every thirty seconds, while it is asked every five.
+    expect(rig.watched.named('due').length - asks).toBeGreaterThan(15);
+    expect(told(incarnation)).toBeGreaterThan(3);
+    expect(told(incarnation)).toBeLessThan(6);
+    expect(endpoint.received).toEqual([]);
+  });
+
+  test('is told again where an ask failed, and when they have to wait again', async () => {
+    const subscription = await provisioned({ state: 'Creating', handshake });
+    const { incarnation } = subscription;
+    await rig.work(calm);
+    await rig.publish(['a']);
+    let failed = 0;
+    rig.watched.fails = (name) => (name === 'due' && failed++ === 3 ? 'before' : undefined);
+    await rig.watched.until(() => failed > 3);
+    await rig.clock.skip(8_000);
+    expect(told(incarnation)).toBe(2);
+    await rig.put({ ...subscription, provisioning: succeeded });
+    await endpoint.until((received) => received.length === 1);
+    await rig.put(subscription);
+    await rig.publish(['b']);
+    await rig.watched.until(async () => (await rig.usage(subscription)).deferred === 1);
+    await rig.clock.skip(8_000);
+    expect(told(incarnation)).toBe(3);
+    expect(endpoint.ids()).toEqual(['a']);
+  });
 });
 
 test('they name the origin that was allowed, and none where none was', async () => {

@@ -93,7 +93,10 @@ export interface DueAsk {
   readonly room: number;
   /** Free room of the subscriptions that have work already; 0 skips one. */
   readonly rooms: ReadonlyMap<Incarnation, number>;
-  /** Subscriptions not to be attempted for now, and for how many milliseconds each is not looked at again. */
+  /**
+   * Subscriptions not to be attempted for now, whether they hold anything or not, and for how many milliseconds each is not
+   * looked at, also by asks that do not name it.
+   */
   readonly parked: ReadonlyMap<Incarnation, number>;
   readonly leaseMs: number;
   /**

@@ -164,6 +164,23 @@ export function describeDue(open: OpenStore): void {
     );
 
     test(
+      'of a subscription that was parked when it held nothing are not looked at',
+      withScene(open, roomy, async (scene) => {
+        const epoch = await scene.own();
+        await scene.ask(epoch, { parked: new Map([[subA, hour]]) });
+        await scene.hold(epoch, 'a', dueNow, subA);
+        expect((await scene.ask(epoch)).deliveries).toEqual([]);
+        await scene.store.hasten(0, subA);
+        expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['a']);
+        // Nor is parking left over that ended while it held nothing.
+        await scene.ask(epoch, { parked: new Map([[subB, hour]]) });
+        await scene.store.hasten(0, subB);
+        await scene.hold(epoch, 'b', dueNow, subB);
+        expect(texts((await scene.ask(epoch)).deliveries)).toEqual(['b']);
+      }),
+    );
+
+    test(
       'of a subscription that the owner before had parked are given to the next',
       withScene(open, roomy, async (scene) => {
         const epoch = await scene.own();

@@ -5,7 +5,7 @@
  * lane has room and its queue is known to hold more, when dead letters were redriven. A hint of those may be lost, so it is
  * also asked at a slow beat. One ask is under way at a time, and none follows another at once.
  */
-import { type Clock, Event, type Log, type Random, type Timer } from '@gridpost/model';
+import { type Clock, Event, type Incarnation, type Log, type Random, type Timer } from '@gridpost/model';
 import type { Metrics } from '@gridpost/metrics';
 import type { Registry } from '@gridpost/registry';
 import { type DueResult, Fenced, type LeasedDelivery, type Store } from '@gridpost/store';
@@ -48,6 +48,8 @@ const gatherMs = 5;
  */
 const slowBeatMs = 5_000;
 const blockedBeatMs = 1_000;
+/** Parking is told again when no more than this is left of it, or it lasts so much too long. */
+const parkingLeftMs = 1_000;
 /** A lease lasts for the longest attempt, and this much for its wait in line and the writing of its outcome. */
 const leaseMarginMs = 10_000;
 
@@ -65,6 +67,8 @@ export class Due implements Backlog {
   #asking: Promise<void> | undefined;
   #stopped = false;
   #frameBytes = 0;
+  /** Until when the store was told to park queues, by `clock.elapsed()`: a thousand are not told with every ask. */
+  #parking = new Map<Incarnation, number>();
 
   constructor(options: DueOptions) {
     this.#options = options;
@@ -85,6 +89,11 @@ export class Due implements Backlog {
 
   soon(): void {
     this.expect(0);
+  }
+
+  /** The store is told to end the subscription's parking. */
+  hastened(subscription: Incarnation): void {
+    this.#parking.delete(subscription);
   }
 
   /** Something will be due in `ms`; what is due already waits for its like. */
@@ -122,6 +131,7 @@ export class Due implements Backlog {
     try {
       result = await store.due(site.partition, site.epoch, { ...ask, token: `e${site.epoch}.d` });
     } catch (error) {
+      this.#parking.clear();
       if (this.#stopped) return slowBeatMs;
       if (error instanceof Fenced) {
         site.fenced();
@@ -139,17 +149,23 @@ export class Due implements Backlog {
     return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
   }
 
-  /** The lanes' room for what one ask brings at most, and those that are not to be given anything, for how long. */
+  /** The lanes' room for what one ask brings at most, and those that are to be parked from now on, for how long. */
   #rooms(max: number, now: number): Rooms & { readonly parked: Map<string, number> } {
     const { lanes } = this.#options;
     const even = lanes.leasedPart ?? Number.POSITIVE_INFINITY;
     const usual = Math.min(lanes.share, even);
     const rooms = new Map<string, number>();
     const parked = new Map<string, number>();
+    const before = this.#parking;
+    this.#parking = new Map();
     let waiting = 0;
     for (const lane of lanes.all()) {
       if (lane.parked) {
-        parked.set(lane.id, lane.stop === 'probation' ? untilProbe(lane.ward.heldMs, now) : parkedMs);
+        const ms = lane.stop === 'probation' ? untilProbe(lane.ward.heldMs, now) : parkedMs;
+        const told = (before.get(lane.id) ?? 0) - now;
+        const lasts = told > parkingLeftMs && told - ms <= parkingLeftMs;
+        if (!lasts) parked.set(lane.id, ms);
+        this.#parking.set(lane.id, now + (lasts ? told : ms));
         continue;
       }
       const leaseRoom = Math.min(
@@ -174,6 +190,8 @@ export class Due implements Backlog {
     for (const { subscription, frame } of deliveries) {
       counts.set(subscription, (counts.get(subscription) ?? 0) + 1);
       bytes += frame.length;
+      // Where a store forgot that it was parked, it is told again.
+      this.#parking.delete(subscription);
     }
     if (deliveries.length > 0) this.#frameBytes = bytes / deliveries.length;
     const now = clock.elapsed();

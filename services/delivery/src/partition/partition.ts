@@ -164,6 +164,7 @@ export class Partition implements DueSite {
     // What is not written yet would otherwise be put off after it.
     for (const entry of this.#inHand.entries) entry.hasten(subscription);
     this.#settling.hasten(subscription);
+    this.#due.hastened(subscription);
     store.hasten(this.partition, subscription).then(
       () => this.#due.soon(),
       (error: unknown) => log.warn({ error: String(error) }, 'a queue could not be taken up at once'),
