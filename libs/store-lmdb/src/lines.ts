@@ -87,13 +87,15 @@ export class Lines implements Mirror {
     }
   }
 
-  /** Ends the parking of one, or for a new owner, which has parked nothing, of all. */
-  unpark(subscription?: Incarnation): void {
-    const parked = subscription === undefined ? [...this.#parkedUntil.keys()] : [subscription];
-    for (const each of parked) {
-      this.#parkedUntil.delete(each);
-      this.#replace(this.#lines.get(each));
-    }
+  /** Ends its parking. */
+  unpark(subscription: Incarnation): void {
+    this.#parkedUntil.delete(subscription);
+    this.#replace(this.#lines.get(subscription));
+  }
+
+  /** For a new owner, which has parked nothing. */
+  unparkAll(): void {
+    for (const subscription of this.#parkedUntil.keys()) this.unpark(subscription);
   }
 
   #replace(line: Line | undefined): void {

@@ -189,7 +189,7 @@ export class LmdbStore implements Store {
     return this.#commits.change(() => {
       const claim = this.#ownership.claim(worker, leaseMs);
       if (!claim) return undefined;
-      this.#lines.unpark();
+      this.#lines.unparkAll();
       const { epoch, clean } = claim;
       const suspectUpTo = clean ? undefined : this.#log.lastWithin(suspectEvents);
       return suspectUpTo === undefined ? { epoch } : { epoch, suspectUpTo };

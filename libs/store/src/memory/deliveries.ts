@@ -157,7 +157,7 @@ export class MemoryDeliveries {
   }
 
   /** For a new owner, which has parked nothing. */
-  unpark(): void {
+  unparkAll(): void {
     this.#parkedUntil.clear();
   }
 

@@ -117,7 +117,7 @@ export class MemoryPartition {
       return undefined;
     }
     this.#owner = { worker, leaseUntil: now + leaseMs, released: false };
-    this.deliveries.unpark();
+    this.deliveries.unparkAll();
     const epoch = ++this.#epoch;
     const suspectUpTo = previous && !previous.released ? this.#lastWithin(suspectEvents) : undefined;
     return suspectUpTo === undefined ? { epoch } : { epoch, suspectUpTo };

@@ -1,6 +1,6 @@
 /** Due deliveries: order, rooms, parking, leases that run out, and being made due sooner. */
 import { describe, expect, test } from '@jest/globals';
-import type { Disposition } from '../port.js';
+import type { Disposition, DueResult } from '../port.js';
 import {
   dead,
   dueLater,
@@ -13,6 +13,7 @@ import {
   onlyEntries,
   type OpenStore,
   roomy,
+  type Scene,
   settled,
   subA,
   subB,
@@ -23,6 +24,21 @@ import {
 
 const dueIn = (dueInMs: number): Disposition => ({ kind: 'deferred', dueInMs, state: freshState });
 const shortMs = 20;
+
+/** Becomes the owner, with one delivery due for each of two subscriptions: `a` for the first, `b` for the second. */
+async function ownTwoDue(scene: Scene): Promise<number> {
+  const epoch = await scene.own();
+  await scene.hold(epoch, 'a', dueNow, subA);
+  await scene.hold(epoch, 'b', dueNow, subB);
+  return epoch;
+}
+
+/** Asks until something is given. */
+const given = (scene: Scene, epoch: number): Promise<DueResult['deliveries']> =>
+  scene.until(async () => {
+    const { deliveries } = await scene.ask(epoch);
+    return deliveries.length ? deliveries : undefined;
+  });
 
 export function describeDue(open: OpenStore): void {
   describe('due deliveries', () => {
@@ -104,9 +120,7 @@ export function describeDue(open: OpenStore): void {
     test(
       'of a parked subscription stay, until the parking is over',
       withScene(open, roomy, async (scene) => {
-        const epoch = await scene.own();
-        await scene.hold(epoch, 'a', dueNow, subA);
-        await scene.hold(epoch, 'b', dueNow, subB);
+        const epoch = await ownTwoDue(scene);
         const parked = await scene.ask(epoch, {
           parked: new Map([
             [subA, 80],
@@ -117,10 +131,7 @@ export function describeDue(open: OpenStore): void {
         if ((await scene.ask(epoch, { parked: new Map([[subA, 80]]) })).deliveries.length) {
           throw new Error('a parked subscription was attempted');
         }
-        const after = await scene.until(async () => {
-          const { deliveries } = await scene.ask(epoch);
-          return deliveries.length ? deliveries : undefined;
-        });
+        const after = await given(scene, epoch);
         expect(texts(after)).toEqual(['a']);
       }),
     );
@@ -128,9 +139,7 @@ export function describeDue(open: OpenStore): void {
     test(
       'of parked subscriptions stay, each for its own time',
       withScene(open, roomy, async (scene) => {
-        const epoch = await scene.own();
-        await scene.hold(epoch, 'a', dueNow, subA);
-        await scene.hold(epoch, 'b', dueNow, subB);
+        const epoch = await ownTwoDue(scene);
         const parked = await scene.ask(epoch, {
           parked: new Map([
             [subA, hour],
@@ -139,10 +148,7 @@ export function describeDue(open: OpenStore): void {
         });
         expect(parked.deliveries).toEqual([]);
         expect(parked.nextInMs).toBeLessThanOrEqual(80);
-        const after = await scene.until(async () => {
-          const { deliveries } = await scene.ask(epoch);
-          return deliveries.length ? deliveries : undefined;
-        });
+        const after = await given(scene, epoch);
         expect(texts(after)).toEqual(['b']);
       }),
     );
@@ -183,9 +189,7 @@ export function describeDue(open: OpenStore): void {
     test(
       'of a subscription that the owner before had parked are given to the next',
       withScene(open, roomy, async (scene) => {
-        const epoch = await scene.own();
-        await scene.hold(epoch, 'a', dueNow, subA);
-        await scene.hold(epoch, 'b', dueNow, subB);
+        const epoch = await ownTwoDue(scene);
         const parked = new Map([
           [subA, hour],
           [subB, hour],
@@ -205,10 +209,7 @@ export function describeDue(open: OpenStore): void {
         await scene.hold(epoch, 'attempted', dueNow);
         const [first] = (await scene.ask(epoch, { leaseMs: shortMs })).deliveries;
         expect(first!.leaseExpired).toBe(false);
-        const [second] = await scene.until(async () => {
-          const { deliveries } = await scene.ask(epoch);
-          return deliveries.length ? deliveries : undefined;
-        });
+        const [second] = await given(scene, epoch);
         expect(second).toMatchObject({ place: first!.place, leaseExpired: true, state: first!.state });
         expect(second!.token).not.toBe(first!.token);
         // Too late: the delivery belongs to the second attempt.
@@ -228,10 +229,7 @@ export function describeDue(open: OpenStore): void {
         const epoch = await scene.own();
         const leased: Disposition = { kind: 'leased', leaseMs: shortMs, token: 't', state: freshState };
         await scene.hold(epoch, 'attempted', leased);
-        const [delivery] = await scene.until(async () => {
-          const { deliveries } = await scene.ask(epoch);
-          return deliveries.length ? deliveries : undefined;
-        });
+        const [delivery] = await given(scene, epoch);
         expect(delivery).toMatchObject({ leaseExpired: true, subscription: subA });
       }),
     );
