@@ -4,7 +4,10 @@ import type { DeliveryState } from '@gridpost/store';
 import { finished, type OpenDelivery } from './open-delivery.js';
 import type { DeferReason } from '../series.js';
 
-/** How long the queue of a stopped lane is parked at a time. That it may go on makes what it holds due at once. */
+/**
+ * How long the queue of a stopped lane is parked at a time, and what was under way to an endpoint that is gone is put off.
+ * That the lane may go on makes what it holds due at once.
+ */
 export const parkedMs = 30_000;
 
 /** Back to its queue, due after a delay. */

@@ -33,6 +33,8 @@ interface Wanted {
 export function eventRoutes(context: Context): Route[] {
   const { store, clock, paging, registry, attemptLog } = context;
 
+  const isKnown = (subscription: Incarnation): boolean => registry.subscription(subscription) !== undefined;
+
   async function show(req: Request, res: Response): Promise<void> {
     const ask = paging.ask(req);
     const scope = scopeOf(req);
@@ -53,7 +55,8 @@ export function eventRoutes(context: Context): Route[] {
     );
     for (const { place, acceptedAt, event } of retained.found)
       lives.of(place, acceptedAt, { id: event.id, source: event.source });
-    if (explain) await registry.refresh();
+    // What was made a moment ago is not to be taken for deleted.
+    if (explain || ![...lives.waitedFor()].every(isKnown)) await registry.refresh();
     const held = await heldFrom(store);
     const items: Buffer[] = [];
     for (const life of [...lives.all()].toSorted((a, b) => b.acceptedAt - a.acceptedAt)) {
@@ -139,7 +142,7 @@ export function eventRoutes(context: Context): Route[] {
     explanation?: object,
   ): Promise<Buffer> {
     const { place, acceptedAt, event } = life;
-    const deliveries = [...(await deliveriesOf(store, registry, life)), ...pending];
+    const deliveries = [...(await deliveriesOf(store, isKnown, life)), ...pending];
     const about = JSON.stringify({
       ...{ id: event.id, source: event.source, place: placeId(place.partition, place) },
       ...{ acceptedAt: instant(acceptedAt), deliveries },

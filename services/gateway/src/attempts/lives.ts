@@ -4,10 +4,9 @@
  */
 import type { AttemptRecord, RecordedEvent } from '@gridpost/attempt-log';
 import type { Incarnation, Place } from '@gridpost/model';
-import type { Registry } from '@gridpost/registry';
 import type { DeadLetter, Store } from '@gridpost/store';
 import { deadLetterId } from '../dead-letter-view.js';
-import { type DeliveryState, instant, originOf, placeId, stateOf, stepOf, subscriptionOf } from './view.js';
+import { instant, originOf, placeId, stateOf, stepOf, subscriptionOf } from './view.js';
 
 /** Records that say only where their event stands, kept until it is known whether that is the event asked for. */
 const placesOnlyMax = 10_000;
@@ -45,6 +44,13 @@ export class Lives {
 
   all(): Iterable<Life> {
     return this.#lives;
+  }
+
+  /** Subscriptions for which something waits or is being attempted, by what was recorded last. */
+  *waitedFor(): Iterable<Incarnation> {
+    for (const { deliveries } of this.#lives)
+      for (const { steps } of deliveries.values())
+        if (isOpen(steps[0]!)) yield steps[0]!.subscription.incarnation;
   }
 
   /** Begins a life, of which there may be no record. */
@@ -101,16 +107,11 @@ function add({ deliveries }: Life, place: Place, record: AttemptRecord): void {
 /** Deliveries as they are shown; whether they are dead letters now, or their subscription is gone, is asked. */
 export async function deliveriesOf(
   store: Store,
-  registry: Registry,
+  isKnown: (subscription: Incarnation) => boolean,
   { deliveries }: Life,
 ): Promise<object[]> {
   const shown: object[] = [];
-  const isKnown = ({ steps }: Delivery): boolean =>
-    registry.subscription(steps[0]!.subscription.incarnation) !== undefined;
-  // What was made a moment ago is not to be taken for deleted.
-  if (![...deliveries.values()].every(isKnown)) await registry.refresh();
-  for (const delivery of deliveries.values()) {
-    const { place, steps } = delivery;
+  for (const { place, steps } of deliveries.values()) {
     const newest = steps[0]!;
     const { incarnation } = newest.subscription;
     // What consumers said is recorded by the place alone.
@@ -121,15 +122,10 @@ export async function deliveriesOf(
       (state === 'Deferred' || state === 'DeadLettered') && shown.length < lettersMax
         ? await store.deadLetter(place.partition, incarnation, place)
         : undefined;
-    const { attempt: _, at: since, ...now } = stepOf(newest) as { attempt?: object; at: string };
     shown.push({
       ...subscriptionOf(newest),
       ...(copy ? { place: placeId(place.partition, place), origin: originOf(place.partition, copy) } : {}),
-      ...(letter && state === 'Deferred'
-        ? turned(letter)
-        : isOpen(state) && !isKnown(delivery)
-          ? gone
-          : { since, ...now }),
+      ...standing(newest, letter, isKnown(incarnation)),
       ...(letter ? { deadLetterId: deadLetterId(place) } : {}),
       attempts: attemptsOf(steps),
       steps: steps.toReversed().map(stepOf),
@@ -138,14 +134,20 @@ export async function deliveriesOf(
   return shown;
 }
 
-/** Nobody noted when: what a subscription leaves is let go of unread. */
-const gone: object = { state: 'Dropped', reason: 'SubscriptionDeleted' };
+/** The state that a delivery is in by now, of which its newest record may know nothing. */
+function standing(newest: AttemptRecord, letter: DeadLetter | undefined, known: boolean): object {
+  if (letter && stateOf(newest) === 'Deferred') {
+    const { deadLetteredAt, reason } = letter;
+    return { since: instant(deadLetteredAt), state: 'DeadLettered', reason };
+  }
+  // Nobody noted when: what a subscription leaves is let go of unread.
+  if (!known && isOpen(newest)) return { state: 'Dropped', reason: 'SubscriptionDeleted' };
+  const { attempt: _, at: since, ...now } = stepOf(newest) as { attempt?: object; at: string };
+  return { since, ...now };
+}
 
-const isOpen = (state: DeliveryState): boolean => state === 'Deferred' || state === 'Running';
-
-const turned = ({ deadLetteredAt, reason }: DeadLetter): object => ({
-  ...{ since: instant(deadLetteredAt), state: 'DeadLettered', reason },
-});
+/** It waits, or is being attempted. */
+const isOpen = (newest: AttemptRecord): boolean => ['Deferred', 'Running'].includes(stateOf(newest));
 
 /** Attempts that count, as far as they are known: a dead letter that is redriven has fresh ones. */
 function attemptsOf(steps: Steps): number {
