@@ -10,7 +10,7 @@ import { type Deployment, embedded, metricOf, redis, type Topology } from '../su
 import { describeWithRedis } from '../support/redis.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
-import { expectHeld, latency } from './latency.js';
+import { expectHeldMeanwhile, latency } from './latency.js';
 import { thorough } from './load.js';
 
 const backlog = thorough ? 100_000 : 4_000;
@@ -76,7 +76,7 @@ const latencyIn = (scene: Scene): Promise<number> =>
 
 /** Compares with what is healthy in another deployment. */
 const expectFair = (name: string, scene: Scene, calm: Scene): Promise<void> =>
-  expectHeld(
+  expectHeldMeanwhile(
     `fairness, ${name}`,
     () => latencyIn(scene),
     () => latencyIn(calm),

@@ -5,11 +5,10 @@
  * there, one pair of at most five within a generous factor is enough. Dead subscriptions that held up healthy ones would
  * show in each.
  */
-import { expect, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import { embedded } from '../support/deployment.js';
 import { startSink } from '../support/sink.js';
-import { factorMax, latency, runSeconds, shareName, timesAsLong } from './latency.js';
-import { thorough } from './load.js';
+import { expectHeld, latency, runSeconds } from './latency.js';
 
 const pairs = 5;
 const half = 100;
@@ -37,18 +36,10 @@ async function run(withDead: boolean): Promise<number> {
 test(
   'a hundred dead subscriptions do not slow a hundred healthy ones',
   async () => {
-    const ratios: number[] = [];
-    for (let pair = 0; pair < pairs; pair++) {
+    await expectHeld('a hundred of two hundred dead', pairs, async () => {
       const alone = await run(false);
-      const amongDead = await run(true);
-      ratios.push(timesAsLong(amongDead, alone));
-      process.stderr.write(
-        `isolation: ${shareName} of healthy deliveries ${alone.toFixed(1)} ms alone, ${amongDead.toFixed(1)} ms among dead ones\n`,
-      );
-      if (!thorough && ratios[pair]! <= factorMax) return;
-    }
-    const ascending = ratios.sort((a, b) => a - b);
-    expect(ascending[thorough ? Math.floor(pairs / 2) : 0]).toBeLessThanOrEqual(factorMax);
+      return { beside: await run(true), alone };
+    });
   },
   60_000 + pairs * 2 * (runSeconds + 20) * 1_000,
 );
