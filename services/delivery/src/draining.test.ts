@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ownersOf } from './rendezvous.js';
 import { answer, Endpoint } from '@gridpost/model/testing';
-import { Rig, type Running } from './testing/rig.js';
+import { calm, Rig, type Running } from './testing/rig.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
@@ -135,6 +135,51 @@ describe('two workers', () => {
     await rig.settled();
     expect(endpoint.ids().sort()).toEqual(published.sort());
     for (const { metrics } of rig.workers) expect(metrics.redeliveries.with('crash').value).toBe(0);
+  });
+});
+
+describe('a subscription younger than what the next owner knows', () => {
+  /** A worker that knows nothing newer than its start, and then a delivery that the owner before it had deferred. */
+  async function handOver(): Promise<Running> {
+    rig = await new Rig().prepare();
+    const { memory } = rig.watched;
+    const { epoch } = (await memory.claim(0, 'before', 60_000, 10))!;
+    const next = await rig.work(calm);
+    // Its reading, by which it learns what is new, comes later than its asking for what is due.
+    rig.watched.fails = (name) => (name === 'read' ? 'before' : undefined);
+    const { incarnation: subscription } = await rig.subscribe('hook', endpoint.url);
+    await rig.publish(['a']);
+    const { entries } = await memory.read(0, epoch, undefined, { entriesMax: 1, bytesMax: 1 });
+    const [entry] = entries as [(typeof entries)[0]];
+    const state = { attempts: 0, liveFrom: entry.acceptedAt };
+    const deferrals = [
+      { index: 0, subscription, disposition: { kind: 'deferred', dueInMs: 0, state } as const },
+    ];
+    const events = new Map([[0, entry.events[0]!]]);
+    await memory.settle(0, epoch, { entries: [{ ...entry, deferrals, events }], outcomes: [] });
+    await memory.release(0, 'before', epoch);
+    return next;
+  }
+
+  test('is not taken for one that is gone', async () => {
+    const { registry } = await handOver();
+    await rig.clock.skip(500);
+    await rig.settled();
+    expect(endpoint.ids()).toEqual(['a']);
+    expect([...registry.subscriptions()]).toHaveLength(1);
+  });
+
+  test('is waited for while the store does not tell', async () => {
+    const next = await handOver();
+    const { fails } = rig.watched;
+    rig.watched.fails = (name, args) => (name === 'changes' ? 'before' : fails(name, args));
+    await rig.clock.skip(500);
+    await rig.watched.until(() => rig.watched.named('due').length > 0);
+    rig.watched.fails = fails;
+    await rig.clock.skip(2_000);
+    await rig.settled();
+    expect(endpoint.ids()).toEqual(['a']);
+    expect(next.metrics.redeliveries.with('lease').value).toBe(0);
   });
 });
 

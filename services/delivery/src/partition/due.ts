@@ -34,6 +34,8 @@ export interface DueSite extends Site {
   hold(delivery: OpenDelivery): void;
   /** Forgets a leased delivery of a subscription that is gone. */
   forget(delivery: LeasedDelivery): void;
+  /** Gives a leased delivery back to its queue, as it was. */
+  giveBack(delivery: LeasedDelivery): void;
 }
 
 /** Deliveries of one ask, and about how many bytes: the events of an ask are in memory at once. */
@@ -140,10 +142,11 @@ export class Due implements Backlog {
       return this.#outage.failed(error);
     }
     this.#outage.over();
-    if (site.lost) return slowBeatMs;
     site.noteStoreNow(result.now);
+    const sure = await this.#knows(result);
+    if (site.lost) return slowBeatMs;
     // Leases count from when the store gave them, which was not before the ask began.
-    const again = this.#accept(result, { usual, rooms }, max, began + leaseMs);
+    const again = this.#accept(result, { usual, rooms }, max, began + leaseMs, sure);
     const { nextInMs = slowBeatMs } = result;
     if (again) return 0;
     return nextInMs > 0 ? Math.min(nextInMs + 1, slowBeatMs) : blockedBeatMs * (0.5 + random());
@@ -182,8 +185,30 @@ export class Due implements Backlog {
     return { usual, rooms, parked };
   }
 
-  /** Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt. */
-  #accept({ deliveries }: DueResult, { usual, rooms }: Rooms, max: number, leaseUntil: number): boolean {
+  /**
+   * Whether a subscription that is not known is gone. It may be younger than this worker's copy of the configuration, where
+   * another worker owned the partition until just now.
+   */
+  async #knows({ deliveries }: DueResult): Promise<boolean> {
+    const { registry } = this.#options;
+    if (deliveries.every(({ subscription }) => registry.subscription(subscription))) return true;
+    return registry.refresh().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /**
+   * Whether a lane that was given all it had room for has room already: some of it was concluded without an attempt.
+   * `sure`: what is not known is gone.
+   */
+  #accept(
+    { deliveries }: DueResult,
+    { usual, rooms }: Rooms,
+    max: number,
+    leaseUntil: number,
+    sure: boolean,
+  ): boolean {
     const { lanes, clock, site, registry } = this.#options;
     const counts = new Map<string, number>();
     let bytes = 0;
@@ -198,7 +223,8 @@ export class Due implements Backlog {
     for (const leased of deliveries) {
       const registered = registry.subscription(leased.subscription);
       if (!registered) {
-        site.forget(leased);
+        if (sure) site.forget(leased);
+        else site.giveBack(leased);
         continue;
       }
       const lane = lanes.of(registered);

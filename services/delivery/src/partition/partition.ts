@@ -68,7 +68,7 @@ const leaseMarginMs = 5_000;
 /** Longest time in which a partition sheds. */
 const sheddingMsMax = 60_000;
 
-const giveBack = (delivery: OpenDelivery): void => defer(delivery, 'drain', 0);
+const handBack = (delivery: OpenDelivery): void => defer(delivery, 'drain', 0);
 
 export class Partition implements DueSite {
   readonly partition: number;
@@ -193,7 +193,7 @@ export class Partition implements DueSite {
       this.#shed = { until: this.#options.clock.elapsed() + sheddingMsMax, left: resolve };
     });
     await this.#due.stop();
-    withdrawFrom(this.#inHand.leased, giveBack);
+    withdrawFrom(this.#inHand.leased, handBack);
     await left;
     await this.leave();
   }
@@ -264,6 +264,12 @@ export class Partition implements DueSite {
     this.#settling.addOutcome({ entry, index, subscription, token, disposition: finished });
   }
 
+  giveBack({ place, subscription, token, state }: LeasedDelivery): void {
+    const { entry, index } = place;
+    const disposition: Disposition = { kind: 'deferred', dueInMs: 0, state };
+    this.#settling.addOutcome({ entry, index, subscription, token, disposition });
+  }
+
   conclude(delivery: OpenDelivery, conclusion: Conclusion, reason?: DeferReason | DropReason): void {
     if (delivery.stage === 'concluded') return;
     delivery.stage = 'concluded';
@@ -310,7 +316,7 @@ export class Partition implements DueSite {
     this.state = 'leaving';
     this.#shed?.left();
     await Promise.all([this.#reader.stop(), this.#due.stop()]);
-    this.#inHand.withdraw(giveBack);
+    this.#inHand.withdraw(handBack);
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#quiet = resolve;
