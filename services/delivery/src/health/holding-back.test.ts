@@ -4,6 +4,7 @@ import type { HealthState, Subscription } from '@gridpost/model';
 import { answer, type Endpoint } from '@gridpost/model/testing';
 import { eachTest } from '../testing/fixture.js';
 import { calm, Rig, type Running } from '../testing/rig.js';
+import { turn } from '../turn.js';
 
 let rig: Rig;
 let endpoint: Endpoint;
@@ -295,7 +296,7 @@ test('what has waited follows at a pace that grows', async () => {
   expect(Math.max(...most)).toBeGreaterThanOrEqual(8);
 });
 
-describe('several workers', () => {
+describe('over several partitions', () => {
   beforeEach(async () => {
     await rig.close();
     rig = await new Rig({ partitions: 4 }).prepare();
@@ -304,7 +305,38 @@ describe('several workers', () => {
     expect(await rig.close()).toBe(0);
   });
 
-  test('make one probe each time, whichever of them has something due', async () => {
+  test('what a probe is made with is sought in one after the other, and taken from one', async () => {
+    endpoint.reply(answer(500));
+    const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`, {
+      probation: { maxFailures: 1 },
+    });
+    await rig.work(paced);
+    // Answers take a while, so that asks overlap.
+    const { memory } = rig.watched;
+    const due = memory.due.bind(memory);
+    let leased = 0;
+    memory.due = async (...ask) => {
+      const result = await due(...ask);
+      leased += result.deliveries.length;
+      await turn();
+      return result;
+    };
+    await rig.publish(rig.ids(1));
+    await passUntil(isIn(subscription, 'Probation'));
+    for (let partition = 1; partition < 4; partition++) await rig.publish(rig.ids(2), { partition });
+    await failed(subscription, 7);
+    for (let probes = 1; probes <= 3; probes++) {
+      await passUntil(() => endpoint.received.length > probes);
+      expect(leased).toBe(probes);
+    }
+    // Where the first holds nothing more that is due, the others are asked.
+    endpoint.reply(answer(200));
+    await passUntil(isIn(subscription, 'Healthy'));
+    await rig.settled();
+    expect(new Set(endpoint.ids()).size).toBe(7);
+  });
+
+  test('several workers make one probe each time, whichever of them has something due', async () => {
     endpoint.reply(answer(503));
     const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
     const workers: Running[] = [];

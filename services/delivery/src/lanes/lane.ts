@@ -88,6 +88,8 @@ export class Lane implements Passage {
   readonly #lines: Lines;
   /** Partitions whose queues hold more for this subscription that is due. */
   readonly #backlogs = new Set<Backlog>();
+  /** The one that is being asked for what to probe with. */
+  #sought: Backlog | undefined;
   readonly #throttle: Throttle;
   #opening: Timer | undefined;
   #running = 0;
@@ -166,6 +168,28 @@ export class Lane implements Passage {
     const attempts = ahead || this.limit === 0 ? Math.max(1, free) : free;
     const room = Math.min(attempts * this.target.eventsMax, Math.max(free, leasedEventsMax));
     return Math.max(0, room - count);
+  }
+
+  /**
+   * The same for one partition's queue, which is asked now; `answered` is to follow. What to probe with is sought in one queue
+   * after the other: each would give one, and all but one would have to go back.
+   */
+  ask(backlog: Backlog): number {
+    const room = this.leaseRoom;
+    if (room === 0 || !this.ward.probing) return room;
+    if (this.#sought) {
+      this.#backlogs.add(backlog);
+      return 0;
+    }
+    this.#sought = backlog;
+    return room;
+  }
+
+  /** A queue has been asked, and said what it holds. */
+  answered(backlog: Backlog): void {
+    if (this.#sought !== backlog) return;
+    this.#sought = undefined;
+    this.wake();
   }
 
   /** Leased deliveries in line. */
@@ -300,7 +324,11 @@ export class Lane implements Passage {
   /** Starts what may start by now, and has the queues asked if there is room. */
   wake(now = this.#around.elapsed()): void {
     this.pump(now);
-    if (this.#backlogs.size > 0 && this.leaseRoom > 0) for (const backlog of this.#backlogs) backlog.soon();
+    if (this.#backlogs.size === 0 || this.leaseRoom === 0) return;
+    for (const backlog of this.#backlogs) {
+      backlog.soon();
+      if (this.ward.probing) return;
+    }
   }
 
   told(sample: Sample): void {

@@ -114,6 +114,7 @@ export class Due implements Backlog {
     this.#timer = undefined;
     this.#asking = this.#round().then((nextMs) => {
       this.#asking = undefined;
+      for (const lane of this.#options.lanes.all()) lane.answered(this);
       const expectedMs = this.#at - this.#options.clock.elapsed();
       this.#at = Number.POSITIVE_INFINITY;
       this.expect(Math.max(0, Math.min(nextMs, expectedMs)));
@@ -172,7 +173,7 @@ export class Due implements Backlog {
         continue;
       }
       const leaseRoom = Math.min(
-        lane.leaseRoom,
+        lane.ask(this),
         Math.max(0, even * lane.target.eventsMax - lane.leasedCount),
       );
       const backlog = lane.hasBacklog(this);
