@@ -50,6 +50,11 @@ const gatherMs = 5;
  */
 const slowBeatMs = 5_000;
 const blockedBeatMs = 1_000;
+/**
+ * Parking ends with a step, so that a thousand endpoints that are held back are not a thousand asks; and not so many at one
+ * that all else waits for their probes.
+ */
+const parkingStepMs = 100;
 /** Parking is told again when no more than this is left of it, or it lasts so much too long. */
 const parkingLeftMs = 1_000;
 /** A lease lasts for the longest attempt, and this much for its wait in line and the writing of its outcome. */
@@ -253,8 +258,7 @@ export class Due implements Backlog {
   }
 }
 
-/** To the end of a whole second, so that a thousand endpoints that are held back are not a thousand asks. */
 function untilProbe(heldMs: number, now: number): number {
-  const end = Math.ceil((now + heldMs) / blockedBeatMs) * blockedBeatMs;
+  const end = Math.ceil((now + heldMs) / parkingStepMs) * parkingStepMs;
   return Math.min(parkedMs, end - now);
 }
