@@ -147,16 +147,12 @@ describe('a subscription younger than what the next owner knows', () => {
     const next = await rig.work(calm);
     // Its reading, by which it learns what is new, comes later than its asking for what is due.
     rig.watched.fails = (name) => (name === 'read' ? 'before' : undefined);
-    const { incarnation: subscription } = await rig.subscribe('hook', endpoint.url);
-    await rig.publish(['a']);
-    const { entries } = await memory.read(0, epoch, undefined, { entriesMax: 1, bytesMax: 1 });
-    const [entry] = entries as [(typeof entries)[0]];
-    const state = { attempts: 0, liveFrom: entry.acceptedAt };
-    const deferrals = [
-      { index: 0, subscription, disposition: { kind: 'deferred', dueInMs: 0, state } as const },
-    ];
-    const events = new Map([[0, entry.events[0]!]]);
-    await memory.settle(0, epoch, { entries: [{ ...entry, deferrals, events }], outcomes: [] });
+    const subscription = await rig.subscribe('hook', endpoint.url);
+    await rig.settleBefore(epoch, subscription, 'a', (liveFrom) => ({
+      kind: 'deferred',
+      dueInMs: 0,
+      state: { attempts: 0, liveFrom },
+    }));
     await memory.release(0, 'before', epoch);
     return next;
   }

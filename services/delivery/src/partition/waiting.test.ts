@@ -85,15 +85,13 @@ describe('an attempt that outlives the settle window', () => {
 test('a lease that ends without an outcome brings the delivery back, counted', async () => {
   const subscription = await rig.subscribe('hook', `${endpoint.url}/hook`);
   const { memory } = rig.watched;
-  await memory.append(0, [rig.pending('a')]);
   const { epoch } = (await memory.claim(0, 'dead', 1, 10))!;
-  const { entries } = await memory.read(0, epoch, undefined, { entriesMax: 1, bytesMax: 1 });
-  const [entry] = entries as [(typeof entries)[0]];
-  const state = { attempts: 1, liveFrom: entry.acceptedAt };
-  const disposition = { kind: 'leased', leaseMs: 1_000, token: 'dead', state } as const;
-  const deferrals = [{ index: 0, subscription: subscription.incarnation, disposition }];
-  const events = new Map([[0, entry.events[0]!]]);
-  await memory.settle(0, epoch, { entries: [{ ...entry, deferrals, events }], outcomes: [] });
+  await rig.settleBefore(epoch, subscription, 'a', (liveFrom) => ({
+    kind: 'leased',
+    leaseMs: 1_000,
+    token: 'dead',
+    state: { attempts: 1, liveFrom },
+  }));
   await rig.clock.skip(10);
   const { metrics } = await rig.work();
   await rig.clock.skip(1_500);

@@ -18,7 +18,14 @@ import {
 import { seededRandom } from '@gridpost/model/testing';
 import { Metrics } from '@gridpost/metrics';
 import { Registry } from '@gridpost/registry';
-import type { DeadLetter, MemoryStoreOptions, PendingEvent, Store, Usage } from '@gridpost/store';
+import type {
+  DeadLetter,
+  Disposition,
+  MemoryStoreOptions,
+  PendingEvent,
+  Store,
+  Usage,
+} from '@gridpost/store';
 import { createDelivery, type Delivery, type DeliveryOptions } from '../delivery.js';
 import type { DeliverySettings } from '../settings.js';
 import { LiveClock } from './live-clock.js';
@@ -145,6 +152,25 @@ export class Rig {
       ids.map((id) => this.pending(id, type)),
     );
     return ids;
+  }
+
+  /**
+   * Appends an event to partition 0, which an owner before any worker has settled for one subscription. `disposition`: by when
+   * the event was accepted.
+   */
+  async settleBefore(
+    epoch: number,
+    { incarnation: subscription }: Subscription,
+    id: string,
+    disposition: (acceptedAt: number) => Disposition,
+  ): Promise<void> {
+    const { memory } = this.watched;
+    await this.publish([id]);
+    const { entries } = await memory.read(0, epoch, undefined, { entriesMax: 1, bytesMax: 1 });
+    const [entry] = entries as [(typeof entries)[0]];
+    const deferrals = [{ index: 0, subscription, disposition: disposition(entry.acceptedAt) }];
+    const events = new Map([[0, entry.events[0]!]]);
+    await memory.settle(0, epoch, { entries: [{ ...entry, deferrals, events }], outcomes: [] });
   }
 
   /** Appends these events in one entry. */

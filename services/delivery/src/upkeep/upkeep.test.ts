@@ -93,23 +93,11 @@ describe('what a deleted subscription left', () => {
     rig.watched.fails = (name) => (name === 'read' ? 'before' : undefined);
     const subscription = await rig.subscribe('hook', endpoint.url);
     const { epoch } = (await memory.claim(0, 'w1', 60_000, 10))!;
-    await rig.publish(['a']);
-    const { entries } = await memory.read(0, epoch, undefined, { entriesMax: 1, bytesMax: 1 });
-    const disposition = {
+    await rig.settleBefore(epoch, subscription, 'a', () => ({
       kind: 'deadLettered',
       reason: 'Quarantined',
       state: { attempts: 0, liveFrom: 0 },
-    } as const;
-    await memory.settle(0, epoch, {
-      entries: [
-        {
-          ...entries[0]!,
-          deferrals: [{ index: 0, subscription: subscription.incarnation, disposition }],
-          events: new Map([[0, entries[0]!.events[0]!]]),
-        },
-      ],
-      outcomes: [],
-    });
+    }));
     await pass();
     expect(await rig.deadLetters(subscription)).toHaveLength(1);
   });
