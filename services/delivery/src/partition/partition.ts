@@ -255,19 +255,17 @@ export class Partition implements DueSite {
     this.#inHand.leased.add(delivery);
   }
 
-  forget({ place, subscription, token, topic }: LeasedDelivery): void {
+  forget(leased: LeasedDelivery): void {
+    const { subscription, topic } = leased;
     const { registry, lanes, metrics } = this.#options;
     const known = lanes.find(subscription)?.registered.subscription;
     const topicName = known?.topic ?? registry.topicById(topic)?.topic.name ?? otherLabel;
     metrics.dropped.with(topicName, known?.name ?? otherLabel, 'SubscriptionDeleted').add();
-    const { entry, index } = place;
-    this.#settling.addOutcome({ entry, index, subscription, token, disposition: finished });
+    this.#endLease(leased, finished);
   }
 
-  giveBack({ place, subscription, token, state }: LeasedDelivery): void {
-    const { entry, index } = place;
-    const disposition: Disposition = { kind: 'deferred', dueInMs: 0, state };
-    this.#settling.addOutcome({ entry, index, subscription, token, disposition });
+  giveBack(leased: LeasedDelivery): void {
+    this.#endLease(leased, { kind: 'deferred', dueInMs: 0, state: leased.state });
   }
 
   conclude(delivery: OpenDelivery, conclusion: Conclusion, reason?: DeferReason | DropReason): void {
@@ -309,6 +307,12 @@ export class Partition implements DueSite {
       this.#pauses.add(end);
       void over?.then(end);
     });
+  }
+
+  /** Of a delivery that was not taken in hand. */
+  #endLease({ place, subscription, token }: LeasedDelivery, disposition: Conclusion): void {
+    const { entry, index } = place;
+    this.#settling.addOutcome({ entry, index, subscription, token, disposition });
   }
 
   async #leave(): Promise<void> {
