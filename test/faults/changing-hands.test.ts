@@ -4,14 +4,13 @@
  */
 import { expect, test } from '@jest/globals';
 import { eventOf } from '../support/api.js';
-import { metricOf, redis } from '../support/deployment.js';
+import { areShared, metricOf, redis } from '../support/deployment.js';
 import { describeWithRedis } from '../support/redis.js';
 import { type ServerProcess, startServer } from '../support/server.js';
 import { startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
 import { kills } from './load.js';
 
-const partitions = 8;
 const topic = 'hands';
 /** Several entries, so that every partition gets some. */
 const entries = 16;
@@ -55,20 +54,12 @@ describeWithRedis('partitions that change hands', () => {
           accepted.push(`/${type} ${event.id}`);
         }
       }
-      /** As many owners as there are workers, and no partition without one. */
-      const areShared = async (): Promise<boolean> => {
-        const owned = await Promise.all(
-          workers.map((worker) => metricOf([worker], 'gridpost_partitions_owned')),
-        );
-        const most = Math.ceil(partitions / workers.length);
-        return owned.every((count) => count <= most) && owned.reduce((a, b) => a + b, 0) === partitions;
-      };
       async function publishUntilShared(): Promise<void> {
         do await subscribeAndPublish();
-        while (!(await areShared()));
+        while (!(await areShared(workers)));
       }
 
-      await until('partitions are shared', areShared);
+      await until('partitions are shared', () => areShared(workers));
       for (let round = 0; round < kills; round++) {
         workers.push(await startServer({ ...ground.settings, GRIDPOST_ROLES: 'delivery' }));
         await publishUntilShared();

@@ -6,11 +6,11 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { type Api, eventOf, expectStatus } from '../support/api.js';
-import { type Deployment, embedded, metricOf, redis, type Topology } from '../support/deployment.js';
+import { areShared, type Deployment, embedded, redis, type Topology } from '../support/deployment.js';
 import { describeWithRedis } from '../support/redis.js';
 import { type Sink, startSink } from '../support/sink.js';
 import { until } from '../support/waiting.js';
-import { expectHeldMeanwhile, latency } from './latency.js';
+import { expectHeld, latency } from './latency.js';
 import { thorough } from './load.js';
 
 const backlog = thorough ? 100_000 : 4_000;
@@ -29,13 +29,7 @@ async function setup(topology: Topology): Promise<Scene> {
   const deployment = await topology.start();
   const { api, workers } = deployment;
   // While one is handed over, attempts of both owners are under way.
-  await until('partitions are shared evenly', async () => {
-    const [all, ...owned] = await Promise.all([
-      metricOf(workers.slice(0, 1), 'gridpost_partitions'),
-      ...workers.map((worker) => metricOf([worker], 'gridpost_partitions_owned')),
-    ]);
-    return owned.every((count) => count === all / workers.length);
-  });
+  await until('partitions are shared evenly', () => areShared(workers));
   const sink = await startSink();
   await api.putTopic(topic);
   for (let i = 0; i < healthy; i++)
@@ -47,9 +41,8 @@ async function setup(topology: Topology): Promise<Scene> {
 }
 
 async function end({ deployment, sink }: Scene): Promise<void> {
-  for (const server of deployment.servers) server.kill();
+  await deployment.kill();
   await sink.close();
-  await deployment.stop();
 }
 
 /** Publishes events of a type, many at once. */
@@ -76,7 +69,7 @@ const latencyIn = (scene: Scene): Promise<number> =>
 
 /** Compares with what is healthy in another deployment. */
 const expectFair = (name: string, scene: Scene, calm: Scene): Promise<void> =>
-  expectHeldMeanwhile(
+  expectHeld(
     `fairness, ${name}`,
     () => latencyIn(scene),
     () => latencyIn(calm),

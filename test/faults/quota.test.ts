@@ -10,7 +10,7 @@ import { describeStores, type Topology } from '../support/deployment.js';
 import { call } from '../support/http.js';
 import { startSink } from '../support/sink.js';
 import { atEnd } from '../support/teardown.js';
-import { expectHeldMeanwhile, latency } from './latency.js';
+import { expectHeld, latency } from './latency.js';
 import { thorough } from './load.js';
 
 /** Refusing costs a gateway something as well, which beside other work may be all that it has. */
@@ -77,7 +77,7 @@ describeStores('a publisher at ten times its quota', (topology) => {
       await api.putTopic('loud', { publishQuota: { eventsPerSecond } });
       await api.putSubscription('loud', 'all', { url: sink.url('/loud') });
       const loud = flood(api, 'loud');
-      await expectHeldMeanwhile(`quota, ${topology.name}`, scene.run, calm.run);
+      await expectHeld(`quota, ${topology.name}`, scene.run, calm.run);
       const { accepted, refused, odd, seconds } = await loud.stop();
       process.stderr.write(
         `fault: quota, ${topology.name}: ${refused} refused of ${accepted + refused} in ${seconds.toFixed(1)} s\n`,

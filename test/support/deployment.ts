@@ -39,6 +39,8 @@ export interface Deployment {
   stopServers(): Promise<Exit[]>;
   /** Stops everything, the ground included. */
   stop(): Promise<void>;
+  /** The same, waiting for nothing that is under way: for when nothing is looked at any more. */
+  kill(): Promise<void>;
 }
 
 export interface Topology {
@@ -124,6 +126,11 @@ export async function deploy(ground: Ground, settings: Settings = {}): Promise<D
       await stopServers();
       await ground.close();
     },
+    async kill() {
+      for (const server of servers) server.kill();
+      await Promise.all(servers.map(({ exited }) => exited));
+      await ground.close();
+    },
   };
 }
 
@@ -135,6 +142,16 @@ export async function metricOf(
 ): Promise<number> {
   const scrapes = await Promise.all(servers.map(({ url }) => new Api(url).metrics()));
   return scrapes.reduce((sum, scrape) => sum + scrape.value(name, labels), 0);
+}
+
+/** Whether these workers own all partitions, and none more than its even part. */
+export async function areShared(workers: readonly ServerProcess[]): Promise<boolean> {
+  const [all, ...owned] = await Promise.all([
+    metricOf(workers.slice(0, 1), 'gridpost_partitions'),
+    ...workers.map((worker) => metricOf([worker], 'gridpost_partitions_owned')),
+  ]);
+  const most = Math.ceil(all / workers.length);
+  return owned.every((count) => count <= most) && owned.reduce((a, b) => a + b, 0) === all;
 }
 
 /** Describes the same behaviour on every topology; those that need a Redis are skipped, by name, where there is none. */
